@@ -1,0 +1,1 @@
+"""Facial landmarks: see README.md."""

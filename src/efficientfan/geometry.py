@@ -1,0 +1,175 @@
+"""Where a pixel is: the one convention for images, crops and heatmaps, and the transforms between them.
+
+**Pixels.** Coordinates are (x, y), 0-based, with pixel centres at integers: an image of width W covers
+[-0.5, W - 0.5]. **Boxes** are xyxy in the same coordinates. **Heatmap cells** of stride s: cell i has its
+centre at crop pixel (i + 0.5) * s - 0.5. Angles are in degrees, counter-clockwise as seen on the screen.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from efficientfan.errors import InputError
+
+__all__ = [
+    "CropTransform",
+    "as_boxes",
+    "box_iou",
+    "box_of_points",
+    "cells_to_pixels",
+    "pixels_to_cells",
+]
+
+Array = NDArray[Any]
+
+
+def pixels_to_cells(points: ArrayLike, stride: float) -> Array:
+    """Crop pixels to heatmap cells, the inverse of `cells_to_pixels`.
+
+    >>> float(pixels_to_cells(1.5, stride=4))
+    0.0
+    """
+    return (np.asarray(points) + 0.5) / stride - 0.5
+
+
+def cells_to_pixels(points: ArrayLike, stride: float) -> Array:
+    """Heatmap cells to crop pixels: the centre of cell 0 at stride 4 is crop pixel 1.5.
+
+    >>> float(cells_to_pixels(0.0, stride=4))
+    1.5
+    """
+    return (np.asarray(points) + 0.5) * stride - 0.5
+
+
+def as_boxes(boxes: ArrayLike) -> Array:
+    """Check xyxy boxes and return them as (N, 4) float64; one box of shape (4,) becomes (1, 4).
+
+    Raises:
+        InputError: a wrong shape, a value that is not finite, or a width or height that is not positive.
+    """
+    try:
+        array = np.asarray(boxes, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"boxes must be numbers of shape (N, 4), xyxy: {error}") from error
+    if array.shape == (4,):
+        array = array[None]
+    if array.size == 0 and array.ndim <= 2:
+        return np.zeros((0, 4))
+    if array.ndim != 2 or array.shape[1] != 4:
+        raise InputError(f"boxes must have shape (N, 4), xyxy in pixels, not {array.shape}")
+    for index, box in enumerate(array):
+        if not np.isfinite(box).all():
+            raise InputError(f"box {index} holds a value that is not finite: {box.tolist()}")
+        if box[2] <= box[0] or box[3] <= box[1]:
+            raise InputError(
+                f"box {index} has no positive width and height: {box.tolist()}; boxes are x0, y0, x1, y1"
+            )
+    return array
+
+
+def box_of_points(points: ArrayLike) -> Array:
+    """Tight xyxy box of (K, 2) points; rows that hold NaN are left out.
+
+    Raises:
+        InputError: fewer than two labelled points.
+    """
+    array = np.asarray(points, dtype=np.float64)
+    array = array[np.isfinite(array).all(axis=1)]
+    if len(array) < 2:
+        raise InputError("a box needs at least two labelled points")
+    return np.concatenate([array.min(axis=0), array.max(axis=0)])
+
+
+def box_iou(first: ArrayLike, second: ArrayLike) -> Array:
+    """Intersection over union of (N, 4) and (M, 4) xyxy boxes, as (N, M).
+
+    >>> box_iou([[0, 0, 2, 2]], [[1, 0, 3, 2], [5, 5, 6, 6]]).round(3).tolist()
+    [[0.333, 0.0]]
+    """
+    a = np.asarray(first, dtype=np.float64).reshape(-1, 1, 4)
+    b = np.asarray(second, dtype=np.float64).reshape(1, -1, 4)
+    size = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    inter = size.clip(min=0).prod(axis=-1)
+    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - inter
+    return np.asarray(inter / np.maximum(union, 1e-12))
+
+
+@dataclass(frozen=True)
+class CropTransform:
+    """A similarity (perhaps mirrored) from image pixels to the pixels of a square crop, and back.
+
+    Attributes:
+        matrix: (2, 3) float64, image (x, y, 1) -> crop (x, y).
+        size: side of the crop in pixels.
+    """
+
+    matrix: Array
+    size: int
+
+    def __post_init__(self) -> None:
+        if np.shape(self.matrix) != (2, 3):
+            raise InputError(f"a crop matrix has shape (2, 3), not {np.shape(self.matrix)}")
+        if self.size < 1:
+            raise InputError(f"a crop has at least one pixel a side, not {self.size}")
+
+    @classmethod
+    def from_box(
+        cls,
+        box: ArrayLike,
+        size: int,
+        margin: float = 0.25,
+        *,
+        rotation: float = 0.0,
+        scale: float = 1.0,
+        shift: tuple[float, float] = (0.0, 0.0),
+        flip: bool = False,
+    ) -> CropTransform:
+        """The crop around a box: centred on it, with side `longer side * (1 + margin)`.
+
+        Args:
+            box: xyxy in image pixels.
+            size: side of the crop in pixels.
+            margin: share of the longer side added in all; 0.25 is MobileFAN's 1.25.
+            rotation: degrees by which the content turns counter-clockwise.
+            scale: > 1 enlarges the content.
+            shift: movement of the content in crop sides, (x, y), after rotation and scale, before the flip.
+            flip: mirror the crop left to right; the caller swaps the landmarks (`LandmarkSchema.flip`).
+
+        Raises:
+            InputError: a box without positive size, or a margin or scale that leaves no crop.
+        """
+        x0, y0, x1, y1 = as_boxes(box)[0]
+        if margin <= -1 or scale <= 0:
+            raise InputError(f"margin must be > -1 and scale > 0, not {margin} and {scale}")
+        side = max(x1 - x0, y1 - y0) * (1 + margin) / scale
+        factor = size / side
+        angle = math.radians(rotation)
+        # y points down, so a counter-clockwise turn on the screen has the sine's sign swapped.
+        linear = factor * np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+        centre = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
+        middle = (size - 1) / 2
+        offset = middle + np.asarray(shift) * size - linear @ centre
+        matrix = np.column_stack([linear, offset])
+        if flip:
+            matrix[0] *= -1
+            matrix[0, 2] += size - 1
+        return cls(matrix, size)
+
+    @property
+    def scale(self) -> float:
+        """Crop pixels per image pixel."""
+        return math.sqrt(abs(float(np.linalg.det(self.matrix[:, :2]))))
+
+    def apply(self, points: ArrayLike) -> Array:
+        """Image pixels (..., 2) to crop pixels, float64. NaN stays NaN."""
+        return np.asarray(np.asarray(points, dtype=np.float64) @ self.matrix[:, :2].T + self.matrix[:, 2])
+
+    def inverse(self, points: ArrayLike) -> Array:
+        """Crop pixels (..., 2) to image pixels, float64; undoes `apply` to rounding."""
+        linear = np.linalg.inv(self.matrix[:, :2])
+        return np.asarray((np.asarray(points, dtype=np.float64) - self.matrix[:, 2]) @ linear.T)

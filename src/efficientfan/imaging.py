@@ -1,0 +1,150 @@
+"""Photos in and out, and the one warp from a photo to crops. RGB, uint8, height x width x 3 throughout."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from efficientfan.errors import InputError
+from efficientfan.files import atomic_path
+from efficientfan.geometry import CropTransform
+
+__all__ = ["DEFAULT_MAX_PIXELS", "IMAGE_SUFFIXES", "ImageLike", "read_rgb", "to_rgb", "warp", "write_image"]
+
+Array = NDArray[Any]
+ImageLike: TypeAlias = "str | Path | Array | Image.Image"
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
+DEFAULT_MAX_PIXELS = 100_000_000
+"""Photos of more pixels are refused before they are decoded: a small file can claim a huge size."""
+
+
+def read_rgb(path: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Array:
+    """Read a photo as H x W x 3 uint8 RGB, turned as its EXIF says.
+
+    Grey, palette, RGBA (laid on black), CMYK and 16-bit images are converted; of an animation the first frame.
+
+    Raises:
+        InputError: missing, not an image, truncated, or of more than `max_pixels` pixels.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own bomb warning; the cap below is ours
+            with Image.open(path) as image:
+                _check_size(image.size, max_pixels, str(path))
+                return _from_pillow(image)
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path}: is not an image that can be read") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path}: claims too many pixels to be decoded ({error})") from error
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, MemoryError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputError(f"{path}: cannot be read as an image ({reason})") from error
+
+
+def to_rgb(image: ImageLike, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Array:
+    """Anything image-like to H x W x 3 uint8 RGB: a path, a PIL image, or an array.
+
+    Arrays are H x W, H x W x 1 (grey), H x W x 3 (RGB) or H x W x 4 (RGBA), uint8, or uint16 (full range).
+
+    Raises:
+        InputError: another type, shape or dtype, or an unreadable file.
+    """
+    if isinstance(image, str | Path):
+        return read_rgb(image, max_pixels=max_pixels)
+    if isinstance(image, Image.Image):
+        _check_size(image.size, max_pixels, "image")
+        return _from_pillow(image)
+    if not isinstance(image, np.ndarray):
+        raise InputError(f"an image is a path, a numpy array or a PIL image, not {type(image).__name__}")
+    if image.dtype == np.uint16:
+        image = (image >> 8).astype(np.uint8)
+    if image.dtype != np.uint8:
+        raise InputError(f"an image array is uint8 in [0, 255] (or uint16), not {image.dtype}")
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[..., 0]
+    if image.ndim == 2:
+        image = np.repeat(image[..., None], 3, axis=2)
+    if image.ndim != 3 or image.shape[2] not in (3, 4) or 0 in image.shape:
+        raise InputError(f"an image array has shape H x W, H x W x 3 or H x W x 4, not {image.shape}")
+    if image.shape[2] == 4:
+        alpha = image[..., 3:].astype(np.uint16)
+        image = ((image[..., :3] * alpha + 127) // 255).astype(np.uint8)
+    return np.ascontiguousarray(image)
+
+
+def _check_size(size: tuple[int, int], max_pixels: int, where: str) -> None:
+    if size[0] * size[1] > max_pixels:
+        raise InputError(
+            f"{where}: claims {size[0]} x {size[1]} pixels, more than the limit of {max_pixels}; raise max_pixels "
+            "(--max-pixels) if the file is to be trusted"
+        )
+
+
+def _from_pillow(image: Image.Image) -> Array:
+    turned = ImageOps.exif_transpose(image)
+    if turned.mode.startswith("I;16") or turned.mode == "I":
+        values = np.asarray(turned).astype(np.int64)
+        return to_rgb((values.clip(0, 65535) >> 8).astype(np.uint8))
+    if turned.mode in ("RGBA", "LA", "PA") or "transparency" in turned.info:
+        return to_rgb(np.asarray(turned.convert("RGBA")))
+    return np.ascontiguousarray(turned.convert("RGB"))
+
+
+def warp(image: Array, transforms: Sequence[CropTransform]) -> Array:
+    """Cut crops from a photo: (N, S, S, 3) uint8, black outside the photo.
+
+    Bilinear; where a crop shrinks the photo by more than two, the photo is averaged down first, so that fine
+    texture does not alias.
+
+    Args:
+        image: H x W x 3 uint8 RGB.
+        transforms: N crops of the same size.
+    """
+    sizes = {transform.size for transform in transforms}
+    if len(sizes) > 1:
+        raise InputError(f"all crops of a batch have one size, not {sorted(sizes)}")
+    size = sizes.pop() if sizes else 1
+    crops = np.empty((len(transforms), size, size, 3), np.uint8)
+    reduced: dict[int, Array] = {1: image}
+    for crop, transform in zip(crops, transforms, strict=True):
+        shrink = max(1, 2 ** math.floor(math.log2(max(1.0, 1 / transform.scale)) + 1e-9))
+        if shrink not in reduced:
+            reduced[shrink] = _shrink(image, shrink)
+        matrix = transform.matrix.copy()
+        # Pixel x of the reduced photo has its centre at (x + 0.5) * shrink - 0.5 of the full one.
+        matrix[:, 2] += matrix[:, :2].sum(axis=1) * (0.5 * shrink - 0.5)
+        matrix[:, :2] *= shrink
+        cv2.warpAffine(reduced[shrink], matrix, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
+    return crops
+
+
+def _shrink(image: Array, factor: int) -> Array:
+    height, width = image.shape[:2]
+    rows, columns = -height % factor, -width % factor
+    if rows or columns:  # whole blocks only, so that every block's centre is where the convention says
+        image = cv2.copyMakeBorder(image, 0, rows, 0, columns, cv2.BORDER_REPLICATE)
+    size = (image.shape[1] // factor, image.shape[0] // factor)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+
+
+def write_image(path: str | Path, image: Array) -> None:
+    """Write an H x W x 3 uint8 RGB image atomically; the suffix chooses the format.
+
+    Raises:
+        InputError: an unknown suffix, or a place that cannot be written to.
+    """
+    if Path(path).suffix.lower() not in IMAGE_SUFFIXES:
+        raise InputError(f"{path}: unknown image suffix; use .png or .jpg")
+    with atomic_path(path) as temporary:
+        Image.fromarray(image).save(temporary, quality=92)

@@ -1,0 +1,44 @@
+"""Schemas by name: the tables in this package, and tables of a user's own from a file."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from efficientfan.errors import InputError
+from efficientfan.files import read_json
+from efficientfan.schema.landmark_schema import LandmarkSchema
+
+__all__ = ["get_schema", "list_schemas", "load_schema"]
+
+_TABLES = Path(__file__).parent / "tables"
+
+
+def list_schemas() -> list[str]:
+    """Names of the schemas that the package carries."""
+    return sorted(path.stem for path in _TABLES.glob("*.json"))
+
+
+@lru_cache(maxsize=None)
+def get_schema(name: str) -> LandmarkSchema:
+    """A packaged schema by name, or a user's own by the path of its `.json` file.
+
+    Raises:
+        InputError: no such schema or file, or the file is not a valid schema.
+    """
+    if name in list_schemas():
+        return load_schema(_TABLES / f"{name}.json")
+    if name.endswith(".json"):
+        return load_schema(name)
+    raise InputError(
+        f"unknown schema {name!r}; packaged are {', '.join(list_schemas())}; or give the path of a .json file"
+    )
+
+
+def load_schema(path: str | Path) -> LandmarkSchema:
+    """Read and check a schema file (see `LandmarkSchema.to_dict` for its keys).
+
+    Raises:
+        InputError: unreadable, not JSON, or not a valid schema; the message names the file.
+    """
+    return LandmarkSchema.from_dict(read_json(path), where=str(path))

@@ -1,0 +1,115 @@
+"""The two value objects that travel through the package: an annotated face and a found face."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efficientfan.errors import InputError
+from efficientfan.geometry import as_boxes, box_of_points
+from efficientfan.schema import LandmarkSchema
+
+__all__ = ["Annotation", "Face", "UNLABELLED", "OCCLUDED", "VISIBLE"]
+
+Array = NDArray[Any]
+
+UNLABELLED, OCCLUDED, VISIBLE = 0, 1, 2
+"""Visibility flags, as in COCO: not labelled, labelled but covered, labelled and visible."""
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One annotated face of a data set.
+
+    Attributes:
+        image: path of the photo.
+        points: (K, 2) float64, (x, y) in image pixels (`efficientfan.geometry`); NaN where unlabelled.
+        visibility: (K,) uint8 of `UNLABELLED`, `OCCLUDED`, `VISIBLE`; zero exactly where `points` is NaN.
+        box: (4,) float64 xyxy that came with the data set, or None.
+        attributes: what else the data set says of the face (pose, blur, ...), JSON-like values.
+        name: unique within the data set; stable between machines (never an absolute path).
+    """
+
+    image: Path
+    points: Array
+    visibility: Array
+    box: Array | None = None
+    attributes: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        points = np.array(self.points, dtype=np.float64)
+        if points.ndim != 2 or points.shape[1] != 2:
+            raise InputError(f"{self.image}: points must have shape (K, 2), not {points.shape}")
+        visibility = np.array(self.visibility, dtype=np.uint8)
+        if visibility.shape != (len(points),):
+            raise InputError(f"{self.image}: visibility must have shape ({len(points)},), not {visibility.shape}")
+        if visibility.size and visibility.max() > VISIBLE:
+            raise InputError(f"{self.image}: visibility flags are 0, 1 or 2, not {visibility.max()}")
+        visibility[~np.isfinite(points).all(axis=1)] = UNLABELLED
+        points[visibility == UNLABELLED] = np.nan
+        object.__setattr__(self, "points", points)
+        object.__setattr__(self, "visibility", visibility)
+        if self.box is not None:
+            object.__setattr__(self, "box", as_boxes(self.box)[0])
+        if not self.name:
+            object.__setattr__(self, "name", self.image.name)
+
+    @property
+    def tight_box(self) -> Array:
+        """(4,) xyxy box of the labelled points: what papers call the ground-truth box."""
+        return box_of_points(self.points)
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face with its landmarks.
+
+    Attributes:
+        box: (4,) float32 xyxy, the box that the face was looked for in, image pixels.
+        points: (K, 2) float32, (x, y) in image pixels, 0-based, pixel centres at integers.
+        scores: (K,) float32 in [0, 1], how sure the network is of each landmark.
+        schema: what the K landmarks are.
+    """
+
+    box: Array
+    points: Array
+    scores: Array
+    schema: LandmarkSchema
+
+    def __post_init__(self) -> None:
+        k = self.schema.n_landmarks
+        for name, shape in (("box", (4,)), ("points", (k, 2)), ("scores", (k,))):
+            array = np.asarray(getattr(self, name), dtype=np.float32)
+            if array.shape != shape:
+                raise InputError(f"Face.{name} must have shape {shape}, not {array.shape}")
+            object.__setattr__(self, name, array)
+
+    @property
+    def score(self) -> float:
+        """Mean landmark score, in [0, 1]."""
+        return float(self.scores.mean())
+
+    def named(self, name: str) -> Array:
+        """The points of a landmark (1, 2) or of a region (M, 2), by its name in the schema."""
+        return np.asarray(self.points[self.schema.indices_of(name)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists and numbers, ready for JSON; pixels are rounded to 1/1000."""
+        return {
+            "box": np.round(self.box.astype(float), 3).tolist(),
+            "score": round(self.score, 4),
+            "points": np.round(self.points.astype(float), 3).tolist(),
+            "scores": np.round(self.scores.astype(float), 4).tolist(),
+        }
+
+    def draw(self, image: Array) -> Array:
+        """A copy of an H x W x 3 uint8 RGB image with this face drawn on it."""
+        from efficientfan.draw import draw_faces
+
+        return draw_faces(image, [self])
