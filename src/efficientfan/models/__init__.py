@@ -1,1 +1,17 @@
-""""""
+"""Networks: encoder (timm) + decoder + head, by name. Needs the `train` extra."""
+
+from efficientfan.models.checkpoint import load_checkpoint, save_checkpoint
+from efficientfan.models.network import LandmarkNet, NetworkOutput
+from efficientfan.models.summary import NetworkSummary, summarise
+from efficientfan.models.zoo import build_network, list_networks
+
+__all__ = [
+    "LandmarkNet",
+    "NetworkOutput",
+    "NetworkSummary",
+    "build_network",
+    "list_networks",
+    "load_checkpoint",
+    "save_checkpoint",
+    "summarise",
+]

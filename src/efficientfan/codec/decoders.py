@@ -1,0 +1,261 @@
+"""Heatmaps to landmarks in crop pixels with a score each; one small module per published way.
+
+All take maps (N, K, H, W) and return points (N, K, 2), (x, y) in crop pixels, and scores (N, K) in [0, 1].
+They are part of the exported graph, so they use only operations that ONNX has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from efficientfan.errors import InputError
+
+__all__ = [
+    "ArgmaxDecoder",
+    "DECODERS",
+    "DarkDecoder",
+    "Decoder",
+    "IntegralDecoder",
+    "LocalSoftArgmaxDecoder",
+    "QuarterDecoder",
+    "SoftArgmaxDecoder",
+    "TopKDecoder",
+    "build_decoder",
+]
+
+
+class Decoder(nn.Module):
+    """Base: turns cell coordinates into crop pixels (`efficientfan.geometry`: cell i at (i + 0.5) * stride - 0.5).
+
+    Args:
+        stride: crop pixels per heatmap cell.
+    """
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, K, H, W) maps to points (N, K, 2) in crop pixels and scores (N, K) in [0, 1]."""
+        cells, scores = self.decode_cells(maps.float())
+        return (cells + 0.5) * self.stride - 0.5, scores.clamp(0, 1)
+
+    def decode_cells(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """As `forward`, in heatmap cells."""
+        raise NotImplementedError
+
+
+def _peak(maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Flat maps (N, K, H*W), index, value, and (x, y) in cells of each maximum."""
+    flat = maps.flatten(2)
+    value, index = flat.max(dim=2)
+    width = maps.shape[3]
+    cells = torch.stack([index % width, torch.div(index, width, rounding_mode="floor")], dim=-1).to(maps.dtype)
+    return flat, index, value, cells
+
+
+class ArgmaxDecoder(Decoder):
+    """The cell of the maximum; the score is the maximum. Coarse: its error alone is about 0.4 cells."""
+
+    def decode_cells(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        _, _, value, cells = _peak(maps)
+        return cells, value
+
+
+class QuarterDecoder(Decoder):
+    """The maximum, moved a quarter cell towards its higher neighbour (Newell et al., ECCV 2016; used by MobileFAN)."""
+
+    def decode_cells(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        flat, index, value, cells = _peak(maps)
+        slope = torch.stack(
+            [_at(flat, index, cells, maps.shape, 1, 0) - _at(flat, index, cells, maps.shape, -1, 0),
+             _at(flat, index, cells, maps.shape, 0, 1) - _at(flat, index, cells, maps.shape, 0, -1)],
+            dim=-1,
+        )  # fmt: skip
+        return cells + 0.25 * torch.sign(slope), value
+
+
+def _at(flat: Tensor, index: Tensor, cells: Tensor, shape: torch.Size, dx: int, dy: int) -> Tensor:
+    """Map values (N, K) at the maxima moved by (dx, dy); beyond a border the border's own value."""
+    height, width = shape[2], shape[3]
+    x = (cells[..., 0].long() + dx).clamp(0, width - 1)
+    y = (cells[..., 1].long() + dy).clamp(0, height - 1)
+    return flat.gather(2, (y * width + x)[..., None])[..., 0]
+
+
+class DarkDecoder(Decoder):
+    """Distribution-aware decoding: a Newton step on the logarithm of the smoothed map (Zhang et al., CVPR 2020).
+
+    Args:
+        stride: crop pixels per heatmap cell.
+        sigma: standard deviation in cells of the smoothing; the paper takes that of the targets. 0 turns it off.
+    """
+
+    def __init__(self, stride: int, sigma: float = 0.0) -> None:
+        super().__init__(stride)
+        radius = round(3 * sigma)
+        axis = torch.arange(-radius, radius + 1, dtype=torch.float32)
+        kernel = torch.exp(-(axis**2) / (2 * sigma**2)) if sigma > 0 else torch.ones(1)
+        self.register_buffer("kernel", kernel / kernel.sum(), persistent=False)
+
+    def decode_cells(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        peak = maps.flatten(2).amax(dim=2)
+        flat, index, _, cells = _peak(self._smooth(maps))
+        logs = flat.clamp(min=1e-10).log()
+
+        def at(dx: int, dy: int) -> Tensor:
+            return _at(logs, index, cells, maps.shape, dx, dy)
+
+        centre = at(0, 0)
+        gx, gy = (at(1, 0) - at(-1, 0)) / 2, (at(0, 1) - at(0, -1)) / 2
+        xx, yy = at(1, 0) - 2 * centre + at(-1, 0), at(0, 1) - 2 * centre + at(0, -1)
+        xy = (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / 4
+        determinant = xx * yy - xy * xy
+        peaked = (determinant > 1e-6) & (xx < 0)
+        safe = torch.where(peaked, determinant, torch.ones_like(determinant))
+        step = -torch.stack([yy * gx - xy * gy, xx * gy - xy * gx], dim=-1) / safe[..., None]
+        # A true sub-cell maximum lies within one cell; more means that the parabola does not fit.
+        return cells + torch.where(peaked[..., None], step, torch.zeros_like(step)).clamp(-1, 1), peak
+
+    def _smooth(self, maps: Tensor) -> Tensor:
+        n, k, height, width = maps.shape
+        taps = self.kernel.numel()
+        if taps == 1:
+            return maps
+        single = maps.reshape(n * k, 1, height, width)
+        kernel = self.kernel.to(maps.dtype)
+        single = nn.functional.conv2d(single, kernel.view(1, 1, 1, taps), padding=(0, taps // 2))
+        single = nn.functional.conv2d(single, kernel.view(1, 1, taps, 1), padding=(taps // 2, 0))
+        return single.reshape(n, k, height, width)
+
+
+def _expectation(probability: Tensor) -> Tensor:
+    """Mean (x, y) in cells, (N, K, 2), of maps that sum to one each."""
+    height, width = probability.shape[2:]
+    x = torch.arange(width, dtype=probability.dtype, device=probability.device)
+    y = torch.arange(height, dtype=probability.dtype, device=probability.device)
+    return torch.stack([probability.sum(2) @ x, probability.sum(3) @ y], dim=-1)
+
+
+def _concentration(probability: Tensor, cells: Tensor, sigma: float) -> Tensor:
+    """How much of each map's mass lies near its point, (N, K): 1 for a Gaussian of `sigma` cells or narrower.
+
+    The mass is weighed with a Gaussian of the same sigma; a map that is that Gaussian would reach one half, and
+    is taken as full marks. A map spread evenly, or in two places, scores low.
+    """
+    height, width = probability.shape[2:]
+    x = torch.arange(width, dtype=probability.dtype, device=probability.device)
+    y = torch.arange(height, dtype=probability.dtype, device=probability.device)
+    near_x = torch.exp(-((x - cells[..., :1]) ** 2) / (2 * sigma**2))  # (N, K, W)
+    near_y = torch.exp(-((y - cells[..., 1:]) ** 2) / (2 * sigma**2))  # (N, K, H)
+    mass = ((probability @ near_x[..., None])[..., 0] * near_y).sum(-1)
+    return (2 * mass).clamp(0, 1)
+
+
+class IntegralDecoder(Decoder):
+    """The papers' integral coordinates: the expectation over the rectified map divided by its sum.
+
+    EfficientFAN's head rectifies (conv, BN, h-swish, ReLU); this divides and integrates. Not an exp-softmax.
+
+    Args:
+        stride: crop pixels per heatmap cell.
+        sigma: width in cells at which a map counts as sharp, for the score.
+    """
+
+    def __init__(self, stride: int, sigma: float = 1.5) -> None:
+        super().__init__(stride)
+        self.sigma = sigma
+
+    def probability(self, maps: Tensor) -> Tensor:
+        """(N, K, H, W) maps that sum to one each; an empty map becomes an even one."""
+        rectified = maps.clamp(min=0) + 1e-9
+        return rectified / rectified.sum(dim=(2, 3), keepdim=True)
+
+    def decode_cells(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        probability = self.probability(maps)
+        cells = _expectation(probability)
+        return cells, _concentration(probability, cells, self.sigma)
+
+
+class SoftArgmaxDecoder(IntegralDecoder):
+    """The expectation over the softmax of the map (Sun et al., ECCV 2018)."""
+
+    def probability(self, maps: Tensor) -> Tensor:
+        return maps.flatten(2).softmax(dim=2).view(maps.shape)
+
+
+class LocalSoftArgmaxDecoder(SoftArgmaxDecoder):
+    """The expectation over the softmax within `radius` cells of its maximum: far mass cannot pull the point.
+
+    Args:
+        stride: crop pixels per heatmap cell.
+        sigma: width in cells at which a map counts as sharp, for the score.
+        radius: half side of the square window in cells.
+    """
+
+    def __init__(self, stride: int, sigma: float = 1.5, radius: int = 4) -> None:
+        super().__init__(stride, sigma)
+        self.radius = radius
+
+    def decode_cells(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        probability = self.probability(maps)
+        peak = _peak(probability)[3]
+        x = torch.arange(maps.shape[3], dtype=maps.dtype, device=maps.device)
+        y = torch.arange(maps.shape[2], dtype=maps.dtype, device=maps.device)
+        near_x = ((x - peak[..., :1]).abs() <= self.radius).to(maps.dtype)[:, :, None, :]  # (N, K, 1, W)
+        near_y = ((y - peak[..., 1:]).abs() <= self.radius).to(maps.dtype)[:, :, :, None]  # (N, K, H, 1)
+        window = probability * near_x * near_y
+        cells = _expectation(window / window.sum(dim=(2, 3), keepdim=True))
+        return cells, _concentration(probability, cells, self.sigma)
+
+
+class TopKDecoder(SoftArgmaxDecoder):
+    """The expectation over the softmax of the k highest cells (H3R, Yu & Tao, 2020: k = 9).
+
+    Args:
+        stride: crop pixels per heatmap cell.
+        sigma: width in cells at which a map counts as sharp, for the score.
+        k: number of cells.
+    """
+
+    def __init__(self, stride: int, sigma: float = 1.5, k: int = 9) -> None:
+        super().__init__(stride, sigma)
+        self.k = k
+
+    def decode_cells(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        width = maps.shape[3]
+        values, indices = maps.flatten(2).topk(self.k, dim=2)  # (N, K, k)
+        weights = values.softmax(dim=2)
+        x = (indices % width).to(maps.dtype)
+        y = torch.div(indices, width, rounding_mode="floor").to(maps.dtype)
+        cells = torch.stack([(weights * x).sum(2), (weights * y).sum(2)], dim=-1)
+        return cells, _concentration(self.probability(maps), cells, self.sigma)
+
+
+DECODERS: Mapping[str, Callable[..., Decoder]] = {
+    "argmax": ArgmaxDecoder,
+    "quarter": QuarterDecoder,
+    "dark": DarkDecoder,
+    "integral": IntegralDecoder,
+    "softargmax": SoftArgmaxDecoder,
+    "local_softargmax": LocalSoftArgmaxDecoder,
+    "topk": TopKDecoder,
+}
+
+
+def build_decoder(name: str, stride: int, **options: Any) -> Decoder:
+    """A decoder by its name in `DECODERS`.
+
+    Raises:
+        InputError: unknown name or option.
+    """
+    if name not in DECODERS:
+        raise InputError(f"unknown decoder {name!r}; known are {', '.join(DECODERS)}")
+    try:
+        return DECODERS[name](stride, **options)
+    except TypeError as error:
+        raise InputError(f"decoder {name!r}: {error}") from error

@@ -1,0 +1,100 @@
+"""What all readers share: text lines, numbers with a place, and folders where each image has its annotation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from efficientfan.errors import InputError
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "numbers",
+    "pair_by_stem",
+    "read_lines",
+    "require_file",
+    "require_folder",
+]
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+LARGEST = 1e6
+"""Pixels; a coordinate beyond it is damage, not a face outside the photo."""
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Stripped lines of a UTF-8 text file.
+
+    Raises:
+        InputError: missing, unreadable, or not text.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except (UnicodeDecodeError, ValueError) as error:
+        raise InputError(f"{path}: is not UTF-8 text; is it the annotation file?") from error
+    return [line.strip() for line in text.split("\n")]
+
+
+def numbers(path: str | Path, line: int, tokens: Sequence[str], expected: int) -> list[float]:
+    """Parse `expected` finite numbers.
+
+    Raises:
+        InputError: another count, letters, NaN or infinity, or a value beyond any photo; with file and line.
+    """
+    if len(tokens) != expected:
+        raise InputError(f"{path}: line {line}: expected {expected} numbers, found {len(tokens)}")
+    values = []
+    for token in tokens:
+        try:
+            value = float(token)
+        except ValueError:
+            raise InputError(f"{path}: line {line}: {token[:40]!r} is not a number") from None
+        if not math.isfinite(value) or abs(value) > LARGEST:
+            raise InputError(f"{path}: line {line}: {token[:40]!r} is not a pixel coordinate")
+        values.append(value)
+    return values
+
+
+def require_folder(root: Path, name: str, hint: str) -> Path:
+    """`root/name`, which must be a folder; `hint` says what the root should be."""
+    if not root.is_dir():
+        raise InputError(f"{root}: is not a folder; {hint}")
+    folder = root / name
+    if not folder.is_dir():
+        raise InputError(f"{root}: has no folder '{name}'; {hint}")
+    return folder
+
+
+def require_file(root: Path, names: Sequence[str], hint: str) -> Path:
+    """The first of `names` that is a file under `root`."""
+    if not root.is_dir():
+        raise InputError(f"{root}: is not a folder; {hint}")
+    for name in names:
+        if (root / name).is_file():
+            return root / name
+    raise InputError(f"{root}: has no file '{names[0]}'; {hint}")
+
+
+def pair_by_stem(images: Path, annotations: Path, suffix: str) -> list[tuple[Path, Path]]:
+    """(image, annotation) pairs of equal stem in two folders (or one), in order of name.
+
+    Raises:
+        InputError: an image without annotation, the reverse, two images of one stem, or nothing at all.
+    """
+    labels = {path.stem: path for path in sorted(annotations.iterdir()) if path.suffix.lower() == suffix}
+    photos: dict[str, Path] = {}
+    for path in sorted(images.iterdir()):
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
+            if path.stem in photos:
+                raise InputError(f"{path}: a second image of this name beside {photos[path.stem].name}; remove one")
+            photos[path.stem] = path
+    lonely = [f"{photos[s]}: image without annotation ({suffix})" for s in sorted(photos.keys() - labels.keys())]
+    lonely += [f"{labels[s]}: annotation without image" for s in sorted(labels.keys() - photos.keys())]
+    if lonely:
+        more = f" (and {len(lonely) - 1} more)" if len(lonely) > 1 else ""
+        raise InputError(f"{lonely[0]}{more}; is the data set unpacked in full?")
+    if not photos:
+        raise InputError(f"{images}: holds no images with {suffix} annotations; is this the right root?")
+    return [(photos[stem], labels[stem]) for stem in sorted(photos)]

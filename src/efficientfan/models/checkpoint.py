@@ -1,0 +1,57 @@
+"""Weights and spec in one safetensors file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from efficientfan.errors import InputError
+from efficientfan.files import write_bytes
+from efficientfan.models.network import LandmarkNet
+from efficientfan.models.zoo import build_network
+from efficientfan.spec import METADATA_KEY, ModelSpec
+
+__all__ = ["load_checkpoint", "read_tensors", "save_checkpoint"]
+
+
+def save_checkpoint(path: str | Path, network: LandmarkNet, spec: ModelSpec) -> None:
+    """Write a network's weights and its spec atomically."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    write_bytes(path, save(tensors, metadata={METADATA_KEY: spec.to_json()}))
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], ModelSpec]:
+    """The tensors and the spec of a checkpoint.
+
+    Raises:
+        InputError: missing, damaged, or written by something else.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+    except SafetensorError as error:
+        raise InputError(f"{path}: is not a whole safetensors file ({error})") from error
+    if METADATA_KEY not in metadata:
+        raise InputError(f"{path}: holds no {METADATA_KEY}; it was not written by efficientfan")
+    return tensors, ModelSpec.from_json(metadata[METADATA_KEY], where=str(path))
+
+
+def load_checkpoint(path: str | Path) -> tuple[LandmarkNet, ModelSpec]:
+    """Rebuild the network that `save_checkpoint` wrote, in eval mode.
+
+    Raises:
+        InputError: missing, damaged, written by something else, or weights that do not fit the spec.
+    """
+    tensors, spec = read_tensors(path)
+    network = build_network(**spec.network, n_landmarks=spec.schema.n_landmarks)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise InputError(f"{path}: its weights do not fit its own spec ({error})") from error
+    return network.eval(), spec

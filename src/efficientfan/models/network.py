@@ -1,0 +1,48 @@
+"""`LandmarkNet`: encoder -> decoder -> head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from efficientfan.models.decoder import UpsamplingDecoder
+from efficientfan.models.encoder import Encoder
+
+__all__ = ["LandmarkNet", "NetworkOutput"]
+
+
+@dataclass(frozen=True)
+class NetworkOutput:
+    """What one pass gives.
+
+    Attributes:
+        heatmaps: (N, K, H, W).
+        features: the encoder's map, then each decoder stage's, coarse to fine: what distillation compares.
+    """
+
+    heatmaps: Tensor
+    features: tuple[Tensor, ...]
+
+
+class LandmarkNet(nn.Module):
+    """Heatmaps of K landmarks from face crops.
+
+    Attributes:
+        stride: input pixels per heatmap cell.
+        feature_channels: channels of each map in `NetworkOutput.features`.
+    """
+
+    def __init__(self, encoder: Encoder, decoder: UpsamplingDecoder, head: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.head = head
+        self.stride = encoder.stride // 2 ** len(decoder.stages)
+        self.feature_channels = (encoder.channels, *([decoder.channels] * len(decoder.stages)))
+
+    def forward(self, images: Tensor) -> NetworkOutput:
+        """(N, 3, S, S) normalised RGB; S is a multiple of the encoder's stride."""
+        features = self.encoder(images)
+        maps = self.decoder(features)
+        return NetworkOutput(heatmaps=self.head(maps[-1]), features=(features, *maps))

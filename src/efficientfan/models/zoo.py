@@ -1,0 +1,93 @@
+"""The named networks of both papers, and any timm encoder besides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from efficientfan.errors import InputError
+from efficientfan.models.decoder import UpsamplingDecoder
+from efficientfan.models.encoder import Encoder, Initialisation
+from efficientfan.models.head import HEADS
+from efficientfan.models.network import LandmarkNet
+
+__all__ = ["NetworkConfig", "build_network", "list_networks", "network_config"]
+
+TIMM_PREFIX = "timm/"
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """What a named network is made of.
+
+    Attributes:
+        encoder: timm's name.
+        decoder_channels, kernel, stages: of `UpsamplingDecoder`.
+        head: "heatmap" or "integral".
+        about: one line for people.
+    """
+
+    encoder: str
+    decoder_channels: int = 128
+    kernel: int = 2
+    stages: int = 3
+    head: str = "heatmap"
+    about: str = ""
+
+
+NETWORKS: Mapping[str, NetworkConfig] = {
+    "mobilefan": NetworkConfig("mobilenetv2_100", about="MobileFAN: MobileNetV2, three 2x2 transposed convolutions"),
+    "mobilefan_050": NetworkConfig("mobilenetv2_050", about="MobileFAN (0.5): half-width MobileNetV2 encoder"),
+    "efficientfan_b0": NetworkConfig(
+        "efficientnet_b0", head="integral", about="EfficientFAN: EfficientNet-B0, integral head"
+    ),
+    "teacher_resnet50": NetworkConfig("resnet50", 256, 4, about="MobileFAN's teacher: ResNet-50, 256 channels"),
+    "teacher_efficientnet_b7": NetworkConfig(
+        "efficientnet_b7", 256, 4, head="integral", about="EfficientFAN's teacher: EfficientNet-B7, 256 channels"
+    ),
+}
+
+
+def list_networks() -> list[str]:
+    """Names that `build_network` knows; `timm/ENCODER` works besides."""
+    return list(NETWORKS)
+
+
+def network_config(name: str, **overrides: Any) -> NetworkConfig:
+    """What the network `name` is made of, with single fields replaced.
+
+    Raises:
+        InputError: unknown name or field.
+    """
+    if name.startswith(TIMM_PREFIX):
+        config = NetworkConfig(name.removeprefix(TIMM_PREFIX), about="a timm encoder with MobileFAN's decoder")
+    elif name in NETWORKS:
+        config = NETWORKS[name]
+    else:
+        raise InputError(f"unknown network {name!r}; known are {', '.join(NETWORKS)} and {TIMM_PREFIX}ENCODER")
+    try:
+        return replace(config, **overrides)
+    except TypeError as error:
+        raise InputError(f"network {name!r}: {error}") from error
+
+
+def build_network(name: str, n_landmarks: int, *, init: Initialisation = "scratch", **overrides: Any) -> LandmarkNet:
+    """Build a network by name.
+
+    Args:
+        name: one of `list_networks()`, or "timm/ENCODER".
+        n_landmarks: K.
+        init: how the encoder starts, see `Encoder`.
+        overrides: fields of `NetworkConfig` to replace, such as kernel=4.
+
+    Raises:
+        InputError: unknown name, field or head.
+        MissingDependencyError: ImageNet weights were asked for and cannot be had.
+    """
+    config = network_config(name, **overrides)
+    if config.head not in HEADS:
+        raise InputError(f"network {name!r}: unknown head {config.head!r}; known are {', '.join(HEADS)}")
+    encoder = Encoder(config.encoder, init)
+    decoder = UpsamplingDecoder(encoder.channels, config.decoder_channels, config.kernel, config.stages)
+    return LandmarkNet(encoder, decoder, HEADS[config.head](config.decoder_channels, n_landmarks))

@@ -1,0 +1,97 @@
+"""What a face detector is, and the small arithmetic that every detector shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from efficientfan.errors import InputError
+from efficientfan.geometry import box_iou
+
+__all__ = ["BoxCorrection", "Detections", "FaceDetector", "shrink_to", "suppress"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Detections:
+    """The faces that a detector found.
+
+    Attributes:
+        boxes: (N, 4) float32 xyxy in image pixels, as near as can be to the tight box of the face's landmarks.
+        scores: (N,) float32, higher is surer; to be compared within one detector only.
+    """
+
+    boxes: Array
+    scores: Array
+
+    def __post_init__(self) -> None:
+        boxes = np.asarray(self.boxes, dtype=np.float32).reshape(-1, 4)
+        scores = np.asarray(self.scores, dtype=np.float32).reshape(-1)
+        if len(boxes) != len(scores):
+            raise InputError(f"{len(boxes)} boxes need as many scores, not {len(scores)}")
+        object.__setattr__(self, "boxes", boxes)
+        object.__setattr__(self, "scores", scores)
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+class FaceDetector(Protocol):
+    """Anything that finds faces. Implementations need not be safe to share between threads."""
+
+    @property
+    def name(self) -> str:
+        """Short name, such as "yunet"."""
+
+    def detect(self, image: Array) -> Detections:
+        """Find the faces of an H x W x 3 uint8 RGB image; none is an empty `Detections`."""
+
+
+@dataclass(frozen=True)
+class BoxCorrection:
+    """From a detector's idea of a face's box to the tight box of the landmarks.
+
+    Attributes:
+        shift: movement of the centre in box (widths, heights); + is right and down.
+        scale: factors on (width, height).
+    """
+
+    shift: tuple[float, float]
+    scale: tuple[float, float]
+
+    def apply(self, boxes: Array) -> Array:
+        """(N, 4) xyxy to (N, 4) xyxy."""
+        size = boxes[:, 2:] - boxes[:, :2]
+        centre = (boxes[:, :2] + boxes[:, 2:]) / 2 + size * np.asarray(self.shift)
+        half = size * np.asarray(self.scale) / 2
+        return np.concatenate([centre - half, centre + half], axis=1)
+
+    def mirrored(self) -> BoxCorrection:
+        """The correction for a mirrored face."""
+        return BoxCorrection((-self.shift[0], self.shift[1]), self.scale)
+
+
+def shrink_to(image: Array, long_side: int) -> tuple[Array, float]:
+    """Reduce an image so that its longer side is at most `long_side`; returns it and the factor (<= 1)."""
+    height, width = image.shape[:2]
+    factor = min(1.0, long_side / max(height, width))
+    if factor == 1.0:
+        return image, 1.0
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA)), factor
+
+
+def suppress(detections: Detections, iou: float) -> Detections:
+    """Greedy non-maximum suppression, surest first: none that is left overlaps a surer one by more than `iou`."""
+    order = np.argsort(-detections.scores, kind="stable")
+    overlaps = box_iou(detections.boxes, detections.boxes) > iou
+    kept: list[int] = []
+    for index in order:
+        if not overlaps[index, kept].any():
+            kept.append(int(index))
+    return Detections(detections.boxes[kept], detections.scores[kept])

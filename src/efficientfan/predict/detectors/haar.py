@@ -1,0 +1,77 @@
+"""Viola and Jones's cascades (CVPR 2001), as OpenCV carries them: nothing to fetch, frontal faces and some profiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from efficientfan.errors import MissingDependencyError
+from efficientfan.predict.detectors.base import BoxCorrection, Detections, shrink_to, suppress
+
+__all__ = ["HaarDetector"]
+
+Array = NDArray[Any]
+
+# Medians over training photos; benchmarks/detection/fit_boxes.py prints them.
+FRONTAL = BoxCorrection(shift=(0.0, 0.0), scale=(1.0, 1.0))
+PROFILE = BoxCorrection(shift=(0.0, 0.0), scale=(1.0, 1.0))  # of faces that look to the picture's left
+
+
+class HaarDetector:
+    """The frontal (alt2) and profile cascades; the profile one also on the mirrored image.
+
+    Args:
+        long_side: the image is searched in a grey copy reduced to this longer side.
+        min_face: smallest face looked for, as a share of the copy's longer side.
+    """
+
+    name = "haar"
+    corrections = {"frontal": FRONTAL, "profile": PROFILE, "mirrored": PROFILE.mirrored()}
+
+    def __init__(self, long_side: int = 640, min_face: float = 0.05) -> None:
+        self.long_side = long_side
+        self.min_face = min_face
+        self._frontal = _cascade("haarcascade_frontalface_alt2.xml")
+        self._profile = _cascade("haarcascade_profileface.xml")
+
+    def detect(self, image: Array) -> Detections:
+        """Find the faces of an H x W x 3 uint8 RGB image."""
+        small, factor = shrink_to(image, self.long_side)
+        found = self.raw(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
+        boxes = np.concatenate([self.corrections[kind].apply(boxes) for kind, (boxes, _) in found.items()])
+        scores = np.concatenate([scores for _, scores in found.values()])
+        # A cascade's box counts from the outer edge of pixel 0, ours from its centre.
+        return suppress(Detections(boxes / factor - 0.5, scores), iou=0.3)
+
+    def raw(self, grey: Array) -> dict[str, tuple[Array, Array]]:
+        """What each cascade says of an H x W uint8 image: boxes (N, 4) as OpenCV counts them, and scores (N,)."""
+        mirrored, scores = _search(self._profile, np.ascontiguousarray(grey[:, ::-1]), 3, self.min_face)
+        mirrored[:, [0, 2]] = grey.shape[1] - mirrored[:, [2, 0]]
+        return {
+            "frontal": _search(self._frontal, grey, 3, self.min_face),
+            "profile": _search(self._profile, grey, 3, self.min_face),
+            "mirrored": (mirrored, scores),
+        }
+
+
+def _search(cascade: cv2.CascadeClassifier, grey: Array, neighbours: int, min_face: float) -> tuple[Array, Array]:
+    side = max(20, round(min_face * max(grey.shape)))
+    found, _, weights = cascade.detectMultiScale3(
+        grey, scaleFactor=1.1, minNeighbors=neighbours, minSize=(side, side), outputRejectLevels=True
+    )
+    boxes = np.asarray(found, dtype=np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    return boxes, np.asarray(weights, dtype=np.float64).reshape(-1)
+
+
+def _cascade(name: str) -> cv2.CascadeClassifier:
+    folder = getattr(getattr(cv2, "data", None), "haarcascades", None)
+    if folder is None or not hasattr(cv2, "CascadeClassifier") or not Path(folder, name).is_file():
+        raise MissingDependencyError(
+            f"this OpenCV ({cv2.__version__}) carries no {name}; pip install 'opencv-python-headless>=4.9,<5'"
+        )
+    return cv2.CascadeClassifier(str(Path(folder, name)))
