@@ -1,1 +1,33 @@
-""""""
+"""Metrics as pure functions on arrays, and a thin accumulator. Errors are fractions, never percent."""
+
+from efficientfan.metrics.accumulator import (
+    MetricAccumulator,
+    default_normaliser,
+    normaliser_lengths,
+    sample_values,
+)
+from efficientfan.metrics.bootstrap import Estimate, bootstrap_mean, paired_difference
+from efficientfan.metrics.breakdown import per_landmark, per_region
+from efficientfan.metrics.ced import auc, ced, failure_rate
+from efficientfan.metrics.nme import box_diagonal, box_size, interocular, interpupil, nme, point_distances
+
+__all__ = [
+    "Estimate",
+    "MetricAccumulator",
+    "auc",
+    "bootstrap_mean",
+    "box_diagonal",
+    "box_size",
+    "ced",
+    "default_normaliser",
+    "failure_rate",
+    "interocular",
+    "interpupil",
+    "nme",
+    "normaliser_lengths",
+    "paired_difference",
+    "per_landmark",
+    "per_region",
+    "point_distances",
+    "sample_values",
+]

@@ -31,7 +31,9 @@ class Estimate:
 
     def __post_init__(self) -> None:
         if not all(np.isfinite([self.value, self.low, self.high])):
-            raise InputError("an estimate needs finite values; leave missed faces (infinite errors) out of means")
+            raise InputError(
+                "an estimate needs finite values; leave missed faces (infinite errors) out of means"
+            )
 
 
 def bootstrap_mean(
@@ -48,6 +50,8 @@ def bootstrap_mean(
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or array.size == 0:
         raise InputError(f"values must have shape (N,) with at least one sample, not {array.shape}")
+    if not np.isfinite(array).all():
+        raise InputError("values must be finite; leave missed faces (infinite errors) out of means")
     if resamples < 1 or not 0 < confidence < 1:
         raise InputError(f"resamples must be >= 1 and confidence in (0, 1), not {resamples} and {confidence}")
     rng = np.random.default_rng(seed)

@@ -51,20 +51,20 @@ def point_distances(points: ArrayLike, truth: ArrayLike, mask: ArrayLike | None 
         raise InputError(
             f"points and truth must both have shape (N, K, 2), not {predicted.shape} and {expected.shape}"
         )
-    counted = np.isfinite(expected).all(axis=2)
+    counted = np.asarray(np.isfinite(expected).all(axis=2))
     if mask is not None:
         chosen = np.asarray(mask, dtype=bool)
         if chosen.shape != counted.shape:
             raise InputError(f"mask must have shape {counted.shape}, not {chosen.shape}")
         counted &= chosen
-    missing = ~np.isfinite(predicted).all(axis=2)
+    missing = ~np.asarray(np.isfinite(predicted).all(axis=2))
     apart = np.where((counted & ~missing)[..., None], predicted - expected, 0.0)
-    distances = np.hypot(apart[..., 0], apart[..., 1])
-    return np.where(counted, np.where(missing, np.inf, distances), np.nan)
+    distances = np.asarray(np.hypot(apart[..., 0], apart[..., 1]))
+    return np.asarray(np.where(counted, np.where(missing, np.inf, distances), np.nan))
 
 
 def nme(points: ArrayLike, truth: ArrayLike, lengths: ArrayLike, mask: ArrayLike | None = None) -> Array:
-    """Normalised mean error of each sample: mean distance of its labelled points / its length, (N,) fractions.
+    """NME of each sample, the mean distance of its labelled points divided by its length: (N,) fractions.
 
     The NME of a data set is the mean of this over its samples.
 
@@ -86,7 +86,9 @@ def nme(points: ArrayLike, truth: ArrayLike, lengths: ArrayLike, mask: ArrayLike
     counted = ~np.isnan(distances)
     empty = np.flatnonzero(~counted.any(axis=1))
     if len(empty):
-        raise InputError(f"sample {empty[0]} has no labelled landmark to measure; leave it out or mend its labels")
+        raise InputError(
+            f"sample {empty[0]} has no labelled landmark to measure; leave it out or mend its labels"
+        )
     means = np.where(counted, distances, 0.0).sum(axis=1) / counted.sum(axis=1)
     return np.asarray(means / check_lengths(lengths, len(means)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ class LandmarkSchema:
         regions: name -> indices.
         paths: polylines for drawing; a closed one repeats its first index at the end.
         normalisers: name -> two groups of indices; the normaliser is the distance between the groups' means.
+        layout: K points (x, y) of a neutral face in the unit square, for the index picture; or empty.
     """
 
     name: str
@@ -39,6 +41,7 @@ class LandmarkSchema:
     regions: Mapping[str, tuple[int, ...]]
     paths: tuple[tuple[int, ...], ...]
     normalisers: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
+    layout: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         def fail(message: str) -> None:
@@ -72,6 +75,11 @@ class LandmarkSchema:
                 fail(f"normaliser {normaliser!r} needs two groups of indices")
             for index in (*groups[0], *groups[1]):
                 self._check_index(index, f"normaliser {normaliser!r}")
+        if self.layout and len(self.layout) != self.n_landmarks:
+            fail(f"layout has {len(self.layout)} points, not {self.n_landmarks}")
+        for index, point in enumerate(self.layout):
+            if len(point) != 2 or not all(0 <= value <= 1 for value in point):
+                fail(f"layout point {index} is {list(point)}; it must be [x, y], each in [0, 1]")
 
     def _check_index(self, index: int, where: str) -> None:
         if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < self.n_landmarks:
@@ -95,7 +103,7 @@ class LandmarkSchema:
     @property
     def edges(self) -> tuple[tuple[int, int], ...]:
         """All pairs of indices that drawing joins with a line."""
-        return tuple((a, b) for path in self.paths for a, b in zip(path, path[1:], strict=False))
+        return tuple((a, b) for path in self.paths for a, b in pairwise(path))
 
     def flip(self, points: ArrayLike, width: int) -> NDArray[Any]:
         """Points (..., K, 2) of a face as they stand in the mirrored image of `width` pixels."""
@@ -119,7 +127,7 @@ class LandmarkSchema:
 
     def to_dict(self) -> dict[str, Any]:
         """The table as it stands in a schema file."""
-        return {
+        table = {
             "name": self.name,
             "title": self.title,
             "source": self.source,
@@ -129,6 +137,7 @@ class LandmarkSchema:
             "paths": [list(path) for path in self.paths],
             "normalisers": {n: [list(a), list(b)] for n, (a, b) in self.normalisers.items()},
         }
+        return {**table, "layout": [list(point) for point in self.layout]} if self.layout else table
 
     @classmethod
     def from_dict(cls, table: Any, where: str = "schema") -> LandmarkSchema:
@@ -139,7 +148,8 @@ class LandmarkSchema:
         """
         if not isinstance(table, Mapping):
             raise InputError(f"{where}: a schema is a JSON object, not {type(table).__name__}")
-        required, optional = {"name", "landmarks", "flip_pairs"}, {"title", "source", "regions", "paths", "normalisers"}
+        required = {"name", "landmarks", "flip_pairs"}
+        optional = {"title", "source", "regions", "paths", "normalisers", "layout"}
         missing, unknown = required - set(table), set(table) - required - optional
         if missing or unknown:
             raise InputError(f"{where}: missing keys {sorted(missing)}, unknown keys {sorted(unknown)}")
@@ -149,13 +159,14 @@ class LandmarkSchema:
                 title=_text(table.get("title", "")),
                 source=_text(table.get("source", "")),
                 landmarks=tuple(_text(name) for name in _sequence(table["landmarks"])),
-                flip_pairs=tuple(tuple(_sequence(pair)) for pair in _sequence(table["flip_pairs"])),  # type: ignore[misc]
+                flip_pairs=tuple(tuple(_sequence(pair)) for pair in _sequence(table["flip_pairs"])),
                 regions={_text(k): tuple(_sequence(v)) for k, v in dict(table.get("regions", {})).items()},
                 paths=tuple(tuple(_sequence(path)) for path in _sequence(table.get("paths", []))),
                 normalisers={
                     _text(k): tuple(tuple(_sequence(group)) for group in _sequence(v))  # type: ignore[misc]
                     for k, v in dict(table.get("normalisers", {})).items()
                 },
+                layout=tuple(tuple(_sequence(point)) for point in _sequence(table.get("layout", []))),
             )
         except InputError as error:
             raise InputError(f"{where}: {error}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from efficientfan.errors import InputError
@@ -19,7 +19,7 @@ def list_schemas() -> list[str]:
     return sorted(path.stem for path in _TABLES.glob("*.json"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def get_schema(name: str) -> LandmarkSchema:
     """A packaged schema by name, or a user's own by the path of its `.json` file.
 

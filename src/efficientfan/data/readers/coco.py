@@ -1,11 +1,11 @@
-"""COCO keypoints JSON: `images`, `annotations` with `keypoints` [x, y, v, ...] and `bbox` [x, y, w, h], `categories`.
+"""COCO keypoints JSON: `images`, `categories`, `annotations` with `keypoints` [x, y, v, ...] and `bbox`.
 
-ROOT is the JSON file, or a folder that holds `SPLIT.json` (or `annotations/SPLIT.json`). A `file_name` is looked
-for in `images/` beside the JSON, then beside the JSON itself, then in `../images`.
+ROOT is the JSON file, or a folder that holds `SPLIT.json` (or `annotations/SPLIT.json`). A `file_name` is
+looked for in `images/` beside the JSON, then beside the JSON itself, then in `../images`.
 
 Pixel convention: coordinates are taken as they stand: 0-based, pixel centres at integers. v is 2 visible,
-1 labelled but covered, 0 not labelled. `bbox` becomes xyxy = (x, y, x + w, y + h). Scalars beside the standard
-keys, and those under `attributes`, become attributes; `name`, if given, is the face's name.
+1 labelled but covered, 0 not labelled. `bbox` [x, y, w, h] becomes xyxy = (x, y, x + w, y + h). Scalars beside
+the standard keys, and those under `attributes`, become attributes; `name`, if given, is the face's name.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ from efficientfan.structures import Annotation
 
 __all__ = ["find_image", "read_coco", "split_file"]
 
+Records = dict[Any, dict[str, Any]]
+
 _STANDARD = frozenset(
-    "id image_id category_id iscrowd area num_keypoints keypoints bbox segmentation name attributes".split()
+    {"id", "image_id", "category_id", "iscrowd", "area", "num_keypoints", "keypoints", "bbox"}
+    | {"segmentation", "name", "attributes"}
 )
 
 
@@ -40,12 +43,12 @@ def split_file(root: Path, split: str, suffix: str) -> Path:
         if not root.is_file():
             raise InputError(f"{root}: no such file")
         if split not in ("all", root.stem):
-            raise InputError(f"{root}: is one file, so its only splits are 'all' and {root.stem!r}, not {split!r}")
+            raise InputError(f"{root}: is one file; its split is 'all', not {split!r}")
         return root
     for path in (root / f"{split}{suffix}", root / "annotations" / f"{split}{suffix}"):
         if path.is_file():
             return path
-    raise InputError(f"{root}: has no {split}{suffix}; give a {suffix} file, or a folder and the split's name")
+    raise InputError(f"{root}: has no {split}{suffix}; give the {suffix} file, or its folder")
 
 
 def find_image(table: Path, name: str, where: str) -> Path:
@@ -61,7 +64,7 @@ def find_image(table: Path, name: str, where: str) -> Path:
             if (folder / name).is_file():
                 return folder / name
         except OSError as error:
-            raise InputError(f"{where}: image name {name[:60]!r} cannot be used ({error.strerror})") from error
+            raise InputError(f"{where}: no image {name[:60]!r} ({error.strerror})") from error
     raise InputError(f"{where}: annotation without image: no {name!r} in images/ or beside {table.name}")
 
 
@@ -91,13 +94,18 @@ def read_coco(root: Path, split: str, schema: LandmarkSchema) -> list[Annotation
     for identity, face in faces.items():
         key = face.get("image_id")
         if not isinstance(key, int | str) or key not in per_image:
-            raise InputError(f"{path}: annotation {identity!r} speaks of image {key!r}, which 'images' does not list")
+            raise InputError(
+                f"{path}: annotation {identity!r} is of image {key!r}, which 'images' does not list"
+            )
         per_image[key] += 1
         if categories and "category_id" in face and not _known(face["category_id"], categories):
-            raise InputError(f"{path}: annotation {identity!r} has the foreign category {face['category_id']!r}")
+            raise InputError(
+                f"{path}: annotation {identity!r} is of foreign category {face['category_id']!r}"
+            )
     for key, count in per_image.items():
         if count == 0:
-            raise InputError(f"{path}: image without annotation: {images[key].get('file_name')!r} (id {key!r})")
+            name = str(images[key].get("file_name"))[:80]
+            raise InputError(f"{path}: image without annotation: {name!r} (id {key!r})")
     found, names_seen = [], set()
     for identity, face in faces.items():
         where = f"{path}: annotation {identity!r}"
@@ -129,14 +137,14 @@ def _known(identity: Any, categories: Mapping[Any, Any]) -> bool:
     return isinstance(identity, int | str) and identity in categories
 
 
-def _records(path: Path, table: Mapping[str, Any], key: str, required: bool = True) -> dict[Any, dict[str, Any]]:
+def _records(path: Path, table: Mapping[str, Any], key: str, required: bool = True) -> Records:
     """The list under `key` by id."""
     if key not in table and not required:
         return {}
     rows = table.get(key)
     if not isinstance(rows, list):
         raise InputError(f"{path}: expected a list under {key!r}; is it a COCO keypoints file?")
-    found: dict[Any, dict[str, Any]] = {}
+    found: Records = {}
     for row in rows:
         identity = row.get("id") if isinstance(row, dict) else None
         if not isinstance(identity, int | str) or identity in found:

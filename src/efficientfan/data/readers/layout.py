@@ -1,8 +1,8 @@
-"""What all readers share: text lines, numbers with a place, and folders where each image has its annotation."""
+"""What all readers share: text, numbers with a place, and folders where each image has its annotation."""
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,28 +13,35 @@ __all__ = [
     "numbers",
     "pair_by_stem",
     "read_lines",
+    "read_text",
     "require_file",
     "require_folder",
+    "unique_name",
 ]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)  # float() also takes 1_0 and nan
 LARGEST = 1e6
 """Pixels; a coordinate beyond it is damage, not a face outside the photo."""
 
 
-def read_lines(path: str | Path) -> list[str]:
-    """Stripped lines of a UTF-8 text file.
+def read_text(path: str | Path) -> str:
+    """Content of a UTF-8 text file.
 
     Raises:
         InputError: missing, unreadable, or not text.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        return Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except (UnicodeDecodeError, ValueError) as error:
+    except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8 text; is it the annotation file?") from error
-    return [line.strip() for line in text.split("\n")]
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Stripped lines of a UTF-8 text file; errors as `read_text`."""
+    return [line.strip() for line in read_text(path).split("\n")]
 
 
 def numbers(path: str | Path, line: int, tokens: Sequence[str], expected: int) -> list[float]:
@@ -47,13 +54,11 @@ def numbers(path: str | Path, line: int, tokens: Sequence[str], expected: int) -
         raise InputError(f"{path}: line {line}: expected {expected} numbers, found {len(tokens)}")
     values = []
     for token in tokens:
-        try:
-            value = float(token)
-        except ValueError:
-            raise InputError(f"{path}: line {line}: {token[:40]!r} is not a number") from None
-        if not math.isfinite(value) or abs(value) > LARGEST:
+        if not _NUMBER.fullmatch(token):
+            raise InputError(f"{path}: line {line}: {token[:40]!r} is not a number")
+        values.append(float(token))
+        if abs(values[-1]) > LARGEST:
             raise InputError(f"{path}: line {line}: {token[:40]!r} is not a pixel coordinate")
-        values.append(value)
     return values
 
 
@@ -88,13 +93,23 @@ def pair_by_stem(images: Path, annotations: Path, suffix: str) -> list[tuple[Pat
     for path in sorted(images.iterdir()):
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
             if path.stem in photos:
-                raise InputError(f"{path}: a second image of this name beside {photos[path.stem].name}; remove one")
+                raise InputError(f"{path}: beside {photos[path.stem].name}; one image a name")
             photos[path.stem] = path
-    lonely = [f"{photos[s]}: image without annotation ({suffix})" for s in sorted(photos.keys() - labels.keys())]
-    lonely += [f"{labels[s]}: annotation without image" for s in sorted(labels.keys() - photos.keys())]
+    lonely = [f"{photos[s]}: image without annotation ({suffix})" for s in sorted(photos.keys() - labels)]
+    lonely += [f"{labels[s]}: annotation without image" for s in sorted(labels.keys() - photos)]
     if lonely:
         more = f" (and {len(lonely) - 1} more)" if len(lonely) > 1 else ""
         raise InputError(f"{lonely[0]}{more}; is the data set unpacked in full?")
     if not photos:
         raise InputError(f"{images}: holds no images with {suffix} annotations; is this the right root?")
     return [(photos[stem], labels[stem]) for stem in sorted(photos)]
+
+
+def unique_name(name: str, seen: set[str]) -> str:
+    """`name`, or `name#2`, `name#3`, ... where it is in `seen` already; adds what it returns to `seen`."""
+    unique, count = name, 1
+    while unique in seen:
+        count += 1
+        unique = f"{name}#{count}"
+    seen.add(unique)
+    return unique

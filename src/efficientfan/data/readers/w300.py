@@ -5,7 +5,7 @@ ROOT/afw   ROOT/helen/{trainset,testset}   ROOT/lfpw/{trainset,testset}   ROOT/i
 ROOT/300W/{01_Indoor,02_Outdoor}           (the private test set; also directly under ROOT)
 ```
 
-Pixel convention: 1-based on disk, 0-based here (see `pts`). No boxes are read; no visibility is given: all visible.
+Pixel convention: 1-based on disk, 0-based here (see `pts`). No boxes, no visibility: all points are visible.
 """
 
 from __future__ import annotations
@@ -31,9 +31,16 @@ FOLDERS: dict[str, tuple[str, ...]] = {
 }
 """Split -> its folders."""
 
+_SUBSETS = {
+    **dict.fromkeys(_COMMON, "common"),
+    "ibug": "challenging",
+    **dict.fromkeys(("300W/01_Indoor", "01_Indoor"), "indoor"),
+    **dict.fromkeys(("300W/02_Outdoor", "02_Outdoor"), "outdoor"),
+}
+
 
 def read_300w(root: Path, split: str, schema: LandmarkSchema) -> list[Annotation]:
-    """Faces of a 300-W split, folder by folder, in order of file name.
+    """Faces of a 300-W split, folder by folder, in order of file name; attributes `folder` and `subset`.
 
     Raises:
         InputError: a folder is missing, an image lacks its `.pts` or the reverse, or a `.pts` is damaged.
@@ -41,9 +48,11 @@ def read_300w(root: Path, split: str, schema: LandmarkSchema) -> list[Annotation
     folders = FOLDERS[split]
     if split == "private" and not (root / "300W").is_dir() and (root / "01_Indoor").is_dir():
         folders = ("01_Indoor", "02_Outdoor")
-    return read_pts_folders(
-        root, folders, schema, hint=f"split '{split}' of 300-W needs {', '.join(folders)} under ROOT"
-    )
+    hint = f"split '{split}' of 300-W needs {', '.join(folders)} under ROOT"
+    found: list[Annotation] = []
+    for folder in folders:
+        found += read_pts_folders(root, (folder,), schema, hint=hint, subset=_SUBSETS.get(folder, "train"))
+    return found
 
 
 def read_pts_folders(

@@ -1,0 +1,206 @@
+"""The data sets this package knows, one row each, and `load_dataset`, the way from a name to annotations."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from efficientfan.data.readers.aflw import read_aflw
+from efficientfan.data.readers.coco import read_coco
+from efficientfan.data.readers.cofw import read_cofw
+from efficientfan.data.readers.cofw68 import read_cofw68
+from efficientfan.data.readers.csv_table import read_csv
+from efficientfan.data.readers.lapa import read_lapa
+from efficientfan.data.readers.pts_folder import read_menpo, read_pts_tree
+from efficientfan.data.readers.w300 import read_300w
+from efficientfan.data.readers.wflw import ATTRIBUTES, read_wflw
+from efficientfan.data.readers.wlp import read_300wlp, read_aflw2000
+from efficientfan.errors import InputError
+from efficientfan.schema import LandmarkSchema, get_schema
+from efficientfan.structures import Annotation
+
+__all__ = ["DATASETS", "DatasetInfo", "Reader", "get_dataset", "load_dataset"]
+
+logger = logging.getLogger(__name__)
+
+Reader = Callable[[Path, str, LandmarkSchema], list[Annotation]]
+"""(root, split, schema) -> annotations in a fixed order."""
+
+_RESEARCH = "Research only, not for redistribution"
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What is known of a data set.
+
+    Attributes:
+        name: key on the command line.
+        title: one line for people.
+        reader: reads one split.
+        schema: name of its landmark schema; None where the user must name one.
+        splits: split -> official number of faces, None where there is none; empty: any split name is allowed.
+        normaliser: what papers divide the error by on it: "interocular" (outer eye corners) or "box".
+        subsets: subset of the report -> (attribute, value) that selects its faces.
+        terms: one sentence on licence and terms.
+    """
+
+    name: str
+    title: str
+    reader: Reader
+    schema: str | None
+    splits: Mapping[str, int | None]
+    normaliser: str = "interocular"
+    subsets: Mapping[str, tuple[str, str | int | bool]] = field(default_factory=dict)
+    terms: str = "Yours: the terms are those of the data you bring."
+
+
+_ROWS = (
+    DatasetInfo(
+        "300w",
+        "300-W: afw, helen, lfpw, ibug and the private test, 68 points",
+        read_300w,
+        "ibug68",
+        {"train": 3148, "common": 554, "challenging": 135, "full": 689, "private": 600},
+        subsets={name: ("subset", name) for name in ("common", "challenging", "indoor", "outdoor")},
+        terms=f"{_RESEARCH} (iBUG, Imperial College London).",
+    ),
+    DatasetInfo(
+        "wflw",
+        "WFLW: 98 points, boxes and six attributes",
+        read_wflw,
+        "wflw98",
+        {"train": 7500, "test": 2500},
+        subsets={"largepose" if name == "pose" else name: (name, True) for name in ATTRIBUTES},
+        terms=f"{_RESEARCH}; the photos are those of WIDER FACE.",
+    ),
+    DatasetInfo(
+        "cofw",
+        "COFW in colour: 29 points with occlusion",
+        read_cofw,
+        "cofw29",
+        {"train": 1345, "test": 507},
+        terms="Released by Caltech for research; the licence stands on its record (data.caltech.edu).",
+    ),
+    DatasetInfo(
+        "cofw68",
+        "COFW's test photos with 68 points",
+        read_cofw68,
+        "ibug68",
+        {"test": 507},
+        terms="Photos as COFW; annotations by Ghiasi and Fowlkes, for research.",
+    ),
+    DatasetInfo(
+        "aflw",
+        "AFLW: 19 points in all poses",
+        read_aflw,
+        "aflw19",
+        {"train": 20000, "full": 4386, "frontal": 1314},
+        normaliser="box",
+        subsets={"frontal": ("frontal", True)},
+        terms=f"{_RESEARCH}; access by agreement with TU Graz.",
+    ),
+    DatasetInfo(
+        "aflw68",
+        "AFLW crops with MERL-RAV 68-point labels (COCO JSON), for training",
+        read_coco,
+        "ibug68",
+        {"train": 11292},
+        normaliser="box",
+        terms=f"{_RESEARCH} (TU Graz; labels by MERL).",
+    ),
+    DatasetInfo(
+        "lapa",
+        "LaPa: 106 points",
+        read_lapa,
+        "lapa106",
+        {"train": 18168, "val": 2000, "test": 2000},
+        terms=f"{_RESEARCH} (JD AI Research).",
+    ),
+    DatasetInfo(
+        "300wlp",
+        "300W-LP: 300-W turned to large poses, 68 points; 'train3d' has the projected 3D points",
+        read_300wlp,
+        "ibug68",
+        {"train": 61225, "train3d": 61225},
+        normaliser="box",
+        terms=f"{_RESEARCH} (CASIA), made from 300-W.",
+    ),
+    DatasetInfo(
+        "aflw2000",
+        "AFLW2000-3D: 68 projected 3D points",
+        read_aflw2000,
+        "ibug68",
+        {"test": 2000},
+        normaliser="box",
+        terms=f"{_RESEARCH} (CASIA), made from AFLW.",
+    ),
+    DatasetInfo(
+        "menpo",
+        "Menpo 2D: semi-frontal (68 points) and profile (39 points: bring a schema)",
+        read_menpo,
+        "ibug68",
+        {"semifrontal": None, "profile": None},
+        terms=f"{_RESEARCH} (iBUG, Imperial College London).",
+    ),
+    DatasetInfo("coco", "a COCO keypoints JSON, or a folder with SPLIT.json", read_coco, None, {}),
+    DatasetInfo("csv", "a CSV table, or a folder with SPLIT.csv", read_csv, None, {}),
+    DatasetInfo(
+        "pts", "folders of photos with a .pts beside each; SPLIT is a folder", read_pts_tree, None, {}
+    ),
+)
+
+DATASETS: dict[str, DatasetInfo] = {row.name: row for row in _ROWS}
+"""Name -> row. A new data set is a reader and a row."""
+
+
+def get_dataset(name: str) -> DatasetInfo:
+    """The row of a data set.
+
+    Raises:
+        InputError: no data set has this name.
+    """
+    if name not in DATASETS:
+        raise InputError(f"unknown data set {name!r}; known are {', '.join(sorted(DATASETS))}")
+    return DATASETS[name]
+
+
+def load_dataset(
+    name: str, root: str | Path, split: str, *, schema: LandmarkSchema | str | None = None
+) -> list[Annotation]:
+    """Read a split of a data set: all of its faces, in a fixed order, or an error.
+
+    A count that differs from the official one is logged as a warning.
+
+    Args:
+        name: see `DATASETS`.
+        root: the unpacked data set.
+        split: one of the data set's splits.
+        schema: of the landmarks, where the data set has none of its own (coco, csv, pts), or another one.
+
+    Raises:
+        InputError: an unknown name, split or schema, a wrong root, or unreadable, contradictory or
+            half-unpacked data; the message names the file, the line where there is one, and the expectation.
+        MissingDependencyError: the format needs the `data` extra.
+    """
+    info = get_dataset(name)
+    if info.splits and split not in info.splits:
+        raise InputError(f"data set '{name}' has no split {split!r}; it has {', '.join(info.splits)}")
+    path = Path(root)
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder; give the root of '{name}'")
+    found = info.reader(path, split, _schema_of(info, schema))
+    official = info.splits.get(split)
+    if official is not None and len(found) != official:
+        logger.warning("%s %s: %d faces, the official number is %d", name, split, len(found), official)
+    return found
+
+
+def _schema_of(info: DatasetInfo, schema: LandmarkSchema | str | None) -> LandmarkSchema:
+    if isinstance(schema, LandmarkSchema):
+        return schema
+    name = schema or info.schema
+    if name is None:
+        raise InputError(f"data set '{info.name}' has no schema of its own; name one: --schema ibug68")
+    return get_schema(name)

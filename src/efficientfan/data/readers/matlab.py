@@ -1,0 +1,114 @@
+"""MATLAB files: version 5 through SciPy, version 7.3 (HDF5) through h5py; both in the `data` extra.
+
+Both libraries meet damaged bytes with errors of many kinds, so whatever they raise becomes one `InputError`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efficientfan.data.readers.layout import LARGEST
+from efficientfan.errors import EfficientFanError, InputError, MissingDependencyError
+
+__all__ = ["box_from_matlab", "check_points", "load_mat5", "open_mat73"]
+
+Array = NDArray[Any]
+
+
+def load_mat5(path: Path, *names: str) -> list[Array]:
+    """The arrays of these names from a MATLAB file before version 7.3.
+
+    Raises:
+        InputError: missing, damaged, of version 7.3, or without one of the names.
+        MissingDependencyError: SciPy is not installed.
+    """
+    try:
+        from scipy.io import loadmat
+    except ImportError as error:
+        raise MissingDependencyError(_MISSING.format("SciPy")) from error
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; is the data set unpacked in full?")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            content = loadmat(path, variable_names=list(names))
+    except NotImplementedError as error:
+        raise InputError(f"{path}: is MATLAB v7.3, expected v5; save it again with '-v7'") from error
+    except Exception as error:
+        raise InputError(
+            f"{path}: is not a readable MATLAB v5 file ({_brief(error)}); unpack it again"
+        ) from error
+    for name in names:
+        if not isinstance(content.get(name), np.ndarray):
+            raise InputError(f"{path}: has no array '{name}'; is it the right file?")
+    return [content[name] for name in names]
+
+
+@contextmanager
+def open_mat73(path: Path, *names: str) -> Iterator[Any]:
+    """An open h5py file that holds these names; errors within the block become `InputError` too.
+
+    Raises:
+        InputError: missing, damaged, not of version 7.3, or without one of the names.
+        MissingDependencyError: h5py is not installed.
+    """
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingDependencyError(_MISSING.format("h5py")) from error
+    try:
+        with h5py.File(path, "r") as file:
+            missing = [name for name in names if name not in file]
+            if missing:
+                raise InputError(f"{path}: has no array '{missing[0]}'; is it the right file?")
+            yield file
+    except EfficientFanError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{path}: is not a readable MATLAB v7.3 (HDF5) file ({_brief(error)}); unpack it again"
+        ) from error
+
+
+def check_points(where: str, points: Array, n_landmarks: int) -> Array:
+    """`points` as (K, 2) float64.
+
+    Raises:
+        InputError: another shape, or a value that is not a pixel coordinate.
+    """
+    if points.dtype.kind not in "fiu" or points.shape != (n_landmarks, 2):
+        raise InputError(f"{where}: expected {n_landmarks} x 2 numbers, found {points.dtype} {points.shape}")
+    values = points.astype(np.float64)
+    if not (np.abs(values) <= LARGEST).all():  # NaN fails it too
+        raise InputError(f"{where}: holds a value that is not a pixel coordinate")
+    return values
+
+
+def box_from_matlab(where: str, box: Array) -> Array:
+    """MATLAB's [x, y, width, height], 1-based, to xyxy, 0-based.
+
+    Raises:
+        InputError: not four finite numbers with a positive width and height.
+    """
+    values = np.asarray(box).reshape(-1)
+    if values.dtype.kind not in "fiu" or values.shape != (4,) or not (np.abs(values) <= LARGEST).all():
+        raise InputError(f"{where}: a box is x, y, width, height")
+    x, y, width, height = values.astype(np.float64)
+    if width <= 0 or height <= 0:
+        raise InputError(f"{where}: box of width {width:g} and height {height:g}")
+    return np.array([x - 1, y - 1, x - 1 + width, y - 1 + height])
+
+
+_MISSING = "MATLAB files need {}; install it with: pip install 'efficientfan[data]'"
+
+
+def _brief(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return lines[0][:80] if lines else type(error).__name__

@@ -1,0 +1,271 @@
+"""Pictures for people: landmarks on photos, sheets of many pictures, and the index picture of a schema.
+
+RGB, uint8, height x width x 3 throughout; nothing is drawn into the caller's own array.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from efficientfan.canvas import (
+    Colour,
+    add_dot,
+    add_line,
+    add_numbers,
+    add_rectangle,
+    add_text,
+    mix,
+    shorten,
+    text_size,
+)
+from efficientfan.errors import InputError
+from efficientfan.schema import LandmarkSchema
+from efficientfan.structures import OCCLUDED, UNLABELLED, VISIBLE, Face
+
+__all__ = ["contact_sheet", "draw_faces", "draw_index_picture", "draw_points", "region_colours"]
+
+Array = NDArray[Any]
+
+PALETTE: tuple[Colour, ...] = (
+    (72, 202, 228),
+    (255, 183, 3),
+    (148, 224, 100),
+    (255, 112, 166),
+    (255, 140, 66),
+    (178, 148, 255),
+    (94, 234, 190),
+    (240, 230, 120),
+)
+NEUTRAL: Colour = (200, 205, 210)
+BOX: Colour = (245, 245, 245)
+DARK: Colour = (24, 28, 34)
+PAPER: Colour = (250, 249, 246)
+BLACK: Colour = (0, 0, 0)
+
+
+def region_colours(schema: LandmarkSchema) -> list[Colour]:
+    """A colour for each of the K landmarks: that of its region; mirrored regions share one."""
+    colours = [NEUTRAL] * schema.n_landmarks
+    families: dict[frozenset[int], Colour] = {}
+    flip = schema.flip_indices
+    for indices in schema.regions.values():
+        mirrored = frozenset(int(flip[index]) for index in indices)
+        following = PALETTE[len(set(families.values())) % len(PALETTE)]
+        colour = families.setdefault(frozenset(indices), families.get(mirrored, following))
+        for index in indices:
+            colours[index] = colour
+    return colours
+
+
+def draw_faces(
+    image: Array, faces: Sequence[Face], *, boxes: bool = True, points: bool = True, paths: bool = True
+) -> Array:
+    """A copy of `image` with faces on it; lines and dots grow with the face.
+
+    Args:
+        image: H x W x 3 uint8 RGB.
+        faces: in image pixels; each with its own schema.
+        boxes: draw the box that the face was looked for in.
+        points: draw the landmarks, in their regions' colours.
+        paths: join landmarks along the schema's paths.
+
+    Raises:
+        InputError: not an H x W x 3 uint8 image.
+    """
+    canvas = _copy(image)
+    for face in faces:
+        size = _extent(face.points)
+        if boxes:
+            add_rectangle(canvas, face.box, BOX, float(max(face.box[2:] - face.box[:2])) / 200)
+        if paths:
+            _add_paths(canvas, face.points, face.schema, size)
+        if points:
+            _add_dots(canvas, face.points, region_colours(face.schema), _dot_radius(size))
+    return canvas
+
+
+def draw_points(
+    image: Array,
+    points: ArrayLike,
+    schema: LandmarkSchema,
+    visibility: ArrayLike | None = None,
+    indices: bool = False,
+) -> Array:
+    """A copy of `image` with one face's landmarks: dots, rings where covered, and the schema's paths.
+
+    Args:
+        image: H x W x 3 uint8 RGB.
+        points: (K, 2) in image pixels; NaN is left out.
+        schema: what the K landmarks are.
+        visibility: (K,) flags as in `Annotation`; unlabelled ones are left out.
+        indices: write each landmark's index beside it.
+
+    Raises:
+        InputError: not an H x W x 3 uint8 image, or points or flags of another number than the schema's.
+    """
+    canvas = _copy(image)
+    array = _checked(points, schema)
+    flags = np.full(len(array), VISIBLE) if visibility is None else np.asarray(visibility)
+    if flags.shape != (len(array),):
+        raise InputError(f"{schema.name} visibility has shape ({len(array)},), not {flags.shape}")
+    array[flags == UNLABELLED] = np.nan
+    size = _extent(array)
+    colours, radius = region_colours(schema), _dot_radius(size)
+    _add_paths(canvas, array, schema, size)
+    _add_dots(canvas, array, colours, radius, covered=flags == OCCLUDED)
+    if indices:
+        add_numbers(canvas, array, colours, radius, max(0.3, size / 1600), schema.edges, backing=DARK)
+    return canvas
+
+
+def draw_index_picture(schema: LandmarkSchema, points: ArrayLike | None = None, size: int = 900) -> Array:
+    """The picture that tells which landmark is which: a drawn face with its index numbers, size x size.
+
+    Args:
+        schema: what to show.
+        points: (K, 2) of a face to show instead of the schema's own layout, any units; fitted to the picture.
+        size: side in pixels.
+
+    Raises:
+        InputError: no points are given and the schema has no layout, or the size is below 100.
+    """
+    if points is None and not schema.layout:
+        raise InputError(f"schema {schema.name!r} has no 'layout': add its landmarks' [x, y], each in [0, 1]")
+    if size < 100:
+        raise InputError(f"an index picture has at least 100 pixels a side, not {size}")
+    array = np.array(schema.layout) if points is None else _into_unit_square(_checked(points, schema))
+    array *= size - 1
+
+    canvas = np.full((size, size, 3), PAPER, np.uint8)
+    colours = [mix(colour, BLACK, 0.8) for colour in region_colours(schema)]
+    for a, b in schema.edges:
+        if np.isfinite(array[[a, b]]).all():
+            add_line(canvas, array[a], array[b], mix(_line_colour(colours, a, b), PAPER, 0.5), size / 450)
+    radius = size / 250
+    for index in np.flatnonzero(np.isfinite(array).all(axis=1)):
+        add_dot(canvas, array[index], radius, colours[int(index)])
+    add_numbers(canvas, array, [mix(c, BLACK, 0.7) for c in colours], radius, size / 2000, schema.edges)
+
+    letters, left = size / 1600, "person's left"
+    add_text(
+        canvas,
+        f"{schema.name}: {schema.n_landmarks} landmarks",
+        (0.03 * size, 0.05 * size),
+        letters * 1.3,
+        DARK,
+    )
+    if schema.flip_pairs:
+        add_text(canvas, "person's right", (0.03 * size, 0.975 * size), letters, DARK)
+        add_text(canvas, left, (0.97 * size - text_size(left, letters)[0], 0.975 * size), letters, DARK)
+    return canvas
+
+
+def contact_sheet(
+    images: Sequence[Array],
+    columns: int,
+    captions: Sequence[str] | None = None,
+    cell: int | tuple[int, int] = 224,
+) -> Array:
+    """Pictures side by side, row after row, each fitted whole into its cell; captions stand below.
+
+    Args:
+        images: H x W x 3 uint8 RGB, of any sizes.
+        columns: cells in a row.
+        captions: one for each picture, cut short where too long; characters beyond ASCII become `?`.
+        cell: side of a square cell, or (width, height), in pixels, without the caption.
+
+    Raises:
+        InputError: no images, fewer than one column, a cell without size, or another number of captions.
+    """
+    width, height = (cell, cell) if isinstance(cell, int) else cell
+    if not images:
+        raise InputError("a contact sheet needs at least one picture")
+    if columns < 1 or width < 1 or height < 1:
+        raise InputError(f"columns and cell must be positive, not {columns} and {cell}")
+    if captions is not None and len(captions) != len(images):
+        raise InputError(f"{len(captions)} captions for {len(images)} pictures")
+    gap, bar, letters = 4, 22 if captions is not None else 0, 0.42
+    columns = min(columns, len(images))
+    rows = math.ceil(len(images) / columns)
+    sheet = np.full((rows * (height + bar + gap) + gap, columns * (width + gap) + gap, 3), DARK, np.uint8)
+    for number, image in enumerate(images):
+        left = gap + number % columns * (width + gap)
+        top = gap + number // columns * (height + bar + gap)
+        picture = _fitted(_copy(image), width, height)
+        y, x = top + (height - picture.shape[0]) // 2, left + (width - picture.shape[1]) // 2
+        sheet[y : y + picture.shape[0], x : x + picture.shape[1]] = picture
+        if captions is not None:
+            text = shorten(captions[number], letters, width - 4)
+            add_text(sheet, text, (left + 2, top + height + 15), letters, NEUTRAL)
+    return sheet
+
+
+def _add_paths(canvas: Array, points: Array, schema: LandmarkSchema, size: float) -> None:
+    colours, width = region_colours(schema), size / 250
+    edges = [(a, b) for a, b in schema.edges if np.isfinite(points[[a, b]]).all()]
+    if width > 1.5:  # a dark rim keeps lines readable on bright skin; on small faces it would hide them
+        for a, b in edges:
+            add_line(canvas, points[a], points[b], DARK, width + 2)
+    for a, b in edges:
+        add_line(canvas, points[a], points[b], _line_colour(colours, a, b), width)
+
+
+def _add_dots(
+    canvas: Array, points: Array, colours: Sequence[Colour], radius: float, covered: Array | None = None
+) -> None:
+    for index in map(int, np.flatnonzero(np.isfinite(points).all(axis=1))):
+        if covered is not None and covered[index]:
+            add_dot(canvas, points[index], radius * 1.3, colours[index], ring=radius / 2)
+            continue
+        if radius >= 2:
+            add_dot(canvas, points[index], radius + 1, DARK)
+        add_dot(canvas, points[index], radius, colours[index])
+
+
+def _line_colour(colours: Sequence[Colour], a: int, b: int) -> Colour:
+    return colours[a] if colours[a] == colours[b] else NEUTRAL
+
+
+def _dot_radius(size: float) -> float:
+    return max(0.7, size / 110)
+
+
+def _extent(points: Array) -> float:
+    """Longer side of the labelled points' box; 0 without any."""
+    finite = points[np.isfinite(points).all(axis=1)]
+    return float((finite.max(axis=0) - finite.min(axis=0)).max()) if len(finite) else 0.0
+
+
+def _copy(image: Array) -> Array:
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        found = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise InputError(f"drawing needs an H x W x 3 uint8 RGB image, not {found}")
+    return np.array(image, order="C")
+
+
+def _checked(points: ArrayLike, schema: LandmarkSchema) -> Array:
+    array = np.array(points, dtype=np.float64)
+    if array.shape != (schema.n_landmarks, 2):
+        raise InputError(f"{schema.name} points have shape ({schema.n_landmarks}, 2), not {array.shape}")
+    return array
+
+
+def _into_unit_square(points: Array) -> Array:
+    finite = points[np.isfinite(points).all(axis=1)]
+    if not len(finite):
+        raise InputError("none of the points is labelled, so there is nothing to draw")
+    middle = (finite.min(axis=0) + finite.max(axis=0)) / 2
+    return np.asarray(0.5 + 0.82 * (points - middle) / max(_extent(points), 1e-9))
+
+
+def _fitted(image: Array, width: int, height: int) -> Array:
+    factor = min(width / image.shape[1], height / image.shape[0])
+    size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
+    method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, size, interpolation=method))

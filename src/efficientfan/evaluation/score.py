@@ -1,0 +1,113 @@
+"""From predicted points to `Results`: the one place where truth and prediction meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efficientfan.evaluation.results import GroupScore, Results
+from efficientfan.evaluation.test_set import TestSet
+from efficientfan.metrics import MetricAccumulator, bootstrap_mean, per_landmark, per_region, sample_values
+from efficientfan.structures import OCCLUDED, VISIBLE
+
+__all__ = ["DEFAULT_THRESHOLDS", "score_points"]
+
+Array = NDArray[Any]
+
+DEFAULT_THRESHOLDS = (0.08, 0.10)
+
+
+def score_points(
+    points: Array,
+    test_set: TestSet,
+    *,
+    label: str,
+    subject: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    normalisers: Sequence[str] | None = None,
+    thresholds: Sequence[float] = DEFAULT_THRESHOLDS,
+    seed: int = 0,
+    baseline: Array | None = None,
+) -> Results:
+    """Measure predicted points on a test set.
+
+    Args:
+        points: (N, K, 2) image pixels; NaN throughout for a missed face.
+        test_set: N faces.
+        label, subject, settings: what was run and how, for tables and the file (see `Results`).
+        normalisers: the first is that of failure rate, AUC and breakdowns; the data set's own by default.
+        thresholds: of failure rate and AUC, as fractions.
+        seed: of the bootstrap.
+        baseline: (N, K, 2) points of a baseline to be shown beside.
+
+    Raises:
+        InputError: a degenerate normaliser or a face without labels (names it), or an unknown normaliser.
+    """
+    kinds = tuple(normalisers or [test_set.normaliser])
+    metrics = [f"nme_{kind}" for kind in kinds]
+    metrics += [f"{name}@{threshold:.2f}" for name in ("fr", "auc") for threshold in thresholds]
+    measured = _measure(points, test_set, kinds)
+    groups = {**test_set.groups, test_set.split: range(len(test_set.annotations))}
+    reference = None if baseline is None else _measure(baseline, test_set, kinds)
+    errors = measured.errors()
+    return Results(
+        label=label,
+        subject=subject,
+        dataset=test_set.to_dict(),
+        settings={**settings, "normaliser": kinds[0], "seed": seed},
+        groups={name: _score(measured, metrics, rows, seed) for name, rows in groups.items()},
+        baseline={name: _score(reference, metrics, rows, seed) for name, rows in groups.items()} if reference else {},
+        samples={name: _number(error) for name, error in zip(measured.names, errors, strict=True)},
+        **_breakdowns(measured, np.stack([a.visibility for a in test_set.annotations])),
+    )
+
+
+def _measure(points: Array, test_set: TestSet, kinds: tuple[str, ...]) -> MetricAccumulator:
+    accumulator = MetricAccumulator(test_set.schema, kinds)
+    names = [annotation.name for annotation in test_set.annotations]
+    accumulator.add(points, test_set.truth, names=names, boxes=test_set.gt_boxes)
+    return accumulator
+
+
+def _score(measured: MetricAccumulator, metrics: Sequence[str], rows: Sequence[int], seed: int) -> GroupScore:
+    chosen = list(rows)
+    estimates = {}
+    for name in metrics:
+        kind = name.removeprefix("nme_") if name.startswith("nme_") else None
+        values = sample_values(name, measured.errors(kind)[chosen])
+        if len(values):
+            estimates[name] = bootstrap_mean(values, seed=seed)
+    return GroupScore(len(chosen), int(np.isinf(measured.errors()[chosen]).sum()), estimates)
+
+
+def _breakdowns(measured: MetricAccumulator, visibility: Array) -> dict[str, Any]:
+    """Where on the face the error is, over found faces."""
+    found = np.isfinite(measured.errors())
+    errors = measured.landmark_errors()[found]
+    if not found.any():
+        return {}
+    regions = per_region(errors, measured.schema.regions)
+    return {
+        "regions": {name: round(value, 6) for name, value in regions.items() if np.isfinite(value)},
+        "landmarks": [_number(value) for value in per_landmark(errors)],
+        "occlusion": _occlusion(errors, visibility[found]),
+    }
+
+
+def _occlusion(errors: Array, visibility: Array) -> dict[str, float]:
+    labelled = ~np.isnan(errors)
+    occluded, visible = labelled & (visibility == OCCLUDED), labelled & (visibility == VISIBLE)
+    if not occluded.any() or not visible.any():
+        return {}
+    return {
+        "share": round(float(occluded.sum() / labelled.sum()), 6),
+        "nme_visible": round(float(errors[visible].mean()), 6),
+        "nme_occluded": round(float(errors[occluded].mean()), 6),
+    }
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 6) if np.isfinite(value) else None

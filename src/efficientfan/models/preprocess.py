@@ -1,0 +1,27 @@
+"""uint8 crops to what the encoder takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Normalise"]
+
+
+class Normalise(nn.Module):
+    """(N, S, S, 3) uint8 RGB to (N, 3, S, S) float32, (value / 255 - mean) / std. In training and in the export."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("scale", 1 / (255 * torch.tensor(std, dtype=torch.float32)), persistent=False)
+        self.register_buffer(
+            "offset", -torch.tensor(mean, dtype=torch.float32) / torch.tensor(std, dtype=torch.float32), persistent=False
+        )
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """The view stays channels-last in memory, which is what the convolutions like."""
+        scale, offset = cast(Tensor, self.scale), cast(Tensor, self.offset)
+        return (crops.float() * scale + offset).permute(0, 3, 1, 2)

@@ -1,0 +1,142 @@
+"""What a recipe may say. Every key has a type and a meaning; an unknown one is an error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from efficientfan.data.augment import Augmentation
+
+__all__ = [
+    "CoordinateConfig",
+    "DataConfig",
+    "HeatmapConfig",
+    "HoldOut",
+    "ModelConfig",
+    "ObjectiveConfig",
+    "Recipe",
+    "Source",
+    "TrainConfig",
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Section):
+    """Faces of one split of one data set."""
+
+    dataset: str = Field(description="name of the data set, see `efficientfan data list`")
+    folder: str = Field("", description="its folder below data.root")
+    split: str = "train"
+    repeat: int = Field(1, ge=1, description="how often each face is seen in an epoch")
+    weight: float = Field(1.0, gt=0, description="loss weight of its landmarks")
+
+
+class HoldOut(_Section):
+    """Validation faces carved out of the first training source: a fixed, seeded choice."""
+
+    fraction: float = Field(0.05, gt=0, lt=1)
+    seed: int = 0
+
+
+class DataConfig(_Section):
+    """Where the faces come from."""
+
+    root: Path | None = Field(None, description="folder of the data sets; mostly given by --set data.root=...")
+    schema_name: str = Field("ibug68", alias="schema")
+    train: list[Source] = Field(min_length=1)
+    holdout: HoldOut | None = HoldOut()
+    validation: Source | None = Field(None, description="a split of its own instead of a hold-out; never the test set")
+    boxes: Literal["tight", "supplied"] = "tight"
+
+    @model_validator(mode="after")
+    def _one_validation(self) -> DataConfig:
+        if (self.holdout is None) == (self.validation is None):
+            raise ValueError("give either data.holdout or data.validation, and set the other to null")
+        return self
+
+
+class ModelConfig(_Section):
+    """The network and how it sees a face."""
+
+    network: str = Field("mobilefan", description="see `efficientfan models list`, or timm/ENCODER")
+    options: dict[str, Any] = Field(default_factory=dict, description="fields of NetworkConfig to replace")
+    init: Literal["scratch", "imagenet", "auto"] = "scratch"
+    input_size: int = Field(256, ge=32, multiple_of=32)
+    margin: float = Field(0.25, gt=-1, description="the crop's side is the box's longer side x (1 + margin)")
+    decoder: dict[str, Any] = Field(default_factory=lambda: {"name": "quarter"}, description="heatmaps to points")
+
+
+class HeatmapConfig(_Section):
+    """The loss on heatmaps."""
+
+    kind: Literal["mse", "softmax_ce", "awing"] = "mse"
+    sigma: float = Field(1.0, gt=0, description="of the Gaussian targets, in heatmap cells")
+    weight: float = Field(1.0, ge=0)
+
+
+class CoordinateConfig(_Section):
+    """The loss on decoded coordinates."""
+
+    kind: Literal["wing", "smooth_l1"] = "smooth_l1"
+    unit: Literal["pixel", "cell"] = "cell"
+    options: dict[str, float] = Field(default_factory=dict)
+    weight: float = Field(1.0, ge=0)
+
+
+class ObjectiveConfig(_Section):
+    """What training minimises: the weighted sum of the parts that are given."""
+
+    heatmap: HeatmapConfig | None = HeatmapConfig()
+    coordinate: CoordinateConfig | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> ObjectiveConfig:
+        if self.heatmap is None and self.coordinate is None:
+            raise ValueError("an objective needs a heatmap or a coordinate part")
+        return self
+
+
+class TrainConfig(_Section):
+    """The loop."""
+
+    epochs: int = Field(60, ge=1)
+    batch_size: int = Field(32, ge=1, description="faces per process and step")
+    optimiser: Literal["adam", "adamw"] = "adam"
+    lr: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    schedule: Literal["steps", "cosine"] = "steps"
+    milestones: list[float] = Field([0.375, 0.625], description="of `steps`: shares of the run at which lr drops")
+    gamma: float = Field(0.1, gt=0, le=1, description="of `steps`: factor of each drop")
+    warmup_steps: int = Field(0, ge=0, description="linear rise of lr at the start")
+    ema: float | None = Field(None, gt=0, lt=1, description="decay of the averaged weights that are validated and kept")
+    clip: float | None = Field(None, gt=0, description="largest gradient norm")
+    accumulate: int = Field(1, ge=1, description="batches per optimiser step")
+    precision: Literal["32", "bf16", "16"] = "32"
+    workers: int = Field(1, ge=0, description="loader processes")
+    seed: int = 0
+    early_stop: int | None = Field(None, ge=1, description="epochs without a better validation NME")
+
+
+class Recipe(_Section):
+    """One training run."""
+
+    name: str = Field(min_length=1)
+    about: str = ""
+    data: DataConfig
+    model: ModelConfig = ModelConfig()  # type: ignore[call-arg]
+    objective: ObjectiveConfig = ObjectiveConfig()  # type: ignore[call-arg]
+    augmentation: Augmentation = Augmentation()
+    train: TrainConfig = TrainConfig()  # type: ignore[call-arg]
+
+    @model_validator(mode="after")
+    def _decodable(self) -> Recipe:
+        if self.objective.coordinate is not None:
+            name = self.model.decoder.get("name")
+            if name in ("argmax", "quarter", "dark"):
+                raise ValueError(f"objective.coordinate needs a decoder with a gradient; {name!r} has none")
+        return self

@@ -1,0 +1,125 @@
+"""From a recipe to its parts: spec, network, objective, faces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from efficientfan.data.catalog import get_dataset, load_dataset
+from efficientfan.errors import InputError
+from efficientfan.losses import CoordinateLoss, HeatmapLoss, Objective
+from efficientfan.models import LandmarkNet, build_network
+from efficientfan.recipes import Recipe
+from efficientfan.recipes.config import Source
+from efficientfan.schema import get_schema
+from efficientfan.spec import ModelSpec
+from efficientfan.structures import Annotation
+from efficientfan.version import __version__
+
+__all__ = ["Faces", "build_faces", "build_objective", "build_spec", "build_student"]
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Training faces with a loss weight each, and validation faces that are not among them."""
+
+    train: Sequence[Annotation]
+    weights: NDArray[np.float64]
+    validation: Sequence[Annotation]
+
+
+def build_faces(recipe: Recipe) -> Faces:
+    """Read the recipe's data sets and carve out the validation faces.
+
+    Raises:
+        InputError: no root was given, a split is missing or empty.
+    """
+    data = recipe.data
+    if data.root is None:
+        raise InputError(f"recipe {recipe.name!r} has no data.root; add --set data.root=FOLDER")
+    sources = [_read(source, data.root, data.schema_name) for source in data.train]
+    if data.validation is not None:
+        validation = _read(data.validation, data.root, data.schema_name)
+    elif data.holdout is not None:
+        sources[0], validation = hold_out(sources[0], data.holdout.fraction, data.holdout.seed)
+    train: list[Annotation] = []
+    weights: list[float] = []
+    for source, faces in zip(data.train, sources, strict=True):
+        train += faces * source.repeat
+        weights += [source.weight] * (len(faces) * source.repeat)
+    return Faces(train, np.array(weights), validation)
+
+
+def hold_out(faces: list[Annotation], fraction: float, seed: int) -> tuple[list[Annotation], list[Annotation]]:
+    """Split faces in (rest, held out); the choice depends on the seed and the names alone, not on their order."""
+    by_name = sorted(range(len(faces)), key=lambda index: faces[index].name)
+    count = max(1, round(fraction * len(faces)))
+    chosen = {by_name[i] for i in np.random.default_rng(seed).permutation(len(faces))[:count]}
+    return [f for i, f in enumerate(faces) if i not in chosen], [f for i, f in enumerate(faces) if i in chosen]
+
+
+def _read(source: Source, root: Path, schema: str) -> list[Annotation]:
+    faces = load_dataset(source.dataset, root / source.folder, source.split, schema=schema)
+    # A crop needs a box: a face with fewer than two labelled landmarks cannot be trained on.
+    usable = [face for face in faces if np.isfinite(face.points).all(axis=1).sum() >= 2]
+    if not usable:
+        raise InputError(f"data set {source.dataset!r}, split {source.split!r}: no usable face in {root / source.folder}")
+    return usable
+
+
+def build_student(recipe: Recipe) -> LandmarkNet:
+    """The network to be trained."""
+    model = recipe.model
+    n_landmarks = get_schema(recipe.data.schema_name).n_landmarks
+    return build_network(model.network, n_landmarks, init=model.init, **model.options)
+
+
+def build_spec(recipe: Recipe, network: LandmarkNet) -> ModelSpec:
+    """The spec that will travel with the weights."""
+    terms = {source.dataset: get_dataset(source.dataset).terms for source in recipe.data.train}
+    used = " + ".join(f"{source.dataset} {source.split}" for source in recipe.data.train)
+    return ModelSpec(
+        name=recipe.name,
+        network={"name": recipe.model.network, **recipe.model.options},
+        schema=get_schema(recipe.data.schema_name),
+        input_size=recipe.model.input_size,
+        stride=network.stride,
+        crop_margin=recipe.model.margin,
+        decoder=recipe.model.decoder,
+        licence="Weights carry the terms of their training data. " + " ".join(f"{k}: {v}" for k, v in terms.items()),
+        training_data=used,
+        provenance={"recipe": _provenance(recipe)},
+        code_version=__version__,
+    )
+
+
+def _provenance(recipe: Recipe) -> dict[str, Any]:
+    table: dict[str, Any] = recipe.model_dump(mode="json", by_alias=True)
+    table["data"].pop("root", None)  # a path of one machine tells others nothing
+    return table
+
+
+def build_objective(recipe: Recipe, stride: int) -> Objective:
+    """The sum of the recipe's loss parts."""
+    terms: dict[str, nn.Module] = {}
+    scales: dict[str, float] = {}
+    heatmap, coordinate = recipe.objective.heatmap, recipe.objective.coordinate
+    if heatmap is not None:
+        terms["heatmap"] = HeatmapLoss(heatmap.kind, stride, heatmap.sigma)
+        scales["heatmap"] = heatmap.weight
+    if coordinate is not None:
+        unit = stride if coordinate.unit == "cell" else 1
+        terms["coordinate"] = CoordinateLoss(coordinate.kind, unit, **coordinate.options)
+        scales["coordinate"] = coordinate.weight
+    return Objective(terms, scales)
+
+
+def with_metrics(spec: ModelSpec, **metrics: float) -> ModelSpec:
+    """The spec with further measured figures."""
+    return replace(spec, metrics={**spec.metrics, **metrics})

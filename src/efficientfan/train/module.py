@@ -1,0 +1,109 @@
+"""The Lightning module: one step of training, one of validation, the optimiser and its schedule."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor
+
+from efficientfan.codec import build_decoder
+from efficientfan.losses import Batch, Objective, Prediction
+from efficientfan.models import LandmarkNet
+from efficientfan.models.preprocess import Normalise
+from efficientfan.recipes.config import TrainConfig
+from efficientfan.spec import ModelSpec
+
+__all__ = ["LandmarkModule", "learning_rate_factor"]
+
+
+class LandmarkModule(lightning.LightningModule):
+    """Trains a network with an objective; it knows neither the recipe's data nor a teacher.
+
+    Args:
+        network: the student.
+        objective: returns named loss parts.
+        spec: crop, normalisation and decoder.
+        config: optimiser and schedule.
+    """
+
+    def __init__(self, network: LandmarkNet, objective: Objective, spec: ModelSpec, config: TrainConfig) -> None:
+        super().__init__()
+        self.network = network
+        self.objective = objective
+        self.spec = spec
+        self.config = config
+        self.normalise = Normalise(spec.mean, spec.std)
+        options = dict(spec.decoder)
+        self.decoder = build_decoder(options.pop("name"), spec.stride, **options)
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, S, S, 3) uint8 crops to points (N, K, 2) in crop pixels and scores (N, K)."""
+        points, scores = self.decoder(self.network(self.normalise(crops)).heatmaps)
+        return points, scores
+
+    def training_step(self, sample: dict[str, Tensor], index: int) -> Tensor:
+        batch = Batch(self.normalise(sample["crop"]), sample["points"], sample["weights"])
+        output = self.network(batch.images)
+        points, _ = self.decoder(output.heatmaps)
+        parts = self.objective(Prediction(output, points), batch)
+        loss = torch.stack(list(parts.values())).sum()
+        self.log_dict({f"loss/{name}": part.detach() for name, part in parts.items()})
+        self.log("loss", loss.detach(), prog_bar=True)
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        self.validated: list[tuple[Any, Any, Any]] = []
+
+    def validation_step(self, sample: dict[str, Tensor], index: int) -> None:
+        points, _ = self(sample["crop"])
+        self.validated.append(tuple(t.float().cpu().numpy() for t in (points, sample["points"], sample["weights"])))
+
+    def on_validation_epoch_end(self) -> None:
+        points, truth, weights = (np.concatenate(part) for part in zip(*self.validated, strict=True))
+        truth[weights == 0] = np.nan
+        value = validation_nme(points, truth, self.spec)
+        # All processes must see one number: the mean over processes of equal shares.
+        self.log("val_nme", value, prog_bar=True, sync_dist=True)
+
+    def configure_optimizers(self) -> Any:
+        decayed = [p for p in self.parameters() if p.requires_grad and p.ndim > 1]
+        others = [p for p in self.parameters() if p.requires_grad and p.ndim <= 1]
+        kind = torch.optim.AdamW if self.config.optimiser == "adamw" else torch.optim.Adam
+        optimiser = kind(
+            [{"params": decayed, "weight_decay": self.config.weight_decay}, {"params": others, "weight_decay": 0.0}],
+            lr=self.config.lr,
+        )
+        total = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: learning_rate_factor(self.config, step, total)
+        )
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def learning_rate_factor(config: TrainConfig, step: int, total: int) -> float:
+    """Share of the recipe's learning rate at an optimiser step: linear warm-up, then drops or half a cosine."""
+    if step < config.warmup_steps:
+        return (step + 1) / config.warmup_steps
+    if config.schedule == "steps":
+        return float(config.gamma ** sum(step >= share * total for share in config.milestones))
+    done = (step - config.warmup_steps) / max(1, total - config.warmup_steps)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def validation_nme(points: Any, truth: Any, spec: ModelSpec) -> float:
+    """NME of plain crops; a similarity transform leaves it as it is in image pixels."""
+    from efficientfan.geometry import box_of_points
+    from efficientfan.metrics import box_size, interocular, nme
+
+    if "interocular" in spec.schema.normalisers:
+        lengths = interocular(truth, spec.schema)
+    else:
+        lengths = np.full(len(truth), np.nan)
+    # Faces whose eye corners are not labelled (profiles) are measured against their box instead.
+    boxes = np.stack([box_of_points(face) for face in truth])
+    lengths = np.where(np.isfinite(lengths), lengths, box_size(boxes))
+    return float(nme(points, truth, lengths).mean())
