@@ -221,7 +221,7 @@ def _add_dots(
 ) -> None:
     for index in map(int, np.flatnonzero(np.isfinite(points).all(axis=1))):
         if covered is not None and covered[index]:
-            add_dot(canvas, points[index], radius * 1.3, colours[index], ring=radius / 2)
+            add_dot(canvas, points[index], max(2.0, radius * 1.3), colours[index], ring=radius / 2)
             continue
         if radius >= 2:
             add_dot(canvas, points[index], radius + 1, DARK)

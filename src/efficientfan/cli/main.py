@@ -6,6 +6,10 @@ import sys
 
 import typer
 
+from efficientfan.cli.compare import compare_command
+from efficientfan.cli.data import data_app
+from efficientfan.cli.evaluate import evaluate_command
+from efficientfan.cli.schemas import schemas_app
 from efficientfan.errors import EfficientFanError
 
 __all__ = ["app", "main"]
@@ -16,6 +20,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(schemas_app, name="schemas")
+app.add_typer(data_app, name="data")
+
+app.command("evaluate")(evaluate_command)
+app.command("compare")(compare_command)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from efficientfan.errors import InputError
 from efficientfan.schema import LandmarkSchema, get_schema
 from efficientfan.structures import Annotation
 
-__all__ = ["DATASETS", "DatasetInfo", "Reader", "get_dataset", "load_dataset"]
+__all__ = ["DATASETS", "DatasetInfo", "Reader", "get_dataset", "load_dataset", "resolve_schema"]
 
 logger = logging.getLogger(__name__)
 
@@ -167,17 +167,17 @@ def get_dataset(name: str) -> DatasetInfo:
 
 
 def load_dataset(
-    name: str, root: str | Path, split: str, *, schema: LandmarkSchema | str | None = None
+    name: str, root: str | Path, split: str, *, schema: LandmarkSchema | str | None = None, warn: bool = True
 ) -> list[Annotation]:
     """Read a split of a data set: all of its faces, in a fixed order, or an error.
-
-    A count that differs from the official one is logged as a warning.
 
     Args:
         name: see `DATASETS`.
         root: the unpacked data set.
         split: one of the data set's splits.
         schema: of the landmarks, where the data set has none of its own (coco, csv, pts), or another one.
+
+        warn: log a count that differs from the official one.
 
     Raises:
         InputError: an unknown name, split or schema, a wrong root, or unreadable, contradictory or
@@ -190,14 +190,19 @@ def load_dataset(
     path = Path(root)
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; give the root of '{name}'")
-    found = info.reader(path, split, _schema_of(info, schema))
+    found = info.reader(path, split, resolve_schema(info, schema))
     official = info.splits.get(split)
-    if official is not None and len(found) != official:
+    if warn and official is not None and len(found) != official:
         logger.warning("%s %s: %d faces, the official number is %d", name, split, len(found), official)
     return found
 
 
-def _schema_of(info: DatasetInfo, schema: LandmarkSchema | str | None) -> LandmarkSchema:
+def resolve_schema(info: DatasetInfo, schema: LandmarkSchema | str | None) -> LandmarkSchema:
+    """The schema to read a data set with: the one asked for, else the data set's own.
+
+    Raises:
+        InputError: neither is given, or no schema has this name.
+    """
     if isinstance(schema, LandmarkSchema):
         return schema
     name = schema or info.schema

@@ -49,15 +49,13 @@ class ResumableBatchSampler(Sampler[list[Draw]]):
         return self.n_samples // (self.batch_size * self.world_size)
 
     def resume(self, epoch: int, batches_done: int) -> None:
-        """Begin at this epoch, after this many of its batches; later epochs are whole again."""
+        """The next pass gives this epoch, without the batches that are done."""
         self.epoch, self.start = epoch, batches_done
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        """Batches of the current epoch; the next call gives the next epoch."""
-        epoch, start = self.epoch, self.start
-        self.epoch, self.start = epoch + 1, 0
-        order = np.random.default_rng((self.seed, epoch)).permutation(self.n_samples)
+        """The batches of this process, from where `resume` put it to the end of that epoch."""
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.n_samples)
         mine = order[self.rank :: self.world_size]
-        for batch in range(start, len(self)):
+        for batch in range(self.start, len(self)):
             chosen = mine[batch * self.batch_size : (batch + 1) * self.batch_size]
-            yield [Draw(epoch, int(index)) for index in chosen]
+            yield [Draw(self.epoch, int(index)) for index in chosen]

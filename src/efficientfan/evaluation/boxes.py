@@ -32,7 +32,9 @@ def boxes_of(annotations: Sequence[Annotation], kind: str) -> Array:
     boxes = []
     for annotation in annotations:
         if annotation.box is None:
-            raise InputError(f"{annotation.name}: the data set supplies no box; use --box gt or --box detector")
+            raise InputError(
+                f"{annotation.name}: the data set supplies no box; use --box gt or --box detector"
+            )
         boxes.append(annotation.box)
     return np.array(boxes).reshape(-1, 4)
 

@@ -48,12 +48,12 @@ def match_faces(candidates: Sequence[Candidate], truth: Sequence[Array]) -> list
         return found
     expected = np.array([box_of_points(points) for points in truth])
     overlap = box_iou(expected, np.array([_span(candidate.points) for candidate in candidates]))
-    for column, candidate in enumerate(candidates):
+    for own, candidate in zip(overlap.T, candidates, strict=True):
         if candidate.box is not None:
-            overlap[:, column] = np.maximum(overlap[:, column], box_iou(expected, candidate.box)[:, 0])
+            own[:] = np.maximum(own, box_iou(expected, candidate.box)[:, 0])
     while overlap.max() >= MIN_IOU:
-        row, column = np.unravel_index(int(overlap.argmax()), overlap.shape)
-        found[int(row)] = candidates[int(column)]
+        row, column = divmod(int(overlap.argmax()), overlap.shape[1])
+        found[row] = candidates[column]
         overlap[row, :] = overlap[:, column] = -1
     return found
 

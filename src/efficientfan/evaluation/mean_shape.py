@@ -17,23 +17,26 @@ __all__ = ["fit_mean_shape", "place_shape"]
 Array = NDArray[Any]
 
 
-def fit_mean_shape(annotations: Sequence[Annotation], boxes: Array) -> Array:
+def fit_mean_shape(annotations: Sequence[Annotation], boxes: Array, *, complete: bool = True) -> Array:
     """Mean of the points in their boxes' coordinates, (0, 0) top left to (1, 1) bottom right: (K, 2).
 
     Args:
         annotations: N faces, of a training split.
         boxes: (N, 4) xyxy.
+        complete: refuse a landmark that no face labels; otherwise it is NaN.
 
     Raises:
-        InputError: no faces, or a landmark that none of them labels.
+        InputError: no faces, or (if `complete`) a landmark that none of them labels.
     """
     if not annotations:
         raise InputError("a mean shape needs at least one training face")
     points = np.stack([annotation.points for annotation in annotations])
     size = (boxes[:, 2:] - boxes[:, :2])[:, None]
     shape = masked_mean((points - boxes[:, None, :2]) / size, axis=0)
-    if np.isnan(shape).any():
-        raise InputError(f"landmark {int(np.argwhere(np.isnan(shape))[0, 0])} is labelled in no training face")
+    if complete and np.isnan(shape).any():
+        raise InputError(
+            f"landmark {int(np.argwhere(np.isnan(shape))[0, 0])} is labelled in no training face"
+        )
     return shape
 
 

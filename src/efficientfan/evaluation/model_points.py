@@ -13,7 +13,7 @@ from efficientfan.errors import InputError
 from efficientfan.evaluation.matching import Candidate, match_faces
 from efficientfan.geometry import CropTransform
 from efficientfan.imaging import read_rgb, warp
-from efficientfan.schema import LandmarkSchema
+from efficientfan.schema import LandmarkSchema, convert_points
 from efficientfan.spec import ModelSpec
 from efficientfan.structures import Annotation, Face
 
@@ -41,6 +41,7 @@ def points_from_boxes(
     annotations: Sequence[Annotation],
     boxes: Array,
     *,
+    schema: LandmarkSchema | None = None,
     flip_test: bool = False,
     batch_size: int = 32,
     progress: Callable[[int], None] = lambda done: None,
@@ -52,16 +53,18 @@ def points_from_boxes(
         spec: its crop size, margin and schema.
         annotations: N faces; only their photos are looked at, each read once.
         boxes: (N, 4) xyxy, one a face.
+        schema: of the annotations, where the model's points are to be converted to it.
         flip_test: average with the points of the mirrored crop.
         batch_size: crops in one call of `run`.
         progress: told the number of faces done since the last call.
 
     Raises:
-        InputError: a photo that cannot be read, or a batch size below one.
+        InputError: a photo that cannot be read, a batch size below one, or no conversion to `schema`.
     """
     if batch_size < 1:
         raise InputError(f"batch size must be at least 1, not {batch_size}")
-    points = np.full((len(annotations), spec.schema.n_landmarks, 2), np.nan)
+    target = schema or spec.schema
+    points = np.full((len(annotations), target.n_landmarks, 2), np.nan)
     indices: list[int] = []
     transforms: list[CropTransform] = []
     crops: list[Array] = []
@@ -69,9 +72,10 @@ def points_from_boxes(
     def flush() -> None:
         found = _run(run, spec.schema, np.concatenate(crops), flip_test=flip_test)
         for index, transform, face in zip(indices, transforms, found, strict=True):
-            points[index] = transform.inverse(face)
+            points[index] = convert_points(transform.inverse(face), spec.schema, target)
         progress(len(indices))
-        indices.clear(), transforms.clear(), crops.clear()
+        for batch in (indices, transforms, crops):
+            batch.clear()
 
     for path, members in _by_photo(annotations):
         image = read_rgb(path)
@@ -94,12 +98,12 @@ def points_from_detector(
     *,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Array:
-    """Points (N, K, 2) in image pixels of the faces that a predictor found by itself; NaN where it missed one.
+    """Points (N, K, 2) in image pixels of the faces that a predictor finds itself; NaN where it misses one.
 
     Args:
         find: photos to faces.
         annotations: N faces; the truth is used only to choose which found face answers which (`match_faces`).
-        schema: of the annotations.
+        schema: of the annotations; the found points are converted to it.
         progress: told the number of faces done since the last call.
     """
     points = np.full((len(annotations), schema.n_landmarks, 2), np.nan)
@@ -107,7 +111,9 @@ def points_from_detector(
     for start in range(0, len(photos), _PHOTOS_AT_ONCE):
         batch = photos[start : start + _PHOTOS_AT_ONCE]
         for (_, members), faces in zip(batch, find([read_rgb(path) for path, _ in batch]), strict=True):
-            candidates = [Candidate(face.points, face.box) for face in faces]
+            candidates = [
+                Candidate(convert_points(face.points, face.schema, schema), face.box) for face in faces
+            ]
             for index, match in zip(
                 members, match_faces(candidates, [annotations[i].points for i in members]), strict=True
             ):

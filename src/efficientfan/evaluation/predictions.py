@@ -1,8 +1,8 @@
 """Any tool's landmarks from a file: what `efficientfan predict` writes, or the same content from elsewhere.
 
 JSON lines (`.jsonl`) or a JSON list (`.json`), one object a photo:
-`{"image": PATH, "faces": [{"points": [[x, y], ...], "box": [x0, y0, x1, y1]}, ...]}`; `box` and all other keys
-may be absent. Or CSV (`.csv`), one row a face, with a column `image`, landmark columns in pairs
+`{"image": PATH, "faces": [{"points": [[x, y], ...], "box": [x0, y0, x1, y1]}, ...]}`; `box` and all other
+keys may be absent. Or CSV (`.csv`), one row a face, with a column `image`, landmark columns in pairs
 `<landmark>_x,<landmark>_y` in the schema's order and, if there are boxes, `box_x0,box_y0,box_x1,box_y1`.
 """
 
@@ -67,7 +67,9 @@ def _by_photo(
     found: dict[Path, list[Candidate]] = defaultdict(list)
     foreign = 0
     for name, faces in predictions.items():
-        fitting = [photo for photo in by_name.get(PurePath(name).name, []) if _fits(PurePath(name), photo, root)]
+        fitting = [
+            photo for photo in by_name.get(PurePath(name).name, []) if _fits(PurePath(name), photo, root)
+        ]
         if len(fitting) > 1:
             raise InputError(
                 f"{where}: {name!r} fits {fitting[0]} and {fitting[1]}; write paths with their folders"
@@ -84,7 +86,9 @@ def _by_photo(
         logger.warning("%s: %d of its photos are not in this split", where, foreign)
     if len(found) < len(photos):
         absent = len(photos) - len(found)
-        logger.warning("%s: %d of %d photos are absent; their faces count as missed", where, absent, len(photos))
+        logger.warning(
+            "%s: %d of %d photos are absent; their faces count as missed", where, absent, len(photos)
+        )
     return found
 
 
@@ -146,12 +150,16 @@ def _csv_rows(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
     columns = [f"{name}_{axis}" for name in schema.landmarks for axis in "xy"]
     missing = [c for c in ("image", *columns) if c not in (reader.fieldnames or [])]
     if missing:
-        raise InputError(f"{path}: line 1: lacks the column {missing[0]!r} ({len(missing)} of {schema.name!r}'s)")
+        raise InputError(
+            f"{path}: line 1: lacks the column {missing[0]!r} ({len(missing)} of {schema.name!r}'s)"
+        )
     for row in reader:
         if not row[columns[0]]:  # a photo in which no face was found
             yield f"{path}: line {reader.line_num}", {"image": row["image"], "faces": []}
             continue
-        face: dict[str, Any] = {"points": [[row[x], row[y]] for x, y in zip(*[iter(columns)] * 2, strict=True)]}
+        face: dict[str, Any] = {
+            "points": [[row[x], row[y]] for x, y in zip(*[iter(columns)] * 2, strict=True)]
+        }
         if all(row.get(c) for c in _BOX_COLUMNS):
             face["box"] = [row[c] for c in _BOX_COLUMNS]
         yield f"{path}: line {reader.line_num}", {"image": row["image"], "faces": [face]}

@@ -48,7 +48,7 @@ def score_points(
     """
     kinds = tuple(normalisers or [test_set.normaliser])
     metrics = [f"nme_{kind}" for kind in kinds]
-    metrics += [f"{name}@{threshold:.2f}" for name in ("fr", "auc") for threshold in thresholds]
+    metrics += [f"{name}@{_short(threshold)}" for name in ("fr", "auc") for threshold in thresholds]
     measured = _measure(points, test_set, kinds)
     groups = {**test_set.groups, test_set.split: range(len(test_set.annotations))}
     reference = None if baseline is None else _measure(baseline, test_set, kinds)
@@ -57,9 +57,16 @@ def score_points(
         label=label,
         subject=subject,
         dataset=test_set.to_dict(),
-        settings={**settings, "normaliser": kinds[0], "seed": seed},
+        settings={
+            **settings,
+            "normaliser": kinds[0],
+            "normaliser_box": "supplied" if test_set.supplies_boxes else "gt",
+            "seed": seed,
+        },
         groups={name: _score(measured, metrics, rows, seed) for name, rows in groups.items()},
-        baseline={name: _score(reference, metrics, rows, seed) for name, rows in groups.items()} if reference else {},
+        baseline={name: _score(reference, metrics, rows, seed) for name, rows in groups.items()}
+        if reference
+        else {},
         samples={name: _number(error) for name, error in zip(measured.names, errors, strict=True)},
         **_breakdowns(measured, np.stack([a.visibility for a in test_set.annotations])),
     )
@@ -68,7 +75,7 @@ def score_points(
 def _measure(points: Array, test_set: TestSet, kinds: tuple[str, ...]) -> MetricAccumulator:
     accumulator = MetricAccumulator(test_set.schema, kinds)
     names = [annotation.name for annotation in test_set.annotations]
-    accumulator.add(points, test_set.truth, names=names, boxes=test_set.gt_boxes)
+    accumulator.add(points, test_set.truth, names=names, boxes=test_set.normaliser_boxes)
     return accumulator
 
 
@@ -107,6 +114,11 @@ def _occlusion(errors: Array, visibility: Array) -> dict[str, float]:
         "nme_visible": round(float(errors[visible].mean()), 6),
         "nme_occluded": round(float(errors[occluded].mean()), 6),
     }
+
+
+def _short(threshold: float) -> str:
+    """At least two decimals: 0.1 is written 0.10."""
+    return f"{threshold:.2f}" if round(threshold, 2) == threshold else f"{threshold:g}"
 
 
 def _number(value: float) -> float | None:

@@ -64,6 +64,16 @@ class TestSet:
         """(N, 4) xyxy tight boxes of the annotated points."""
         return boxes_of(self.annotations, "gt")
 
+    @property
+    def normaliser_boxes(self) -> Array:
+        """(N, 4) xyxy boxes of the normalisers `box` and `diagonal`: those supplied, as on AFLW, else the tight ones."""
+        return boxes_of(self.annotations, "supplied") if self.supplies_boxes else self.gt_boxes
+
+    @property
+    def supplies_boxes(self) -> bool:
+        """Whether the data set brings a box for every face."""
+        return all(annotation.box is not None for annotation in self.annotations)
+
     def to_dict(self) -> dict[str, Any]:
         """What the results file says of the data."""
         return {
@@ -84,7 +94,12 @@ class TestSet:
 
 
 def load_test_set(
-    name: str, root: str | Path, split: str, *, schema: LandmarkSchema | str | None = None, by: str | None = None
+    name: str,
+    root: str | Path,
+    split: str,
+    *,
+    schema: LandmarkSchema | str | None = None,
+    by: str | None = None,
 ) -> TestSet:
     """Read a split and sort its faces into the data set's own subsets.
 
@@ -103,9 +118,13 @@ def load_test_set(
         values = {str(a.attributes[by]) for a in annotations if by in a.attributes}
         if not values:
             known = sorted({key for a in annotations for key in a.attributes})
-            raise InputError(f"no face of '{name}' has the attribute {by!r}; there are: {', '.join(known) or 'none'}")
+            raise InputError(
+                f"no face of '{name}' has the attribute {by!r}; there are: {', '.join(known) or 'none'}"
+            )
         for value in sorted(values):
-            groups[f"{by} {value}"] = [i for i, a in enumerate(annotations) if str(a.attributes.get(by)) == value]
+            groups[f"{by} {value}"] = [
+                i for i, a in enumerate(annotations) if str(a.attributes.get(by)) == value
+            ]
     return TestSet(
         name=name,
         split=split,
@@ -121,4 +140,8 @@ def load_test_set(
 def _members(annotations: Sequence[Annotation], attribute: str, wanted: Any) -> list[int]:
     """Indices of the faces whose attribute is `wanted`, or one of them where it is a tuple."""
     values = wanted if isinstance(wanted, tuple) else (wanted,)
-    return [i for i, a in enumerate(annotations) if attribute in a.attributes and a.attributes[attribute] in values]
+    return [
+        i
+        for i, a in enumerate(annotations)
+        if attribute in a.attributes and a.attributes[attribute] in values
+    ]

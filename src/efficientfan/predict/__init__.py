@@ -1,1 +1,9 @@
-""""""
+"""From photos to landmarks, without torch: detectors, backends, the predictor, output formats."""
+
+from efficientfan.predict.backend import Backend
+from efficientfan.predict.detectors import Detections, FaceDetector, build_detector
+from efficientfan.predict.load import load
+from efficientfan.predict.onnx_backend import OnnxBackend
+from efficientfan.predict.predictor import LandmarkPredictor
+
+__all__ = ["Backend", "Detections", "FaceDetector", "LandmarkPredictor", "OnnxBackend", "build_detector", "load"]

@@ -116,10 +116,13 @@ class TrainConfig(_Section):
     ema: float | None = Field(None, gt=0, lt=1, description="decay of the averaged weights that are validated and kept")
     clip: float | None = Field(None, gt=0, description="largest gradient norm")
     accumulate: int = Field(1, ge=1, description="batches per optimiser step")
-    precision: Literal["32", "bf16", "16"] = "32"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     workers: int = Field(1, ge=0, description="loader processes")
     seed: int = 0
     early_stop: int | None = Field(None, ge=1, description="epochs without a better validation NME")
+    checkpoint_minutes: float = Field(5.0, gt=0, description="time between checkpoints within an epoch")
+    checkpoint_steps: int | None = Field(None, ge=1, description="optimiser steps between them, instead of minutes")
+    deterministic: bool = Field(False, description="the same weights from the same seed, bit for bit; slower on GPUs")
 
 
 class Recipe(_Section):

@@ -19,7 +19,6 @@ def list_schemas() -> list[str]:
     return sorted(path.stem for path in _TABLES.glob("*.json"))
 
 
-@cache
 def get_schema(name: str) -> LandmarkSchema:
     """A packaged schema by name, or a user's own by the path of its `.json` file.
 
@@ -27,12 +26,17 @@ def get_schema(name: str) -> LandmarkSchema:
         InputError: no such schema or file, or the file is not a valid schema.
     """
     if name in list_schemas():
-        return load_schema(_TABLES / f"{name}.json")
+        return _packaged(name)
     if name.endswith(".json"):
         return load_schema(name)
     raise InputError(
         f"unknown schema {name!r}; packaged are {', '.join(list_schemas())}; or give the path of a .json file"
     )
+
+
+@cache
+def _packaged(name: str) -> LandmarkSchema:
+    return load_schema(_TABLES / f"{name}.json")
 
 
 def load_schema(path: str | Path) -> LandmarkSchema:

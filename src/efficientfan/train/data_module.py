@@ -1,20 +1,26 @@
-"""The Lightning data module: loaders over training and validation crops, and where the sampler stands."""
+"""The Lightning data module: loaders over training and validation crops."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import lightning
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
 from efficientfan.data.dataset import FaceCrops, Sample
+from efficientfan.data.loader import ResumableLoader
 from efficientfan.data.sampler import ResumableBatchSampler
 
 __all__ = ["FaceData"]
 
 
 class FaceData(lightning.LightningDataModule):
-    """Loaders for `fit`; its state is the epoch and the number of batches done."""
+    """Loaders for `fit`; each process takes its share.
+
+    Args:
+        train, validation: crops with and without augmentation.
+        batch_size: faces per process and step.
+        workers: loader processes per process.
+        seed: of the order.
+    """
 
     def __init__(self, train: FaceCrops, validation: FaceCrops, *, batch_size: int, workers: int, seed: int) -> None:
         super().__init__()
@@ -23,36 +29,18 @@ class FaceData(lightning.LightningDataModule):
         self.batch_size = batch_size
         self.workers = workers
         self.seed = seed
-        self._resume = (0, 0)
 
-    def train_dataloader(self) -> DataLoader[Sample]:
-        trainer = self.trainer
+    def _place(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    def train_dataloader(self) -> ResumableLoader:
+        rank, world_size = self._place()
         sampler = ResumableBatchSampler(
-            len(self.train),
-            self.batch_size,
-            seed=self.seed,
-            rank=trainer.global_rank if trainer else 0,
-            world_size=trainer.world_size if trainer else 1,
+            len(self.train), self.batch_size, seed=self.seed, rank=rank, world_size=world_size
         )
-        sampler.resume(*self._resume)
-        return DataLoader(
-            self.train,
-            batch_sampler=sampler,
-            num_workers=self.workers,
-            persistent_workers=self.workers > 0,
-            prefetch_factor=4 if self.workers else None,
-        )
+        return ResumableLoader(self.train, sampler, self.workers)
 
     def val_dataloader(self) -> DataLoader[Sample]:
-        return DataLoader(self.validation, batch_size=self.batch_size, num_workers=0)
-
-    def state_dict(self) -> dict[str, Any]:
-        if self.trainer is None:
-            return {}
-        loop = self.trainer.fit_loop
-        done = loop.epoch_loop.batch_progress.current.completed
-        epoch = loop.epoch_progress.current.completed
-        return {"epoch": epoch, "batches": done}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._resume = (int(state["epoch"]), int(state["batches"]))
+        rank, world_size = self._place()
+        share = Subset(self.validation, range(rank, len(self.validation), world_size))
+        return DataLoader(share, batch_size=self.batch_size, num_workers=0)

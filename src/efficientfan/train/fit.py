@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import os
+import warnings
 from pathlib import Path
 
 import lightning
@@ -17,6 +19,7 @@ from efficientfan.files import write_text
 from efficientfan.models import save_checkpoint
 from efficientfan.recipes import Recipe
 from efficientfan.train.build import build_faces, build_objective, build_spec, build_student, with_metrics
+from efficientfan.train.callbacks import KeepLast, StopGently, ValidationSheet
 from efficientfan.train.data_module import FaceData
 from efficientfan.train.module import LandmarkModule
 
@@ -24,31 +27,34 @@ __all__ = ["fit"]
 
 logger = logging.getLogger(__name__)
 
+_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
-def fit(recipe: Recipe, out: str | Path, *, resume: bool = False, devices: int | str = "auto") -> Path:
+
+def fit(recipe: Recipe, out: str | Path, *, resume: bool = False, devices: int | str = "auto", nodes: int = 1) -> Path:
     """Train as the recipe says.
+
+    The folder then holds `recipe.yaml`, `model.safetensors` (the last, averaged weights with their spec),
+    `checkpoints/last.ckpt` (everything to go on exactly) and `best.ckpt`, `logs/` (CSV and TensorBoard) and
+    `validation/` (a picture per epoch).
 
     Args:
         recipe: what to do.
-        out: folder of the run: `recipe.yaml`, `checkpoints/`, `metrics.csv`, TensorBoard logs, `model.safetensors`.
+        out: folder of the run.
         resume: go on from the folder's last checkpoint.
-        devices: number of processes, or "auto".
+        devices: number of devices or processes of each machine, or "auto".
+        nodes: number of machines; the launcher (torchrun, SLURM) starts the processes.
 
     Returns:
-        The path of `model.safetensors`: the last (averaged) weights with their spec.
+        The path of `model.safetensors`.
 
     Raises:
-        InputError: unusable data, a folder in use, or nothing to resume.
+        InputError: unusable data, a folder in use, nothing to resume, or a resume with another recipe.
+        Interrupted: stopped by Ctrl-C, after a checkpoint.
+        EfficientFanError: the loss is not a number; the last checkpoint is from before.
     """
     folder = Path(out)
     last = folder / "checkpoints" / "last.ckpt"
-    text = yaml.safe_dump(recipe.model_dump(mode="json", by_alias=True), sort_keys=False)
-    if resume:
-        if not last.is_file():
-            raise InputError(f"{folder}: holds no checkpoint to resume from")
-    elif last.exists():
-        raise InputError(f"{folder}: holds a run already; add --resume to go on, or choose another --out")
-    write_text(folder / "recipe.yaml", text)
+    _claim(folder, last, recipe, resume)
 
     lightning.seed_everything(recipe.train.seed, verbose=False)
     faces = build_faces(recipe)
@@ -57,16 +63,25 @@ def fit(recipe: Recipe, out: str | Path, *, resume: bool = False, devices: int |
     module = LandmarkModule(network, build_objective(recipe, network.stride), spec, recipe.train)
     crop = CropSpec(spec.input_size, spec.crop_margin)
     train = FaceCrops(
-        faces.train, spec.schema, crop, augmentation=recipe.augmentation, weights=faces.weights,
-        seed=recipe.train.seed, boxes=recipe.data.boxes,
-    )  # fmt: skip
+        faces.train,
+        spec.schema,
+        crop,
+        augmentation=recipe.augmentation,
+        weights=faces.weights,
+        seed=recipe.train.seed,
+        boxes=recipe.data.boxes,
+    )
     validation = FaceCrops(faces.validation, spec.schema, crop, boxes=recipe.data.boxes)
     logger.info("%d training faces an epoch, %d for validation", len(train), len(validation))
     data = FaceData(
         train, validation, batch_size=recipe.train.batch_size, workers=recipe.train.workers, seed=recipe.train.seed
     )
-    trainer = _trainer(recipe, folder, devices)
-    trainer.fit(module, data, ckpt_path=last if resume else None, weights_only=True if resume else None)
+    trainer = _trainer(recipe, folder, last, devices, nodes)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning and torch's pytree
+        warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+        trainer.fit(module, data, ckpt_path=last if resume else None, weights_only=True if resume else None)
     model = folder / "model.safetensors"
     if trainer.is_global_zero:
         value = float(trainer.callback_metrics["val_nme"])
@@ -75,30 +90,51 @@ def fit(recipe: Recipe, out: str | Path, *, resume: bool = False, devices: int |
     return model
 
 
-def _trainer(recipe: Recipe, folder: Path, devices: int | str) -> lightning.Trainer:
+def _claim(folder: Path, last: Path, recipe: Recipe, resume: bool) -> None:
+    """Make the folder ours, or refuse: nothing of an earlier run is overwritten."""
+    text = yaml.safe_dump(recipe.model_dump(mode="json", by_alias=True), sort_keys=False)
+    note = folder / "recipe.yaml"
+    if not resume:
+        if last.exists():
+            raise InputError(f"{folder}: holds a run already; add --resume to go on, or choose another --out")
+        write_text(note, text)
+        return
+    if not last.is_file() or not note.is_file():
+        raise InputError(f"{folder}: holds no checkpoint to resume from; start without --resume")
+    former = note.read_text(encoding="utf-8")
+    if former != text:
+        changes = difflib.unified_diff(former.splitlines(), text.splitlines(), "before", "now", lineterm="", n=0)
+        raise InputError(f"{folder}: was started with another recipe, so it cannot be resumed:\n" + "\n".join(changes))
+
+
+def _trainer(recipe: Recipe, folder: Path, last: Path, devices: int | str, nodes: int) -> lightning.Trainer:
     config = recipe.train
+    keep_last = KeepLast(last, every_minutes=config.checkpoint_minutes, every_steps=config.checkpoint_steps)
     hooks: list[callbacks.Callback] = [
-        callbacks.ModelCheckpoint(
-            folder / "checkpoints", filename="best", monitor="val_nme", save_last=True, every_n_epochs=1,
-            enable_version_counter=False,
-        ),  # fmt: skip
         callbacks.LearningRateMonitor("step"),
         callbacks.RichProgressBar() if os.isatty(2) else callbacks.TQDMProgressBar(refresh_rate=100),
+        ValidationSheet(folder / "validation"),
     ]
     if config.ema is not None:
         hooks.append(callbacks.EMAWeightAveraging(decay=config.ema))
     if config.early_stop is not None:
         hooks.append(callbacks.EarlyStopping("val_nme", patience=config.early_stop))
+    best = callbacks.ModelCheckpoint(last.parent, "best", monitor="val_nme", enable_version_counter=False)
     return lightning.Trainer(
         max_epochs=config.epochs,
         accelerator="auto",
         devices=devices,
-        precision={"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[config.precision],  # type: ignore[arg-type]
+        num_nodes=nodes,
+        precision=_PRECISION[config.precision],  # type: ignore[arg-type]
         gradient_clip_val=config.clip,
         accumulate_grad_batches=config.accumulate,
-        callbacks=hooks,
-        logger=[loggers.CSVLogger(folder, name="", version=""), loggers.TensorBoardLogger(folder, name="", version="tensorboard")],
-        default_root_dir=folder,
+        deterministic="warn" if config.deterministic else False,
+        # The averaged weights must be up to date before they are saved, so the savers come last.
+        callbacks=[*hooks, keep_last, StopGently(keep_last), best],
+        logger=[
+            loggers.CSVLogger(folder / "logs", name="csv"),
+            loggers.TensorBoardLogger(folder / "logs", name="tensorboard"),
+        ],
         use_distributed_sampler=False,  # ours knows its rank and its place
         num_sanity_val_steps=0,
         enable_model_summary=False,

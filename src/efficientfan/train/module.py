@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from efficientfan.codec import build_decoder
+from efficientfan.errors import EfficientFanError
 from efficientfan.losses import Batch, Objective, Prediction
 from efficientfan.models import LandmarkNet
-from efficientfan.models.preprocess import Normalise
+from efficientfan.models.deployed import DeployedNet
 from efficientfan.recipes.config import TrainConfig
 from efficientfan.spec import ModelSpec
 
@@ -32,25 +32,28 @@ class LandmarkModule(lightning.LightningModule):
 
     def __init__(self, network: LandmarkNet, objective: Objective, spec: ModelSpec, config: TrainConfig) -> None:
         super().__init__()
-        self.network = network
         self.objective = objective
         self.spec = spec
         self.config = config
-        self.normalise = Normalise(spec.mean, spec.std)
-        options = dict(spec.decoder)
-        self.decoder = build_decoder(options.pop("name"), spec.stride, **options)
+        self.deployed = DeployedNet(network, spec)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """(N, S, S, 3) uint8 crops to points (N, K, 2) in crop pixels and scores (N, K)."""
-        points, scores = self.decoder(self.network(self.normalise(crops)).heatmaps)
+        points, scores = self.deployed(crops)
         return points, scores
 
     def training_step(self, sample: dict[str, Tensor], index: int) -> Tensor:
-        batch = Batch(self.normalise(sample["crop"]), sample["points"], sample["weights"])
-        output = self.network(batch.images)
-        points, _ = self.decoder(output.heatmaps)
+        batch = Batch(self.deployed.normalise(sample["crop"]), sample["points"], sample["weights"])
+        output = self.deployed.network(batch.images)
+        points, _ = self.deployed.decoder(output.heatmaps)
         parts = self.objective(Prediction(output, points), batch)
         loss = torch.stack(list(parts.values())).sum()
+        if not torch.isfinite(loss):
+            values = ", ".join(f"{name} {part.item():.3g}" for name, part in parts.items())
+            raise EfficientFanError(
+                f"the loss is not finite in epoch {self.current_epoch}, batch {index} ({values}); the last checkpoint "
+                "is from before it: lower train.lr or set train.clip"
+            )
         self.log_dict({f"loss/{name}": part.detach() for name, part in parts.items()})
         self.log("loss", loss.detach(), prog_bar=True)
         return loss
@@ -68,6 +71,12 @@ class LandmarkModule(lightning.LightningModule):
         value = validation_nme(points, truth, self.spec)
         # All processes must see one number: the mean over processes of equal shares.
         self.log("val_nme", value, prog_bar=True, sync_dist=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["rng"] = torch.get_rng_state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        torch.set_rng_state(checkpoint["rng"].cpu())
 
     def configure_optimizers(self) -> Any:
         decayed = [p for p in self.parameters() if p.requires_grad and p.ndim > 1]

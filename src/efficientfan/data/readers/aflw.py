@@ -2,15 +2,15 @@
 
 ```
 ROOT/AFLWinfo_release.mat
-ROOT/flickr/{0,2,3}/image00002.jpg          (also below ROOT/data/, ROOT/images/, or without the folder `flickr`)
+ROOT/flickr/{0,2,3}/image00002.jpg      (also below ROOT/data/ or ROOT/images/, or without `flickr`)
 ```
-The file (MATLAB v5) holds `nameList` N names such as "0/image00013.jpg", `data` N x 38 (19 x, then 19 y),
-`bbox` N x 4 (x_min, x_max, y_min, y_max), `mask_new` N x 19 (1 visible) and `ra`, the order of the splits
-(1-based): the first 20,000 of N = 24,386 train, the rest are the full test; frontal are those of the test whose
-19 points are all visible (1,314).
+The file (MATLAB v5) holds `nameList`, N names such as "0/image00013.jpg"; `data` N x 38 (19 x, then 19 y);
+`bbox` N x 4 (x_min, x_max, y_min, y_max); `mask_new` N x 19 (1 visible); and `ra`, the order of the splits
+(1-based): the first 20,000 of N = 24,386 train, the rest are the full test, and frontal are those of the
+test whose 19 points are all visible (1,314).
 
-Pixel convention: none is stated, and no source was found; the numbers are taken as 0-based, as all known public
-code does. Points that are not visible are labelled by estimate: `OCCLUDED`.
+Pixel convention: none is stated, and no source was found; the numbers are taken as 0-based, as public code
+does. Points that are not visible are labelled by estimate: `OCCLUDED`.
 """
 
 from __future__ import annotations

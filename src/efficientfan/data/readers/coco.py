@@ -4,7 +4,7 @@ ROOT is the JSON file, or a folder that holds `SPLIT.json` (or `annotations/SPLI
 looked for in `images/` beside the JSON, then beside the JSON itself, then in `../images`.
 
 Pixel convention: coordinates are taken as they stand: 0-based, pixel centres at integers. v is 2 visible,
-1 labelled but covered, 0 not labelled. `bbox` [x, y, w, h] becomes xyxy = (x, y, x + w, y + h). Scalars beside
+1 labelled but covered, 0 not labelled. `bbox` [x, y, w, h] becomes xyxy (x, y, x + w, y + h). Scalars beside
 the standard keys, and those under `attributes`, become attributes; `name`, if given, is the face's name.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.data.readers.layout import LARGEST
+from efficientfan.data.readers.layout import LARGEST, is_scalar
 from efficientfan.errors import InputError
 from efficientfan.files import read_json
 from efficientfan.schema import LandmarkSchema
@@ -190,4 +190,7 @@ def _attributes(where: str, face: Mapping[str, Any]) -> dict[str, str | int | fl
     if not isinstance(own, Mapping):
         raise InputError(f"{where}: 'attributes' must be a JSON object")
     rest = {key: value for key, value in face.items() if key not in _STANDARD}
-    return {k: v for k, v in {**rest, **own}.items() if isinstance(v, str | int | float | bool)}
+    odd = [key for key, value in own.items() if not is_scalar(value)]
+    if odd:
+        raise InputError(f"{where}: attribute {odd[0]!r} must be text, a finite number or a truth value")
+    return {key: value for key, value in {**rest, **own}.items() if is_scalar(value)}

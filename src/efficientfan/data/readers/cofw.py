@@ -4,8 +4,8 @@
 ROOT/COFW_train_color.mat   IsTr, phisTr, bboxesTr     ROOT/COFW_test_color.mat   IsT, phisT, bboxesT
 ```
 MATLAB v7.3 (HDF5, so every array is transposed): `Is` N photos, `phis` N x 87 (29 x, 29 y, 29 occluded),
-`bboxes` N x 4 (x, y, width, height). Reading unpacks the photos once, as PNG, into `<name of the .mat>_images/`
-beside it, and needs that place to be writable the first time.
+`bboxes` N x 4 (x, y, width, height). Reading unpacks the photos once, as PNG, into `COFW_train_color_images/`
+beside the file, and needs that place to be writable the first time.
 
 Pixel convention: MATLAB's, 1-based (the authors draw `phis` over `imshow` unchanged); 0-based here.
 Occluded points are labelled.
@@ -32,7 +32,7 @@ _HINT = "ROOT of COFW holds COFW_train_color.mat and COFW_test_color.mat"
 
 
 def read_cofw(root: Path, split: str, schema: LandmarkSchema) -> list[Annotation]:
-    """Faces of COFW "train" or "test" in the file's order; attribute `occluded` is the share of covered points.
+    """Faces of COFW "train" or "test" in the file's order; attribute `occluded` is the covered share.
 
     Raises:
         InputError: the file is missing, damaged or not v7.3, or its arrays disagree.
@@ -73,7 +73,7 @@ def cofw_file(root: Path, split: str) -> Path:
 
 
 def unpack_cofw_images(path: Path, key: str) -> list[Path]:
-    """Write the photos of a COFW file as PNG into `<stem>_images/`, those not yet there; their paths in order.
+    """Write the photos of a COFW file as PNG into `<stem>_images/`, those not there yet; paths in order.
 
     Raises:
         InputError: a photo in the file is damaged, or the folder cannot be written to.

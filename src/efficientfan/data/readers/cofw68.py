@@ -3,7 +3,7 @@
 ```
 ROOT/COFW_test_color.mat                                       photos, from COFW itself
 ROOT/[COFW68_Data/]test_annotations/{1..507}_points.mat        Points 68 x 2, Occ 68
-ROOT/[COFW68_Data/]cofw68_test_bboxes.mat                      bboxes N x 4 (x, y, width, height); may be absent
+ROOT/[COFW68_Data/]cofw68_test_bboxes.mat                      bboxes N x 4 (x, y, width, height), optional
 ```
 
 Pixel convention: MATLAB's, 1-based (the authors' `VisualizeAnnotations.m` plots over `imshow` unchanged);
@@ -26,7 +26,7 @@ __all__ = ["read_cofw68"]
 
 
 def read_cofw68(root: Path, split: str, schema: LandmarkSchema) -> list[Annotation]:
-    """Faces of COFW-68 "test" in the order of the photos; attribute `occluded` is the share of covered points.
+    """Faces of COFW-68 "test" in the order of the photos; attribute `occluded` is the covered share.
 
     Raises:
         InputError: photos, annotations or their number do not fit each other, or a file is damaged.

@@ -1,9 +1,9 @@
 """A CSV table of faces, one a row, with a header; ROOT is the file, or a folder that holds `SPLIT.csv`.
 
-Columns, in any order: `image` (relative to the table, or to `images/` beside it); `x0`, `y0`, `x1`, `y1`, ... for every
-landmark, both empty where it is not labelled; and, as you have them, `v0`, `v1`, ... for every landmark (2 visible,
-1 covered, 0 not labelled; without them labelled points are visible), `box_x0`, `box_y0`, `box_x1`, `box_y1`, `name`,
-and `attr.KEY` (JSON values: true, 3, "left"). Any other column is refused.
+Columns, in any order: `image` (relative to the table, or to `images/` beside it) and `x0`, `y0`, `x1`, `y1`
+and so on for every landmark, both empty where it is not labelled. Further, as you have them: `v0`, `v1`, and
+so on (2 visible, 1 covered, 0 not labelled; without them labelled points are visible), `box_x0`, `box_y0`,
+`box_x1`, `box_y1`, `name`, and `attr.KEY` (JSON values: true, 3, "left"). Any other column is refused.
 
 Pixel convention: ours, 0-based, pixel centres at integers.
 """
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.data.readers.coco import find_image, split_file
-from efficientfan.data.readers.layout import numbers, read_text, unique_name
+from efficientfan.data.readers.layout import is_scalar, numbers, read_text, unique_name
 from efficientfan.errors import InputError
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import UNLABELLED, VISIBLE, Annotation
@@ -34,7 +34,7 @@ def read_csv(root: Path, split: str, schema: LandmarkSchema) -> list[Annotation]
     """Faces of a CSV table in its order.
 
     Raises:
-        InputError: a column is missing or foreign, a row is damaged, or an image is missing; with file and line.
+        InputError: a column is missing or foreign, a row is damaged, or an image is missing.
     """
     path = split_file(root, split, ".csv")
     reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
@@ -69,8 +69,8 @@ def _check_header(path: Path, header: list[str], schema: LandmarkSchema) -> None
     missing = [name for name in needed if name not in header]
     if missing:
         raise InputError(
-            f"{path}: line 1: column '{missing[0]}' is missing ({len(missing)} in all); schema '{schema.name}' "
-            f"needs image, x0, y0 to x{schema.n_landmarks - 1}, y{schema.n_landmarks - 1}"
+            f"{path}: line 1: column '{missing[0]}' is missing ({len(missing)} in all); schema "
+            f"'{schema.name}' needs image, x0, y0 to x{schema.n_landmarks - 1}, y{schema.n_landmarks - 1}"
         )
     foreign = [n for n in header if n not in {*needed, "name"} and not n.startswith("attr.")]
     if foreign or len(set(header)) != len(header):
@@ -122,7 +122,7 @@ def _attributes(where: str, row: dict[str, str]) -> Attributes:
                 value = json.loads(text)
             except (ValueError, RecursionError):
                 value = None
-            if not isinstance(value, str | int | float | bool):
+            if not is_scalar(value):
                 raise InputError(
                     f'{where}: {column[:40]} is {text[:40]!r}; expected JSON: true, a number or "text"'
                 )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeGuard
 
 from efficientfan.errors import InputError
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "is_scalar",
     "numbers",
     "pair_by_stem",
     "read_lines",
@@ -60,6 +63,11 @@ def numbers(path: str | Path, line: int, tokens: Sequence[str], expected: int) -
         if abs(values[-1]) > LARGEST:
             raise InputError(f"{path}: line {line}: {token[:40]!r} is not a pixel coordinate")
     return values
+
+
+def is_scalar(value: object) -> TypeGuard[str | int | float | bool]:
+    """Whether a value out of JSON can be an attribute: text, a finite number or a truth value."""
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def require_folder(root: Path, name: str, hint: str) -> Path:

@@ -3,8 +3,8 @@
 ```
 ROOT/**/NAME.jpg  ROOT/**/NAME.pts
 ```
-Menpo (Zafeiriou et al., CVPRW 2017): ROOT/semifrontal (68 points) and ROOT/profile (39 points, so a schema of your
-own). Pixel convention: 1-based on disk (see `pts`), 0-based here.
+Menpo (Zafeiriou et al., CVPRW 2017): ROOT/semifrontal (68 points) and ROOT/profile (39 points, so a schema of
+your own). Pixel convention: 1-based on disk (see `pts`), 0-based here.
 """
 
 from __future__ import annotations

@@ -4,11 +4,12 @@
 ROOT/WFLW_images/0--Parade/....jpg
 ROOT/WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{train,test}.txt
 ```
-A line holds 196 coordinates (x, y, ...), x_min y_min x_max y_max, then pose, expression, illumination, make-up,
-occlusion and blur (0 or 1), then the image's name below WFLW_images. A photo may stand on many lines.
+A line holds 196 coordinates (x, y, ...), the box x_min y_min x_max y_max, then pose, expression,
+illumination, make-up, occlusion and blur (0 or 1), then the photo's name below WFLW_images. A photo may stand
+on many lines.
 
-Pixel convention: the release does not state one, and HRNet, PIPNet and mmpose use the numbers as they stand;
-so they are taken as 0-based. All points are labelled; single points carry no visibility.
+Pixel convention: the release does not state one, and PIPNet and mmpose use the numbers as they stand; so
+they are taken as 0-based. All points are labelled; single points carry no visibility.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def read_wflw(root: Path, split: str, schema: LandmarkSchema) -> list[Annotation
         tokens = text.split(maxsplit=count + 10)
         if len(tokens) != count + 11:
             raise InputError(
-                f"{table}: line {line}: expected {count} coordinates, 4 of the box, 6 attributes and an image name"
+                f"{table}: line {line}: expected {count} coordinates, a box, 6 attributes, a name"
             )
         values = np.array(numbers(table, line, tokens[: count + 4], expected=count + 4))
         flags, image = tokens[count + 4 : -1], tokens[-1]

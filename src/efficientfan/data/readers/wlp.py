@@ -1,15 +1,16 @@
 """300W-LP and AFLW2000-3D (Zhu et al., Face Alignment Across Large Poses, CVPR 2016): 68 points, MATLAB v5.
 
 ```
-ROOT/{AFW,HELEN,IBUG,LFPW}/NAME.jpg    ROOT/landmarks/{AFW,HELEN,IBUG,LFPW}/NAME_pts.mat   pts_2d, pts_3d 68 x 2
-ROOT/image00002.jpg  ROOT/image00002.mat                                 AFLW2000-3D: pt3d_68 3 x 68
+ROOT/{AFW,HELEN,IBUG,LFPW}/NAME.jpg
+ROOT/landmarks/{AFW,HELEN,IBUG,LFPW}/NAME_pts.mat     300W-LP: pts_2d and pts_3d, 68 x 2
+ROOT/image00002.jpg  ROOT/image00002.mat              AFLW2000-3D: pt3d_68, 3 x 68
 ```
 300W-LP's points come from the folder `landmarks`: the `pt2d` in the .mat beside a photo is that of the photo
-*before* it was turned to the new pose, so it does not fit the photo. The mirrored `*_Flip` folders are left out:
-augmentation mirrors. AFLW2000-3D's `pt2d` holds 21 AFLW points and is not read.
+*before* it was turned to the new pose, so it does not fit the photo. The mirrored `*_Flip` folders are left
+out: augmentation mirrors. AFLW2000-3D's `pt2d` holds 21 AFLW points and is not read.
 
 Pixel convention: MATLAB's, 1-based (the authors' sample code plots over `imshow` unchanged); 0-based here.
-`pts_3d` and `pt3d_68` include points hidden by the face itself, at their projected place; no visibility is given.
+`pts_3d` and `pt3d_68` include points that the face itself hides, at their projected place; no visibility.
 """
 
 from __future__ import annotations

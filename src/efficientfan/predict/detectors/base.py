@@ -86,12 +86,11 @@ def shrink_to(image: Array, long_side: int) -> tuple[Array, float]:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA)), factor
 
 
-def suppress(detections: Detections, iou: float) -> Detections:
-    """Greedy non-maximum suppression, surest first: none that is left overlaps a surer one by more than `iou`."""
-    order = np.argsort(-detections.scores, kind="stable")
-    overlaps = box_iou(detections.boxes, detections.boxes) > iou
+def suppress(boxes: Array, scores: Array, iou: float) -> list[int]:
+    """Greedy non-maximum suppression: indices, surest first, of boxes that overlap no surer one by more than `iou`."""
+    overlaps = box_iou(boxes, boxes) > iou
     kept: list[int] = []
-    for index in order:
+    for index in np.argsort(-scores, kind="stable"):
         if not overlaps[index, kept].any():
             kept.append(int(index))
-    return Detections(detections.boxes[kept], detections.scores[kept])
+    return kept

@@ -1,0 +1,40 @@
+"""`efficientfan compare`: runs of `efficientfan evaluate` side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["compare_command"]
+
+
+def compare_command(
+    results: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Two or more results.json files, measured on the same faces; the first is the reference."
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder for compare.txt and ced.png.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap intervals.")] = 0,
+) -> None:
+    """Put runs into one table and one error curve, and say which differences are real (paired bootstrap).
+
+    Example: efficientfan compare runs/teacher/results.json runs/student/results.json --out runs/compared
+    """
+    from efficientfan.evaluation import Results, comparison_table
+    from efficientfan.evaluation.compare import unique_labels
+
+    runs = [Results.load(path) for path in results]
+    table = comparison_table(runs, seed=seed)
+    typer.echo(table)
+    if out is not None:
+        from efficientfan.evaluation.figures import plot_ced
+        from efficientfan.files import write_text
+
+        write_text(out / "compare.txt", table + "\n")
+        curves = {label: run.errors for label, run in zip(unique_labels(runs), runs, strict=True)}
+        plot_ced(out / "ced.png", curves, runs[0].settings["normaliser"])
+        typer.echo(f"written to {out}", err=True)

@@ -1,0 +1,94 @@
+"""`efficientfan data`: look at data sets, check them, convert them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from efficientfan.data.catalog import DATASETS, get_dataset, load_dataset, resolve_schema
+
+__all__ = ["data_app"]
+
+data_app = typer.Typer(no_args_is_help=True, help="Data sets: list, check, convert.")
+
+Name = Annotated[str, typer.Argument(help="Data set; `efficientfan data list` shows them.")]
+Root = Annotated[Path, typer.Argument(help="Its unpacked folder (coco and csv: the file will do).")]
+Schema = Annotated[
+    str | None,
+    typer.Option(help="Landmark schema, by name or .json file; coco, csv and pts need one."),
+]
+
+
+@data_app.command("list")
+def list_() -> None:
+    """List the data sets: splits with official counts, schema, terms.
+
+    Example: efficientfan data list
+    """
+    for row in DATASETS.values():
+        splits = ", ".join(f"{s} {'-' if n is None else n}" for s, n in row.splits.items()) or "any"
+        typer.echo(f"{row.name:9} {row.title}")
+        typer.echo(f"{'':9} schema {row.schema or 'yours'}; splits: {splits}; error over {row.normaliser}")
+        typer.echo(f"{'':9} {row.terms}")
+
+
+@data_app.command()
+def check(
+    name: Name,
+    root: Root,
+    split: Annotated[list[str] | None, typer.Option(help="Only this split; may be repeated.")] = None,
+    schema: Schema = None,
+    sheet: Annotated[Path | None, typer.Option(help="Write a PNG of annotated faces here.")] = None,
+    allow_partial: Annotated[
+        bool,
+        typer.Option("--allow-partial", help="Another count than the official one is only a warning."),
+    ] = False,
+) -> None:
+    """Check a data set: counts, unreadable photos, impossible points, duplicates. Exit code 0 fit, 1 not fit.
+
+    Example: efficientfan data check 300w ~/data/300w --split train --sheet sheet.png
+    """
+    from efficientfan.data.check import check_dataset, face_sheet
+    from efficientfan.imaging import write_image
+
+    def progress(title: str, done: int, total: int) -> None:
+        if done % 500 == 0:
+            typer.echo(f"{title}: {done} of {total}", err=True)
+
+    landmarks = resolve_schema(get_dataset(name), schema)
+    reports, faces = check_dataset(
+        name, root, split or (), schema=landmarks, allow_partial=allow_partial, progress=progress
+    )
+    for report in reports:
+        typer.echo("\n".join(report.lines()))
+    if sheet is not None and faces:
+        write_image(sheet, face_sheet(faces, landmarks))
+        typer.echo(f"wrote {sheet}", err=True)
+    if not all(report.fit for report in reports):
+        raise typer.Exit(1)
+
+
+@data_app.command()
+def convert(
+    name: Name,
+    root: Root,
+    split: Annotated[str, typer.Option(help="Which split.")],
+    to: Annotated[str, typer.Option(help="coco, csv or pts.")],
+    out: Annotated[
+        Path, typer.Option(help="A .json or .csv file; for pts a new folder (photos are copied).")
+    ],
+    schema: Schema = None,
+) -> None:
+    """Write a split as COCO keypoints JSON, CSV table or .pts folder; says what the format cannot hold.
+
+    Example: efficientfan data convert wflw ~/data/wflw --split test --to coco --out wflw_test.json
+    """
+    from efficientfan.data.convert import convert as run
+
+    landmarks = resolve_schema(get_dataset(name), schema)
+    faces = load_dataset(name, root, split, schema=landmarks)
+    for loss in run(faces, landmarks, to, out):
+        typer.echo(f"note: {loss}", err=True)
+    typer.echo(f"{out}: {len(faces)} faces, {landmarks.name}, as {to}")

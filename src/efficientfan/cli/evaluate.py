@@ -1,0 +1,169 @@
+"""`efficientfan evaluate`: a model's, or any tool's, error on a data set, as its paper measures it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from efficientfan.errors import InputError, MissingDependencyError
+
+__all__ = ["evaluate_command"]
+
+
+def evaluate_command(
+    dataset: Annotated[
+        str,
+        typer.Option(help="Data set by name, such as 300w, wflw, cofw, aflw, coco, pts.", show_default=False),
+    ],
+    root: Annotated[Path, typer.Option(help="Where it is unpacked.", show_default=False)],
+    split: Annotated[
+        str,
+        typer.Option(help="Which faces: 300w has common, challenging, full, private.", show_default=False),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(help="A packaged model's name, or an exported .onnx file. [default: default]"),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(help="Score this .jsonl, .json or .csv file of any tool instead of a model."),
+    ] = None,
+    schema: Annotated[
+        str | None,
+        typer.Option(help="Landmark scheme, for data sets without one of their own (coco, csv, pts)."),
+    ] = None,
+    box: Annotated[
+        str | None,
+        typer.Option(
+            help="Where faces are looked for: gt (tight box of the true points), supplied (the data set's own) "
+            "or detector (found in the photo). With --predictions it only notes how the file was made. "
+            "[default: gt]"
+        ),
+    ] = None,
+    box_jitter: Annotated[
+        float, typer.Option(help="Shift and scale boxes at random by up to this fraction, such as 0.1.")
+    ] = 0.0,
+    flip_test: Annotated[bool, typer.Option("--flip-test", help="Average with the mirrored crop.")] = False,
+    mean_shape: Annotated[
+        bool, typer.Option("--mean-shape", help="Show the mean training face beside: a floor for any model.")
+    ] = False,
+    normaliser: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Divide errors by interocular, interpupil, box (sqrt of its area) or diagonal; may be "
+            "repeated, the first is that of fr and auc. [default: the data set's own]"
+        ),
+    ] = None,
+    threshold: Annotated[
+        list[float] | None,
+        typer.Option(help="Of fr and auc, as a fraction; may be repeated. [default: 0.08 0.10]"),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Also one row per value of this attribute of the faces, such as pose.")
+    ] = None,
+    detector: Annotated[str, typer.Option(help="For --box detector: auto, yunet or haar.")] = "auto",
+    batch_size: Annotated[int, typer.Option(help="Crops in one call of the network.", min=1)] = 32,
+    device: Annotated[str, typer.Option(help="Where the model runs.")] = "cpu",
+    threads: Annotated[int | None, typer.Option(help="Of the model. [default: all cores]")] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Only the first N faces, for a quick look.", min=1)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the jitter and of the bootstrap intervals.")] = 0,
+    label: Annotated[str | None, typer.Option(help="Name of the run in tables and plots.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for results.json, ced.png, landmarks.png and worst.jpg.")
+    ] = None,
+) -> None:
+    """Measure landmarks on a data set: NME, failure rate and area under the error curve, with intervals.
+
+    Example: efficientfan evaluate --dataset 300w --root data/300w --split common --out runs/common
+    """
+    from efficientfan.evaluation import (
+        Setup,
+        load_test_set,
+        mean_shape_points,
+        points_from_predictions,
+        read_predictions,
+        results_table,
+        score_points,
+    )
+    from efficientfan.evaluation.score import DEFAULT_THRESHOLDS
+
+    if model is not None and predictions is not None:
+        raise InputError("give --model or --predictions, not both")
+    if predictions is not None and (box_jitter or flip_test):
+        raise InputError(
+            "--box-jitter and --flip-test change how a model is run; a predictions file is as it is"
+        )
+    setup = Setup(box=box or "gt", box_jitter=box_jitter, flip_test=flip_test, seed=seed)
+    test_set = load_test_set(dataset, root, split, schema=schema, by=by)
+    if limit is not None:
+        test_set = test_set.first(limit)
+    settings = setup.to_dict()
+    if predictions is not None:
+        table = read_predictions(predictions, test_set.schema)
+        points = points_from_predictions(table, test_set.annotations, root, str(predictions))
+        subject = _file("predictions", predictions)
+        settings["box"] = box or "not stated"
+    else:
+        points, subject, chosen = _run_model(
+            model or "default",
+            test_set,
+            setup,
+            detector=detector,
+            device=device,
+            threads=threads,
+            batch=batch_size,
+        )
+        settings |= chosen
+    results = score_points(
+        points,
+        test_set,
+        label=label or subject["name"],
+        subject=subject,
+        settings={**settings, "batch_size": batch_size, "limit": limit},
+        normalisers=normaliser,
+        thresholds=threshold or DEFAULT_THRESHOLDS,
+        seed=seed,
+        baseline=mean_shape_points(test_set, setup) if mean_shape else None,
+    )
+    typer.echo(results_table(results))
+    if out is not None:
+        _write(out, results, test_set, points)
+
+
+def _run_model(
+    name: str, test_set: Any, setup: Any, *, detector: str, device: str, threads: int | None, batch_size: int
+) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    """Points, what the model is, and what the settings gain by it."""
+    from efficientfan.evaluation import model_points
+    from efficientfan.predict import load
+
+    predictor = load(name, detector=detector, device=device, threads=threads)
+    with typer.progressbar(length=len(test_set.annotations), label="faces", file=sys.stderr) as bar:
+        points = model_points(predictor, test_set, setup, batch_size=batch_size, progress=bar.update)
+    subject = _file("model", predictor.backend.path) | {"name": predictor.spec.name}
+    found = {"detector": predictor.detector.name} if setup.box == "detector" else {}
+    return points, subject, found
+
+
+def _file(kind: str, path: Path) -> dict[str, Any]:
+    from efficientfan.files import sha256_of
+
+    return {"kind": kind, "name": path.stem, "file": path.name, "sha256": sha256_of(path)}
+
+
+def _write(out: Path, results: Any, test_set: Any, points: Any) -> None:
+    from efficientfan.evaluation.figures import plot_ced, plot_error_face, write_worst_faces
+
+    results.save(out / "results.json")
+    write_worst_faces(out / "worst.jpg", results, test_set, points)
+    try:
+        plot_ced(out / "ced.png", {results.label: results.errors}, results.settings["normaliser"])
+        plot_error_face(out / "landmarks.png", results, test_set)
+    except MissingDependencyError as error:
+        typer.echo(f"no plots: {error}", err=True)
+    typer.echo(f"written to {out}", err=True)

@@ -1,0 +1,197 @@
+"""Is a data set on disk fit to use? Counts, photos that do not open, points that cannot be right, duplicates.
+
+**Fatal** (not fit): what a reader refuses; a count other than the official one, unless a part is allowed; a
+photo that cannot be decoded; a face with fewer than two labelled points; and points far outside the photo, or
+supplied boxes that miss their face, in more than 1 % of the faces: then they are read in the wrong frame.
+**Warnings**: the same in single faces, for real data sets have such; and photos that are equal byte for byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efficientfan.data.catalog import get_dataset, load_dataset, resolve_schema
+from efficientfan.draw import contact_sheet, draw_points
+from efficientfan.errors import InputError
+from efficientfan.geometry import CropTransform, box_iou
+from efficientfan.imaging import read_rgb, warp
+from efficientfan.schema import LandmarkSchema
+from efficientfan.structures import UNLABELLED, Annotation
+
+__all__ = ["CheckReport", "check_dataset", "check_split", "face_sheet"]
+
+Array = NDArray[Any]
+
+FAR = 0.5
+"""A point is far outside if it lies this share of the face's size beyond the photo's edge."""
+TOO_MANY = 0.01
+LISTED = 5
+"""Examples named in a finding."""
+
+
+@dataclass
+class CheckReport:
+    """What was found in one split.
+
+    Attributes:
+        title: data set and split.
+        faces: number of annotated faces read.
+        photos: number of different photo files.
+        official: the official number of faces, or None.
+        errors: findings that make the split unfit.
+        warnings: findings to know of.
+    """
+
+    title: str
+    faces: int = 0
+    photos: int = 0
+    official: int | None = None
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def fit(self) -> bool:
+        """Whether the split can be used."""
+        return not self.errors
+
+    def lines(self) -> list[str]:
+        """The report as text."""
+        official = "no official number" if self.official is None else f"official {self.official}"
+        head = f"{self.title}: {self.faces} faces in {self.photos} photos ({official}): "
+        findings = [f"  error: {text}" for text in self.errors] + [
+            f"  warning: {text}" for text in self.warnings
+        ]
+        return [head + ("fit to use" if self.fit else "NOT fit to use"), *findings]
+
+
+def check_dataset(
+    name: str,
+    root: str | Path,
+    splits: Sequence[str] = (),
+    *,
+    schema: LandmarkSchema | str | None = None,
+    allow_partial: bool = False,
+    progress: Callable[[str, int, int], None] = lambda title, done, total: None,
+) -> tuple[list[CheckReport], list[Annotation]]:
+    """Check splits of a data set; also returns the faces that could be read, for a picture sheet.
+
+    Args:
+        name: see `catalog.DATASETS`.
+        root: the unpacked data set.
+        splits: all of the data set's where empty ("all" where it names none).
+        schema: as in `load_dataset`.
+        allow_partial: a count other than the official one is a warning, not an error.
+        progress: called with the title, the number of faces done and their total.
+
+    Raises:
+        InputError: an unknown name, split or schema, or no such root: misuse, not a finding.
+    """
+    info = get_dataset(name)
+    landmarks = resolve_schema(info, schema)
+    if not Path(root).exists():
+        raise InputError(f"{root}: no such file or folder; give the root of '{name}'")
+    unknown = [split for split in splits if info.splits and split not in info.splits]
+    if unknown:
+        raise InputError(f"data set '{name}' has no split {unknown[0]!r}; it has {', '.join(info.splits)}")
+    reports, faces, digests = [], list[Annotation](), dict[str, Path]()
+    for split in splits or tuple(info.splits) or ("all",):
+        report = CheckReport(f"{name} {split}", official=info.splits.get(split))
+        reports.append(report)
+        try:
+            found = load_dataset(name, root, split, schema=landmarks, warn=False)
+        except InputError as error:
+            report.errors.append(str(error))
+            continue
+        check_split(report, found, digests, progress)
+        if report.official not in (None, report.faces):
+            text = f"{report.faces} is not the official count {report.official}"
+            if allow_partial:
+                report.warnings.append(text)
+            else:
+                report.errors.append(f"{text}; --allow-partial accepts a part")
+        faces += found
+    return reports, faces
+
+
+def check_split(
+    report: CheckReport,
+    faces: Sequence[Annotation],
+    digests: dict[str, Path],
+    progress: Callable[[str, int, int], None] = lambda title, done, total: None,
+) -> None:
+    """Add to `report` what is wrong with `faces`; `digests` carries photo hashes from split to split."""
+    sizes: dict[Path, tuple[int, int] | None] = {}
+    twins, unreadable, bare, outside, missed = [], [], [], [], []
+    for done, face in enumerate(faces, start=1):
+        if face.image not in sizes:
+            sizes[face.image] = None
+            try:
+                digest = hashlib.sha256(face.image.read_bytes()).hexdigest()
+                sizes[face.image] = read_rgb(face.image).shape[:2]
+            except (InputError, OSError) as error:
+                unreadable.append(str(error))
+            else:
+                first = digests.setdefault(digest, face.image)
+                if first != face.image:
+                    twins.append(f"{face.image} = {first}")
+        size = sizes[face.image]
+        if (face.visibility != UNLABELLED).sum() < 2:
+            bare.append(face.name)
+        elif size is not None:
+            if _overshoot(face, size) > FAR:
+                outside.append(face.name)
+            if face.box is not None and box_iou(face.box, face.tight_box)[0, 0] == 0:
+                missed.append(face.name)
+        progress(report.title, done, len(faces))
+    report.faces, report.photos = len(faces), len(sizes)
+    for findings, text in ((unreadable, "unreadable photo"), (bare, "fewer than two labelled points")):
+        if findings:
+            report.errors.append(_summary(findings, text))
+    for findings, text in ((outside, "points far outside the photo"), (missed, "the box misses the points")):
+        if findings:
+            level = report.errors if len(findings) > TOO_MANY * len(faces) else report.warnings
+            level.append(_summary(findings, text))
+    if twins:
+        report.warnings.append(_summary(twins, "duplicate photo"))
+
+
+def face_sheet(
+    faces: Sequence[Annotation], schema: LandmarkSchema, count: int = 24, columns: int = 6
+) -> Array:
+    """A picture of up to `count` annotated faces, spread evenly over `faces`; H x W x 3 uint8 RGB.
+
+    Raises:
+        InputError: none of them can be shown.
+    """
+    pictures, captions = [], []
+    for index in np.unique(np.linspace(0, len(faces) - 1, count).round().astype(int)) if faces else ():
+        face = faces[int(index)]
+        try:
+            crop = CropTransform.from_box(face.tight_box, 256, 0.5)
+            (picture,) = warp(read_rgb(face.image), [crop])
+        except InputError:
+            continue
+        pictures.append(draw_points(picture, crop.apply(face.points), schema, face.visibility))
+        captions.append(face.name)
+    if not pictures:
+        raise InputError("no face could be read, so there is nothing to draw on a sheet")
+    return contact_sheet(pictures, columns, captions, 256)
+
+
+def _overshoot(face: Annotation, size: tuple[int, int]) -> float:
+    """How far the outermost point lies beyond the photo, in sizes of the face."""
+    x0, y0, x1, y1 = face.tight_box
+    beyond = max(-0.5 - x0, -0.5 - y0, x1 - (size[1] - 0.5), y1 - (size[0] - 0.5))
+    return float(beyond / max(x1 - x0, y1 - y0, 1e-9))
+
+
+def _summary(findings: Sequence[str], text: str) -> str:
+    more = f", and {len(findings) - LISTED} more" if len(findings) > LISTED else ""
+    return f"{text} ({len(findings)}): {'; '.join(findings[:LISTED])}{more}"

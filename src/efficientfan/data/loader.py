@@ -1,0 +1,51 @@
+"""A data loader that knows how far it has come, so that Lightning can save and restore its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from efficientfan.data.dataset import FaceCrops, Sample
+from efficientfan.data.sampler import ResumableBatchSampler
+
+__all__ = ["ResumableLoader"]
+
+
+class ResumableLoader(DataLoader[Sample]):
+    """Batches of `faces` in the order of `sampler`, from the epoch and batch where the last pass ended.
+
+    Its state counts the batches that were handed out, not those that workers fetched ahead.
+    """
+
+    def __init__(self, faces: FaceCrops, sampler: ResumableBatchSampler, workers: int) -> None:
+        super().__init__(
+            faces,
+            batch_sampler=sampler,  # type: ignore[arg-type]  # it yields draws, which the faces understand
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            prefetch_factor=4 if workers else None,
+            pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator(),  # the global one must not depend on how often a loader was started
+        )
+        self.order = sampler
+        self.epoch = 0
+        self.batches_done = 0
+
+    def __iter__(self) -> Iterator[Sample]:  # type: ignore[override]
+        self.order.resume(self.epoch, self.batches_done)
+        for batch in super().__iter__():
+            self.batches_done += 1
+            if self.batches_done == len(self.order):
+                self.epoch, self.batches_done = self.epoch + 1, 0
+            yield batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """The epoch, and how many of its batches were handed out."""
+        return {"epoch": self.epoch, "batches_done": self.batches_done}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        self.epoch, self.batches_done = int(state["epoch"]), int(state["batches_done"])

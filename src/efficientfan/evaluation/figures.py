@@ -1,0 +1,103 @@
+"""The pictures of an evaluation: CED plot, the worst faces, and where on the face the error is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from efficientfan.draw import contact_sheet
+from efficientfan.evaluation.mean_shape import fit_mean_shape
+from efficientfan.evaluation.results import Results
+from efficientfan.evaluation.test_set import TestSet
+from efficientfan.geometry import CropTransform
+from efficientfan.imaging import read_rgb, warp, write_image
+from efficientfan.metrics import ced
+from efficientfan.plots import plot_curves, plot_landmark_values
+
+__all__ = ["plot_ced", "plot_error_face", "write_worst_faces"]
+
+Array = NDArray[Any]
+
+_TRUTH, _PREDICTED = (120, 230, 120), (255, 120, 60)
+
+
+def plot_ced(path: str | Path, runs: Mapping[str, Array], normaliser: str, *, limit: float = 0.10) -> None:
+    """CED of runs given as label -> (N,) errors, up to `limit`; missed faces hold a curve below 100 %.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    x = np.linspace(0, limit, 501)
+    plot_curves(
+        path,
+        100 * x,
+        {label: 100 * ced(errors, x) for label, errors in runs.items()},
+        x_label=f"nme_{normaliser} (%)",
+        y_label="faces with at most this error (%)",
+        title="Cumulative error distribution",
+        y_limits=(0, 101),
+    )
+
+
+def plot_error_face(path: str | Path, results: Results, test_set: TestSet) -> None:
+    """Per-landmark error on the mean face of the test set.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    errors = np.array([np.nan if e is None else 100 * e for e in results.landmarks])
+    shape = fit_mean_shape(test_set.annotations, test_set.gt_boxes, complete=False)
+    sides = test_set.gt_boxes[:, 2:] - test_set.gt_boxes[:, :2]
+    plot_landmark_values(
+        path,
+        shape * sides.mean(axis=0),
+        errors,
+        test_set.schema.edges,
+        value_label=f"nme_{results.settings['normaliser']} (%)",
+        title=f"{results.label}: error per landmark",
+    )
+
+
+def write_worst_faces(
+    path: str | Path, results: Results, test_set: TestSet, points: Array, *, count: int = 24, columns: int = 6
+) -> None:
+    """A sheet of the faces with the largest errors, the worst first: green truth, orange prediction.
+
+    Args:
+        path: an image file.
+        results: of this test set.
+        test_set: N faces.
+        points: (N, K, 2) predicted image pixels, NaN where missed.
+        count, columns: faces on the sheet, and in a row.
+    """
+    order = np.argsort(-results.errors, kind="stable")[:count]
+    pictures, captions = [], []
+    for index in order:
+        annotation, error = test_set.annotations[index], results.errors[index]
+        transform = CropTransform.from_box(annotation.tight_box, 256, margin=0.6)
+        crop = warp(read_rgb(annotation.image), [transform])[0]
+        _draw_residuals(crop, transform.apply(annotation.points), transform.apply(points[index]))
+        pictures.append(crop)
+        captions.append(("missed" if np.isinf(error) else f"{100 * error:.1f} %") + f" {annotation.name}")
+    write_image(path, contact_sheet(pictures, columns, captions))
+
+
+def _draw_residuals(canvas: Array, truth: Array, predicted: Array) -> None:
+    for expected, found in zip(truth, predicted, strict=True):
+        if not np.isfinite(expected).all():
+            continue
+        if np.isfinite(found).all():
+            cv2.line(canvas, _fixed(expected), _fixed(found), _PREDICTED, 1, cv2.LINE_AA, 4)
+            cv2.circle(canvas, _fixed(found), 24, _PREDICTED, -1, cv2.LINE_AA, 4)
+        cv2.circle(canvas, _fixed(expected), 20, _TRUTH, -1, cv2.LINE_AA, 4)
+
+
+def _fixed(point: Array) -> tuple[int, int]:
+    """A point in OpenCV's sixteenths of a pixel, kept within its number range."""
+    x, y = np.clip(point, -1e5, 1e5) * 16
+    return round(float(x)), round(float(y))

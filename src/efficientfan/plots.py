@@ -1,0 +1,109 @@
+"""Plots as files, drawn with matplotlib (extra `plots`), which is imported only when one is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from efficientfan.errors import MissingDependencyError
+from efficientfan.files import atomic_path
+
+__all__ = ["plot_curves", "plot_landmark_values"]
+
+
+def plot_curves(
+    path: str | Path,
+    x: ArrayLike,
+    curves: Mapping[str, ArrayLike],
+    *,
+    x_label: str,
+    y_label: str,
+    title: str = "",
+    y_limits: tuple[float, float] | None = None,
+) -> None:
+    """Write a line plot; the suffix chooses the format (`.png`, `.svg`, `.pdf`).
+
+    Args:
+        path: where to.
+        x: (M,) values shared by all curves.
+        curves: legend entry -> (M,) values.
+        x_label, y_label, title: texts, with units.
+        y_limits: range of the vertical axis; fitted by default.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    figure = _figure(6.4, 4.4)
+    axes = figure.add_subplot()
+    for label, values in curves.items():
+        axes.plot(np.asarray(x), np.asarray(values), label=label, linewidth=1.6)
+    axes.set(xlabel=x_label, ylabel=y_label, title=title)
+    axes.margins(x=0)
+    if y_limits is not None:
+        axes.set_ylim(*y_limits)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    _save(figure, path)
+
+
+def plot_landmark_values(
+    path: str | Path,
+    points: ArrayLike,
+    values: ArrayLike,
+    edges: Sequence[tuple[int, int]],
+    *,
+    value_label: str,
+    title: str = "",
+) -> None:
+    """Write a face whose landmarks are discs, larger and lighter with their value.
+
+    Args:
+        path: where to.
+        points: (K, 2), any units, y down; a landmark with NaN is left out.
+        values: (K,) not negative; a landmark with NaN is left out.
+        edges: pairs of landmarks joined by a thin line.
+        value_label: what the values are, with their unit.
+        title: text above.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    positions, numbers = np.asarray(points, dtype=float), np.asarray(values, dtype=float)
+    shown = np.isfinite(positions).all(axis=1) & np.isfinite(numbers)
+    figure = _figure(6.4, 5.6)
+    axes = figure.add_subplot()
+    for first, second in edges:
+        if shown[first] and shown[second]:
+            axes.plot(*positions[[first, second]].T, color="0.8", linewidth=0.8, zorder=1)
+    sizes = 20 + 380 * numbers[shown] / max(float(numbers[shown].max(initial=0.0)), 1e-12)
+    discs = axes.scatter(*positions[shown].T, s=sizes, c=numbers[shown], cmap="viridis", alpha=0.85, zorder=2)
+    for index in np.flatnonzero(shown):
+        axes.annotate(str(index), positions[index], fontsize=6, ha="center", va="center", zorder=3)
+    axes.set(aspect="equal", title=title)
+    axes.margins(0.08)
+    axes.invert_yaxis()
+    axes.axis("off")
+    figure.colorbar(discs, ax=axes, label=value_label, shrink=0.7)
+    _save(figure, path)
+
+
+def _figure(width: float, height: float) -> Any:
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingDependencyError(
+            "plots need matplotlib; install it with: pip install 'efficientfan[plots]'"
+        ) from error
+    figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure: Any, path: str | Path) -> None:
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary)

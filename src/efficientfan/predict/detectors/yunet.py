@@ -1,0 +1,59 @@
+"""YuNet (Wu, Peng and Yu, Machine Intelligence Research 2023) through OpenCV: small, fast, and at home with profiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from efficientfan.predict.detectors.base import BoxCorrection, Detections, shrink_to
+from efficientfan.predict.fetch import fetched
+
+__all__ = ["YuNetDetector"]
+
+Array = NDArray[Any]
+
+# Medians over training photos; benchmarks/detection/fit_boxes.py prints them.
+CORRECTION = BoxCorrection(shift=(0.0, 0.128), scale=(1.03, 0.77))
+
+
+class YuNetDetector:
+    """OpenCV's `FaceDetectorYN`.
+
+    Args:
+        model: the model file; None takes the one that `efficientfan models fetch yunet` stored.
+        long_side: the image is searched in a copy reduced to this longer side; where that finds nothing, in one
+            of half of it, since YuNet overlooks faces that fill the picture.
+        min_score: detections below it are left out, in [0, 1].
+
+    Raises:
+        MissingDependencyError: the model file has not been fetched.
+        InputError: the fetched file is damaged.
+    """
+
+    name = "yunet"
+
+    def __init__(self, model: str | Path | None = None, long_side: int = 640, min_score: float = 0.5) -> None:
+        path = fetched("yunet") if model is None else Path(model)
+        self.long_side = long_side
+        self._net = cv2.FaceDetectorYN.create(str(path), "", (320, 320), min_score, 0.3, 500)
+
+    def detect(self, image: Array) -> Detections:
+        """Find the faces of an H x W x 3 uint8 RGB image."""
+        for long_side in (self.long_side, self.long_side // 2):
+            small, factor = shrink_to(image, long_side)
+            boxes, scores = self.raw(small)
+            if len(boxes):
+                break
+        # Its boxes count from the outer edge of pixel 0, ours from its centre.
+        return Detections(CORRECTION.apply(boxes) / factor - 0.5, scores)
+
+    def raw(self, image: Array) -> tuple[Array, Array]:
+        """What the network says of an H x W x 3 uint8 RGB image: boxes (N, 4) as OpenCV counts them, scores (N,)."""
+        self._net.setInputSize((image.shape[1], image.shape[0]))
+        _, found = self._net.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        rows = np.zeros((0, 15)) if found is None else np.asarray(found, dtype=np.float64)
+        return np.column_stack([rows[:, :2], rows[:, :2] + rows[:, 2:4]]), rows[:, 14]

@@ -1,0 +1,37 @@
+"""The exported models that ride in the package: `NAME.onnx` beside this file, and `index.json` for other names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from efficientfan.errors import InputError
+from efficientfan.files import read_json
+
+__all__ = ["aliases", "find_model", "list_models"]
+
+_FOLDER = Path(__file__).parent
+
+
+def list_models() -> list[str]:
+    """Names of the packaged models."""
+    return sorted(path.stem for path in _FOLDER.glob("*.onnx"))
+
+
+def aliases() -> dict[str, str]:
+    """Other names of packaged models, such as "default" -> "mobilefan_128"."""
+    return {str(alias): str(name) for alias, name in read_json(_FOLDER / "index.json").items()}
+
+
+def find_model(model: str | Path) -> Path:
+    """Path of an exported model, from a packaged model's name, an alias, or the path itself.
+
+    Raises:
+        InputError: neither a packaged model nor an existing file.
+    """
+    name = aliases().get(str(model), str(model))
+    if name in list_models():
+        return _FOLDER / f"{name}.onnx"
+    if Path(model).is_file():
+        return Path(model)
+    packaged = ", ".join([*aliases(), *list_models()])
+    raise InputError(f"{model}: no such model file, and no packaged model of that name; packaged are {packaged}")
