@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import struct
+import threading
 import warnings
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,7 +25,9 @@ __all__ = ["DEFAULT_MAX_PIXELS", "IMAGE_SUFFIXES", "ImageLike", "read_rgb", "to_
 Array = NDArray[Any]
 ImageLike: TypeAlias = "str | Path | Array | Image.Image"
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
+)
 DEFAULT_MAX_PIXELS = 100_000_000
 """Photos of more pixels are refused before they are decoded: a small file can claim a huge size."""
 
@@ -30,7 +35,7 @@ DEFAULT_MAX_PIXELS = 100_000_000
 def read_rgb(path: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Array:
     """Read a photo as H x W x 3 uint8 RGB, turned as its EXIF says.
 
-    Grey, palette, RGBA (laid on black), CMYK and 16-bit images are converted; of an animation the first frame.
+    Grey, palette, RGBA (laid on black), CMYK and 16-bit are converted; of an animation the first frame.
 
     Raises:
         InputError: missing, not an image, truncated, or of more than `max_pixels` pixels.
@@ -38,18 +43,35 @@ def read_rgb(path: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Array
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own bomb warning; the cap below is ours
-            with Image.open(path) as image:
+            with _open(path) as image:
                 _check_size(image.size, max_pixels, str(path))
                 return _from_pillow(image)
     except UnidentifiedImageError as error:
         raise InputError(f"{path}: is not an image that can be read") from error
-    except Image.DecompressionBombError as error:
-        raise InputError(f"{path}: claims too many pixels to be decoded ({error})") from error
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, MemoryError) as error:
+    except _BROKEN as error:
         if isinstance(error, InputError):
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise InputError(f"{path}: cannot be read as an image ({reason})") from error
+
+
+_LOCK = threading.Lock()
+
+_BROKEN: tuple[type[Exception], ...] = (
+    *(OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, OverflowError, MemoryError),
+    *(struct.error, zlib.error, Image.DecompressionBombError),
+)
+"""What Pillow's readers let out on damaged files."""
+
+
+def _open(path: str | Path) -> Image.Image:
+    """Open without decoding, and without Pillow's own cap, which is below what a caller may allow."""
+    with _LOCK:
+        cap, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(path)
+        finally:
+            Image.MAX_IMAGE_PIXELS = cap
 
 
 def to_rgb(image: ImageLike, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Array:
@@ -64,7 +86,10 @@ def to_rgb(image: ImageLike, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Array:
         return read_rgb(image, max_pixels=max_pixels)
     if isinstance(image, Image.Image):
         _check_size(image.size, max_pixels, "image")
-        return _from_pillow(image)
+        try:
+            return _from_pillow(image)
+        except _BROKEN as error:
+            raise InputError(f"image: cannot be decoded ({error})") from error
     if not isinstance(image, np.ndarray):
         raise InputError(f"an image is a path, a numpy array or a PIL image, not {type(image).__name__}")
     if image.dtype == np.uint16:
@@ -86,8 +111,8 @@ def to_rgb(image: ImageLike, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Array:
 def _check_size(size: tuple[int, int], max_pixels: int, where: str) -> None:
     if size[0] * size[1] > max_pixels:
         raise InputError(
-            f"{where}: claims {size[0]} x {size[1]} pixels, more than the limit of {max_pixels}; raise max_pixels "
-            "(--max-pixels) if the file is to be trusted"
+            f"{where}: claims {size[0]} x {size[1]} pixels, more than the limit of {max_pixels}; raise "
+            "max_pixels (--max-pixels) if the file is to be trusted"
         )
 
 
@@ -118,7 +143,9 @@ def warp(image: Array, transforms: Sequence[CropTransform]) -> Array:
     crops = np.empty((len(transforms), size, size, 3), np.uint8)
     reduced: dict[int, Array] = {1: image}
     for crop, transform in zip(crops, transforms, strict=True):
-        shrink = max(1, 2 ** math.floor(math.log2(max(1.0, 1 / transform.scale)) + 1e-9))
+        # No further than the photo's shorter side: a box may be far larger than its photo.
+        levels = min(math.log2(max(1.0, 1 / transform.scale)) + 1e-9, math.log2(min(image.shape[:2])))
+        shrink = 2 ** math.floor(levels)
         if shrink not in reduced:
             reduced[shrink] = _shrink(image, shrink)
         matrix = transform.matrix.copy()
@@ -147,4 +174,7 @@ def write_image(path: str | Path, image: Array) -> None:
     if Path(path).suffix.lower() not in IMAGE_SUFFIXES:
         raise InputError(f"{path}: unknown image suffix; use .png or .jpg")
     with atomic_path(path) as temporary:
-        Image.fromarray(image).save(temporary, quality=92)
+        try:
+            Image.fromarray(image).save(temporary, quality=92)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error

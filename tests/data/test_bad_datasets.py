@@ -1,4 +1,4 @@
-"""What a user can get wrong with a data set: each case is an `InputError` that names the file and the mend."""
+"""What a user can get wrong with a data set: each case is an `InputError` that names file and mend."""
 
 import json
 
@@ -41,12 +41,12 @@ def small_aflw(monkeypatch):
         ("", r"bad.pts: is empty"),
         ("\n".join(ROWS[:-2] + ROWS[-1:]), r"bad.pts: line 70: n_points says 68 points, the file holds 67"),
         ("\n".join(ROWS[3:-2]), r"bad.pts: line 67: the schema has 68 points, the file holds 67"),
-        ("\n".join(ROWS[:4] + ["nan 3"] + ROWS[5:]), r"bad.pts: line 5: 'nan' is not a number"),
-        ("\n".join(ROWS[:4] + ["inf 3"] + ROWS[5:]), r"bad.pts: line 5: 'inf' is not a number"),
-        ("\n".join(ROWS[:4] + ["1e9 3"] + ROWS[5:]), r"bad.pts: line 5: '1e9' is not a pixel coordinate"),
-        ("\n".join(ROWS[:4] + ["12 x3"] + ROWS[5:]), r"bad.pts: line 5: 'x3' is not a number"),
-        ("\n".join(ROWS[:4] + ["1_0 3"] + ROWS[5:]), r"bad.pts: line 5: '1_0' is not a number"),
-        ("\n".join(ROWS[:4] + ["12"] + ROWS[5:]), r"bad.pts: line 5: expected 2 numbers, found 1"),
+        ("\n".join([*ROWS[:4], "nan 3", *ROWS[5:]]), r"bad.pts: line 5: 'nan' is not a number"),
+        ("\n".join([*ROWS[:4], "inf 3", *ROWS[5:]]), r"bad.pts: line 5: 'inf' is not a number"),
+        ("\n".join([*ROWS[:4], "1e9 3", *ROWS[5:]]), r"bad.pts: line 5: '1e9' is not a pixel coordinate"),
+        ("\n".join([*ROWS[:4], "12 x3", *ROWS[5:]]), r"bad.pts: line 5: 'x3' is not a number"),
+        ("\n".join([*ROWS[:4], "1_0 3", *ROWS[5:]]), r"bad.pts: line 5: '1_0' is not a number"),
+        ("\n".join([*ROWS[:4], "12", *ROWS[5:]]), r"bad.pts: line 5: expected 2 numbers, found 1"),
         ("\n".join(ROWS[2:]), r"bad.pts: line 1: the header lacks 'n_points: K'"),
         ("\n".join(ROWS[:2] + ROWS[3:]), r"bad.pts: line 71: no line '\{' opens the points"),
         ("\n".join(ROWS[:-1]), r"bad.pts: line 71: expected '\}' once, as the last line"),
@@ -96,9 +96,7 @@ def test_annotation_without_image(name, tmp_path):
     tiny = MAKERS[name](tmp_path)
     image = load_dataset(name, tiny.root, tiny.split, schema=tiny.schema, warn=False)[-1].image
     image.unlink()
-    with pytest.raises(
-        InputError, match=rf"annotation without image.*{image.stem}|{image.stem}.*without image"
-    ):
+    with pytest.raises(InputError, match=rf"{image.stem}.*without image|without image.*{image.stem}"):
         load_dataset(name, tiny.root, tiny.split, schema=tiny.schema)
 
 
@@ -132,7 +130,7 @@ def test_wrong_number_of_points_for_the_schema(tmp_path):
     [
         (
             lambda line: line.rsplit(" ", 1)[0],
-            r"line 2: expected 196 coordinates, a box, 6 attributes, a name",
+            r"line 2: expected 196 coordinates",
         ),
         (lambda line: "nan " + line.split(" ", 1)[1], r"line 2: 'nan' is not a number"),
         (lambda line: line.replace(" 0 0 0 ", " 0 7 0 "), r"line 2: attributes are 0 or 1"),
@@ -159,39 +157,51 @@ def test_bad_lapa(tmp_path):
         load_dataset("lapa", tmp_path, "val")
 
 
-def edit_coco(tmp_path, change):
-    (path,) = make_coco(tmp_path).labels
-    table = json.loads(path.read_text())
-    change(table)
-    path.write_text(json.dumps(table))
-    return path
+def spoiled(position, value):
+    keypoints = [1, 2, 2] * 5
+    keypoints[position] = value
+    return {"keypoints": keypoints}
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("section", "change", "message"),
     [
-        (lambda t: t["categories"][0].update(keypoints=["a"] * 17), r"category 1 has 17 keypoints, schema 'five' has 5"),
-        (lambda t: t["annotations"][1].update(category_id=3), r"annotation 1 is of foreign category 3"),
-        (lambda t: t["annotations"][1].update(image_id=99), r"annotation 1 is of image 99, which 'images' does not"),
-        (lambda t: t["annotations"].pop(), r"image without annotation: 'b/c.png'"),
-        (lambda t: t["annotations"][1].update(keypoints=[1, 2, 2]), r"annotation 1: 'keypoints' must be 15 finite"),
-        (lambda t: t["annotations"][1]["keypoints"].__setitem__(0, float("nan")), r"annotation 1: 'keypoints' must"),
-        (lambda t: t["annotations"][1]["keypoints"].__setitem__(0, "7"), r"annotation 1: 'keypoints' must"),
-        (lambda t: t["annotations"][1]["keypoints"].__setitem__(2, 3), r"annotation 1: visibility flags are 0, 1 or 2"),
-        (lambda t: t["annotations"][0].update(bbox=[1, 2, 0, 4]), r"annotation 0: 'bbox' must be x, y, width > 0"),
-        (lambda t: t["annotations"][0].update(attributes=[1]), r"annotation 0: 'attributes' must be a JSON object"),
-        (lambda t: t["annotations"][0].update(attributes={"a": None}), r"annotation 0: attribute 'a' must be text"),
-        (lambda t: t["annotations"][0].update(id=1), r"every entry of 'annotations' needs an id of its own"),
-        (lambda t: t["images"][0].pop("file_name"), r"image 10 has no file_name"),
-        (lambda t: t["images"][0].update(file_name="/etc/passwd"), r"must be a path relative to the list file"),
-        (lambda t: t.pop("annotations"), r"expected a list under 'annotations'"),
-        (lambda t: [face.update(name="x") for face in t["annotations"]], r"name 'x' must be text and unique"),
-        (lambda t: t.update(images=[], annotations=[]), r"holds no annotations"),
+        ("categories", {"keypoints": ["a"] * 17}, r"category 1 has 17 keypoints, schema 'five' has 5"),
+        ("annotations", {"category_id": 3}, r"annotation 0 is of foreign category 3"),
+        ("annotations", {"image_id": 99}, r"annotation 0 is of image 99, which 'images' does not list"),
+        ("annotations", {"keypoints": [1, 2, 2]}, r"annotation 0: 'keypoints' must be 15 finite numbers"),
+        ("annotations", spoiled(0, float("nan")), r"annotation 0: 'keypoints' must be 15 finite numbers"),
+        ("annotations", spoiled(0, "7"), r"annotation 0: 'keypoints' must be 15 finite numbers"),
+        ("annotations", spoiled(2, 3), r"annotation 0: visibility flags are 0, 1 or 2"),
+        ("annotations", {"bbox": [1, 2, 0, 4]}, r"annotation 0: 'bbox' must be x, y, width > 0"),
+        ("annotations", {"attributes": [1]}, r"annotation 0: 'attributes' must be a JSON object"),
+        ("annotations", {"attributes": {"a": None}}, r"annotation 0: attribute 'a' must be text"),
+        ("annotations", {"id": 1}, r"every entry of 'annotations' needs an id of its own"),
+        ("annotations", {"name": "b/c.png"}, r"annotation 2: name 'b/c.png' must be text and unique"),
+        ("images", {"file_name": 7}, r"image 10 has no file_name"),
+        ("images", {"file_name": "/etc/passwd"}, r"must be a path relative to the list file"),
     ],
-)  # fmt: skip
-def test_bad_coco(tmp_path, change, message):
-    path = edit_coco(tmp_path, change)
-    with pytest.raises(InputError, match=rf"{path.name}.*{message}"):
+)
+def test_bad_coco(tmp_path, section, change, message):
+    (path,) = make_coco(tmp_path).labels
+    table = json.loads(path.read_text())
+    table[section][0] |= change
+    path.write_text(json.dumps(table))
+    with pytest.raises(InputError, match=rf"train.json.*{message}"):
+        load_dataset("coco", tmp_path, "train", schema="five")
+
+
+def test_coco_that_lacks_parts(tmp_path):
+    (path,) = make_coco(tmp_path).labels
+    table = json.loads(path.read_text())
+    path.write_text(json.dumps({**table, "annotations": table["annotations"][:2]}))
+    with pytest.raises(InputError, match=r"train.json: image without annotation: 'b/c.png'"):
+        load_dataset("coco", tmp_path, "train", schema="five")
+    path.write_text(json.dumps({"images": table["images"]}))
+    with pytest.raises(InputError, match=r"train.json: expected a list under 'annotations'"):
+        load_dataset("coco", tmp_path, "train", schema="five")
+    path.write_text(json.dumps({"images": [], "annotations": []}))
+    with pytest.raises(InputError, match=r"train.json: holds no annotations"):
         load_dataset("coco", tmp_path, "train", schema="five")
 
 
@@ -240,7 +250,7 @@ def test_truncated_matlab_files(name, tmp_path):
     tiny = MAKERS[name](tmp_path)
     content = tiny.labels[0].read_bytes()
     tiny.labels[0].write_bytes(content[: len(content) // 2])
-    with pytest.raises(InputError, match=rf"{tiny.labels[0].name}: is not a readable MATLAB"):
+    with pytest.raises(InputError, match=rf"{tiny.labels[0].name}: is not a readable MATLAB v"):
         load_dataset(name, tiny.root, tiny.split)
 
 
@@ -252,9 +262,7 @@ def test_cofw_arrays_that_disagree(tmp_path):
         phis = file["phisTr"][:, :2]
         del file["phisTr"]
         file["phisTr"] = phis
-    with pytest.raises(
-        InputError, match=r"COFW_train_color.mat: 3 photos need phisTr of 3 x 87.*found \(2, 87\)"
-    ):
+    with pytest.raises(InputError, match=r"COFW_train_color.mat: .* need phisTr of 3 x 87.*found \(2, 87\)"):
         load_dataset("cofw", tmp_path, "train")
     with h5py.File(path, "r+") as file:
         del file["bboxesTr"]
@@ -265,9 +273,7 @@ def test_cofw_arrays_that_disagree(tmp_path):
 def test_cofw68_without_an_annotation(tmp_path):
     tiny = make_cofw68(tmp_path)
     tiny.labels[1].unlink()
-    with pytest.raises(
-        InputError, match=r"2_points.mat: photo without annotation; COFW_test_color.mat holds 3"
-    ):
+    with pytest.raises(InputError, match=r"2_points.mat: photo without annotation"):
         load_dataset("cofw68", tmp_path, "test")
 
 
@@ -286,14 +292,12 @@ def test_aflw_arrays_that_disagree(tmp_path):
     with pytest.raises(InputError, match=r"face 4: holds a value that is not a pixel coordinate"):
         load_dataset("aflw", tmp_path, "full")
     savemat(path, {**content, "mask_new": content["mask_new"][:4]})
-    with pytest.raises(InputError, match=r"expected data 5 x 38, bbox 5 x 4, mask_new 5 x 19"):
+    with pytest.raises(InputError, match=r"5 names need arrays of 5 x 38, 5 x 4 and 5 x 19"):
         load_dataset("aflw", tmp_path, "full")
 
 
 def test_300wlp_needs_the_landmarks_folder(tmp_path):
     make_300wlp(tmp_path)
     (tmp_path / "landmarks").rename(tmp_path / "elsewhere")
-    with pytest.raises(
-        InputError, match=r"no folder 'landmarks/AFW'.*the .mat beside the photos does not do"
-    ):
+    with pytest.raises(InputError, match=r"no folder 'landmarks/AFW'.*the .mat beside"):
         load_dataset("300wlp", tmp_path, "train")

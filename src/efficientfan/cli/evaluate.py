@@ -38,7 +38,7 @@ def evaluate_command(
     box: Annotated[
         str | None,
         typer.Option(
-            help="Where faces are looked for: gt (tight box of the true points), supplied (the data set's own) "
+            help="Where faces are looked for: gt (tight box of the true points), supplied (the data set's), "
             "or detector (found in the photo). With --predictions it only notes how the file was made. "
             "[default: gt]"
         ),
@@ -74,7 +74,7 @@ def evaluate_command(
     seed: Annotated[int, typer.Option(help="Of the jitter and of the bootstrap intervals.")] = 0,
     label: Annotated[str | None, typer.Option(help="Name of the run in tables and plots.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for results.json, ced.png, landmarks.png and worst.jpg.")
+        Path | None, typer.Option(help="Folder for results.json, ced.png, landmarks.png and worst.png.")
     ] = None,
 ) -> None:
     """Measure landmarks on a data set: NME, failure rate and area under the error curve, with intervals.
@@ -116,7 +116,7 @@ def evaluate_command(
             detector=detector,
             device=device,
             threads=threads,
-            batch=batch_size,
+            batch_size=batch_size,
         )
         settings |= chosen
     results = score_points(
@@ -141,11 +141,13 @@ def _run_model(
     """Points, what the model is, and what the settings gain by it."""
     from efficientfan.evaluation import model_points
     from efficientfan.predict import load
+    from efficientfan.weights import find_model
 
-    predictor = load(name, detector=detector, device=device, threads=threads)
+    path = find_model(name)
+    predictor = load(path, detector=detector, device=device, threads=threads)
     with typer.progressbar(length=len(test_set.annotations), label="faces", file=sys.stderr) as bar:
         points = model_points(predictor, test_set, setup, batch_size=batch_size, progress=bar.update)
-    subject = _file("model", predictor.backend.path) | {"name": predictor.spec.name}
+    subject = _file("model", path) | {"name": predictor.spec.name}
     found = {"detector": predictor.detector.name} if setup.box == "detector" else {}
     return points, subject, found
 
@@ -160,7 +162,7 @@ def _write(out: Path, results: Any, test_set: Any, points: Any) -> None:
     from efficientfan.evaluation.figures import plot_ced, plot_error_face, write_worst_faces
 
     results.save(out / "results.json")
-    write_worst_faces(out / "worst.jpg", results, test_set, points)
+    write_worst_faces(out / "worst.png", results, test_set, points)
     try:
         plot_ced(out / "ced.png", {results.label: results.errors}, results.settings["normaliser"])
         plot_error_face(out / "landmarks.png", results, test_set)

@@ -8,8 +8,14 @@ import typer
 
 from efficientfan.cli.compare import compare_command
 from efficientfan.cli.data import data_app
+from efficientfan.cli.doctor import doctor_command
 from efficientfan.cli.evaluate import evaluate_command
+from efficientfan.cli.export import export_command
+from efficientfan.cli.models import models_app
+from efficientfan.cli.predict import predict_command
+from efficientfan.cli.recipes import recipes_app
 from efficientfan.cli.schemas import schemas_app
+from efficientfan.cli.train import train_command
 from efficientfan.errors import EfficientFanError
 
 __all__ = ["app", "main"]
@@ -20,11 +26,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("predict")(predict_command)
+app.command("doctor")(doctor_command)
+app.add_typer(models_app, name="models")
 app.add_typer(schemas_app, name="schemas")
 app.add_typer(data_app, name="data")
+app.add_typer(recipes_app, name="recipes")
 
 app.command("evaluate")(evaluate_command)
 app.command("compare")(compare_command)
+app.command("train")(train_command)
+app.command("export")(export_command)
 
 
 def main() -> None:

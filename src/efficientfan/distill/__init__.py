@@ -1,1 +1,21 @@
-""""""
+"""Knowledge transfer: terms that compare a student with a teacher, and the objective that adds them.
+
+A term of your own is one class, a subclass of `DistillationTerm`, and one line in a recipe,
+`kind: package.module:Class`. Needs the `train` extra.
+"""
+
+from efficientfan.distill.objective import DistillationObjective
+from efficientfan.distill.registry import TERMS, find_term
+from efficientfan.distill.teacher import Teacher, load_teacher
+from efficientfan.distill.term import Channels, DistillationTerm, channels_of
+
+__all__ = [
+    "TERMS",
+    "Channels",
+    "DistillationObjective",
+    "DistillationTerm",
+    "Teacher",
+    "channels_of",
+    "find_term",
+    "load_teacher",
+]

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from efficientfan.errors import InputError
 from efficientfan.evaluation.matching import Candidate, match_faces
 from efficientfan.files import read_json
-from efficientfan.schema import LandmarkSchema
+from efficientfan.schema import LandmarkSchema, convert_points, get_conversion, get_schema
 from efficientfan.structures import Annotation
 
 __all__ = ["points_from_predictions", "read_predictions"]
@@ -107,10 +107,11 @@ def read_predictions(path: str | Path, schema: LandmarkSchema) -> dict[str, list
 
     Args:
         path: `.jsonl`, `.json` or `.csv`.
-        schema: what the points must be.
+        schema: of the data set; a record that names another one is converted to it.
 
     Raises:
-        InputError: unreadable, another format, another schema or number of points; names the file and line.
+        InputError: unreadable, another format or number of points, a schema without conversion; the message
+            names the file and line.
     """
     readers = {".jsonl": _json_lines, ".json": _json_list, ".csv": _csv_rows}
     suffix = Path(path).suffix.lower()
@@ -168,18 +169,33 @@ def _csv_rows(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
 def _record(record: Any, schema: LandmarkSchema, where: str) -> tuple[str, list[Candidate]]:
     if not isinstance(record, Mapping) or not isinstance(record.get("image"), str):
         raise InputError(f"{where}: must be an object with the key 'image'")
-    if record.get("schema", schema.name) != schema.name:
-        raise InputError(f"{where}: its schema is {record['schema']!r}, the data set's is {schema.name!r}")
+    source = _source(record.get("schema", schema.name), schema, where)
     faces = record.get("faces")
     if not isinstance(faces, list) or not all(isinstance(face, Mapping) for face in faces):
         raise InputError(f"{where}: 'faces' must be a list of objects")
     return record["image"], [
         Candidate(
-            _numbers(face.get("points"), (schema.n_landmarks, 2), f"{where}: 'points'"),
+            convert_points(
+                _numbers(face.get("points"), (source.n_landmarks, 2), f"{where}: 'points'"), source, schema
+            ),
             _numbers(face["box"], (4,), f"{where}: 'box'") if face.get("box") is not None else None,
         )
         for face in faces
     ]
+
+
+def _source(name: Any, schema: LandmarkSchema, where: str) -> LandmarkSchema:
+    """The schema that a record names, if its points can be converted to the data set's."""
+    if name == schema.name:
+        return schema
+    try:
+        source = get_schema(str(name))
+        get_conversion(source, schema)
+    except InputError as error:
+        raise InputError(
+            f"{where}: its schema is {name!r}, the data set's is {schema.name!r}, with no conversion: {error}"
+        ) from error
+    return source
 
 
 def _numbers(value: Any, shape: tuple[int, ...], where: str) -> Array:

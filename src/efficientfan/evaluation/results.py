@@ -20,6 +20,7 @@ __all__ = ["GroupScore", "Results", "dataset_digest"]
 
 Array = NDArray[Any]
 FORMAT = "efficientfan-evaluation-1"
+_REQUIRED = [("dataset", key) for key in ("name", "split", "faces", "digest")] + [("settings", "normaliser")]
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ class Results:
         if not isinstance(table, dict) or table.pop("format", None) != FORMAT:
             raise InputError(f"{path}: is not a results file of `efficientfan evaluate` ({FORMAT})")
         try:
+            for part, key in _REQUIRED:
+                table[part][key]
             for key in ("groups", "baseline"):
                 table[key] = {name: _group(score) for name, score in table[key].items()}
             return cls(**table)

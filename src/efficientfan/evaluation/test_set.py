@@ -66,7 +66,7 @@ class TestSet:
 
     @property
     def normaliser_boxes(self) -> Array:
-        """(N, 4) xyxy boxes of the normalisers `box` and `diagonal`: those supplied, as on AFLW, else the tight ones."""
+        """(N, 4) xyxy boxes of the normalisers `box` and `diagonal`: supplied ones, else tight ones."""
         return boxes_of(self.annotations, "supplied") if self.supplies_boxes else self.gt_boxes
 
     @property

@@ -2,8 +2,16 @@
 
 from efficientfan.predict.backend import Backend
 from efficientfan.predict.detectors import Detections, FaceDetector, build_detector
-from efficientfan.predict.load import load
+from efficientfan.predict.loading import load
 from efficientfan.predict.onnx_backend import OnnxBackend
 from efficientfan.predict.predictor import LandmarkPredictor
 
-__all__ = ["Backend", "Detections", "FaceDetector", "LandmarkPredictor", "OnnxBackend", "build_detector", "load"]
+__all__ = [
+    "Backend",
+    "Detections",
+    "FaceDetector",
+    "LandmarkPredictor",
+    "OnnxBackend",
+    "build_detector",
+    "load",
+]

@@ -69,8 +69,8 @@ def fetched(name: str) -> Path:
     path = cache_dir() / known.file_name
     if not path.is_file():
         raise MissingDependencyError(
-            f"{name} is not in {cache_dir()}: run `efficientfan models fetch {name}` (add --file FILE where there "
-            "is no network)"
+            f"{name} is not in {cache_dir()}: run `efficientfan models fetch {name}` (add --file FILE "
+            "where there is no network)"
         )
     if sha256_of(path) != known.sha256:
         raise InputError(f"{path}: is damaged; run `efficientfan models fetch {name}` again")
@@ -99,8 +99,8 @@ def fetch(name: str, file: str | Path | None = None, *, timeout: float = 30.0) -
     digest = hashlib.sha256(content).hexdigest()
     if digest != known.sha256:
         raise InputError(
-            f"{source}: is not the published {known.file_name} (SHA-256 {digest[:12]}..., {known.sha256[:12]}... is "
-            "wanted); nothing was stored"
+            f"{source}: is not the published {known.file_name} (SHA-256 {digest[:12]}..., not "
+            f"{known.sha256[:12]}...); nothing was stored"
         )
     write_bytes(path, content)
     return path

@@ -39,7 +39,9 @@ class OnnxBackend:
         self._session = _open(self.path, provider, options, threads)
         text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         if text is None:
-            raise InputError(f"{path}: is not a model of efficientfan (no spec inside); write one by `efficientfan export`")
+            raise InputError(
+                f"{path}: is not a model of efficientfan (no spec inside); write one by `efficientfan export`"
+            )
         self.spec = ModelSpec.from_json(text, where=str(path))
         _check_graph(self._session, self.spec, str(path))
 
@@ -82,9 +84,13 @@ def _open(path: Path, provider: str, options: dict[str, Any], threads: int | Non
     try:
         session = ort.InferenceSession(str(path), settings, providers=[(provider, options)])
     except Exception as error:  # ONNX Runtime's errors have no base of their own
-        raise InputError(f"{path}: is not an ONNX model that can be run, or is damaged ({_first_line(error)})") from error
+        raise InputError(
+            f"{path}: is not an ONNX model that can be run, or is damaged ({_first_line(error)})"
+        ) from error
     if provider not in session.get_providers():
-        raise MissingDependencyError(f"{provider} is installed but did not start: check its driver and libraries")
+        raise MissingDependencyError(
+            f"{provider} is installed but did not start: check its driver and libraries"
+        )
     return session
 
 
@@ -106,7 +112,9 @@ def _check_graph(session: ort.InferenceSession, spec: ModelSpec, where: str) -> 
         if node is None:
             raise InputError(f"{where}: the graph has no {name!r}; export it anew by `efficientfan export`")
         rest = tuple(node.shape[1:])
-        fits = len(rest) == len(shape) and all(not isinstance(a, int) or a == b for a, b in zip(rest, shape, strict=True))
+        fits = len(rest) == len(shape) and all(
+            not isinstance(a, int) or a == b for a, b in zip(rest, shape, strict=True)
+        )
         if node.type != kind or not fits or isinstance(node.shape[0], int):
             raise InputError(
                 f"{where}: {name!r} is {node.type} {node.shape}, but the spec wants {kind} [N, "

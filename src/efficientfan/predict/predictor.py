@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efficientfan.errors import InputError
-from efficientfan.geometry import CropTransform, as_boxes, box_iou
+from efficientfan.geometry import CropTransform, box_iou
 from efficientfan.imaging import ImageLike, to_rgb, warp
 from efficientfan.predict.backend import Backend
 from efficientfan.predict.detectors.base import FaceDetector, suppress
+from efficientfan.predict.given_boxes import boxes_within
 from efficientfan.spec import ModelSpec
 from efficientfan.structures import Face
 
@@ -25,7 +26,7 @@ SAME_FACE_IOU = 0.5
 """Two found faces whose landmark boxes overlap by more are one face, found twice."""
 
 LOST_IOU = 0.2
-"""Landmarks whose box overlaps the detector's by less have run away; the second crop then stays on the detector's."""
+"""Landmarks whose box overlaps the detector's by less have run away; the second crop stays the detector's."""
 
 
 class LandmarkPredictor:
@@ -54,7 +55,7 @@ class LandmarkPredictor:
         return self.backend.spec
 
     @overload
-    def __call__(
+    def __call__(  # type: ignore[overload-overlap]  # a path is a str, and so a sequence
         self, image: ImageLike, boxes: ArrayLike | None = None, *, min_score: float | None = None
     ) -> list[Face]: ...
 
@@ -70,20 +71,20 @@ class LandmarkPredictor:
     def __call__(self, image: Any, boxes: Any = None, *, min_score: float | None = None) -> Any:
         """The faces of an image, or of each image of a list.
 
-        With boxes: one `Face` per box, in their order, none dropped; one pass. Without: the detector proposes, the
-        landmarks of a first pass choose the crop of a second, faces that score below `min_score` are dropped, of
-        faces found twice the surer stays, and the largest comes first.
+        With boxes: one `Face` per box, in their order, none dropped; one pass. Without: the detector
+        proposes, the landmarks of a first pass choose the crop of a second, faces that score below
+        `min_score` are dropped, of faces found twice the surer stays, and the largest comes first.
 
         Args:
             image: a path, an H x W x 3 uint8 RGB array (grey and RGBA too), a PIL image; or a list of them.
-            boxes: (N, 4) xyxy in image pixels; for a list of images a list of such, where None asks the detector.
+            boxes: (N, 4) xyxy in image pixels; for a list of images a list of these, None asks the detector.
             min_score: lowest mean landmark score of a found face, in [0, 1]; None takes the model's own.
 
         Returns:
             A list of faces, perhaps empty; for a list of images a list of such lists.
 
         Raises:
-            InputError: an unreadable image, or a box that is not positive in size or wholly outside its image.
+            InputError: an unreadable image, or a box without positive size or wholly outside its image.
         """
         if not isinstance(image, list | tuple):
             return self._predict([image], [boxes], min_score)[0]
@@ -98,7 +99,10 @@ class LandmarkPredictor:
     ) -> list[list[Face]]:
         threshold = self.spec.score_threshold if min_score is None else min_score
         photos = [to_rgb(image) for image in images]
-        asked = [None if given is None else _check_boxes(given, photo) for given, photo in zip(boxes, photos, strict=True)]
+        asked = [
+            None if given is None else boxes_within(given, photo.shape[1], photo.shape[0])
+            for given, photo in zip(boxes, photos, strict=True)
+        ]
 
         proposed = [
             self.detector.detect(photo).boxes if given is None else given[:0]
@@ -136,18 +140,6 @@ class LandmarkPredictor:
             for (index, box, transform), crop_points, crop_scores in zip(batch, points, scores, strict=True):
                 faces[index].append(Face(box, transform.inverse(crop_points), crop_scores, spec.schema))
         return faces
-
-
-def _check_boxes(boxes: ArrayLike, photo: Array) -> Array:
-    array = as_boxes(boxes)
-    height, width = photo.shape[:2]
-    for index, (x0, y0, x1, y1) in enumerate(array):
-        if x0 >= width - 0.5 or y0 >= height - 0.5 or x1 <= -0.5 or y1 <= -0.5:
-            raise InputError(
-                f"box {index} lies wholly outside the {width} x {height} image: {array[index].tolist()}; boxes are "
-                "x0, y0, x1, y1 in image pixels"
-            )
-    return array
 
 
 def _landmark_box(face: Face) -> Array:

@@ -12,6 +12,8 @@ from efficientfan.data.augment import Augmentation
 __all__ = [
     "CoordinateConfig",
     "DataConfig",
+    "DistillConfig",
+    "DistillTermConfig",
     "HeatmapConfig",
     "HoldOut",
     "ModelConfig",
@@ -46,11 +48,15 @@ class HoldOut(_Section):
 class DataConfig(_Section):
     """Where the faces come from."""
 
-    root: Path | None = Field(None, description="folder of the data sets; mostly given by --set data.root=...")
+    root: Path | None = Field(
+        None, description="folder of the data sets; mostly given by --set data.root=..."
+    )
     schema_name: str = Field("ibug68", alias="schema")
     train: list[Source] = Field(min_length=1)
     holdout: HoldOut | None = HoldOut()
-    validation: Source | None = Field(None, description="a split of its own instead of a hold-out; never the test set")
+    validation: Source | None = Field(
+        None, description="a split of its own instead of a hold-out; never the test set"
+    )
     boxes: Literal["tight", "supplied"] = "tight"
 
     @model_validator(mode="after")
@@ -68,7 +74,9 @@ class ModelConfig(_Section):
     init: Literal["scratch", "imagenet", "auto"] = "scratch"
     input_size: int = Field(256, ge=32, multiple_of=32)
     margin: float = Field(0.25, gt=-1, description="the crop's side is the box's longer side x (1 + margin)")
-    decoder: dict[str, Any] = Field(default_factory=lambda: {"name": "quarter"}, description="heatmaps to points")
+    decoder: dict[str, Any] = Field(
+        default_factory=lambda: {"name": "quarter"}, description="heatmaps to points"
+    )
 
 
 class HeatmapConfig(_Section):
@@ -101,6 +109,52 @@ class ObjectiveConfig(_Section):
         return self
 
 
+class DistillTermConfig(_Section):
+    """One comparison of student and teacher."""
+
+    kind: str = Field(description="key of efficientfan.distill.TERMS, or package.module:Class of your own")
+    name: str = Field("", description="in the logs; the kind if not given")
+    levels: list[str] | None = Field(
+        None, min_length=1, description="encoder, stage1, ..., heatmaps; the term's own if null"
+    )
+    weight: float = Field(1.0, ge=0)
+    options: dict[str, Any] = Field(default_factory=dict, description="further arguments of the term")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, table: Any) -> Any:
+        if isinstance(table, dict) and not table.get("name") and isinstance(table.get("kind"), str):
+            return {**table, "name": table["kind"].rpartition(":")[2]}
+        return table
+
+    @model_validator(mode="after")
+    def _known(self) -> DistillTermConfig:
+        from efficientfan.distill import (
+            find_term,
+        )  # torch is loaded for recipes that distil, not for the others
+
+        find_term(self.kind)
+        if "." in self.name:
+            raise ValueError(f"a term's name has no dot, unlike {self.name!r}")
+        return self
+
+
+class DistillConfig(_Section):
+    """Knowledge transfer from a teacher."""
+
+    teacher: Path | None = Field(
+        None, description="its .safetensors; mostly given by --set distill.teacher=..."
+    )
+    terms: list[DistillTermConfig] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names(self) -> DistillConfig:
+        names = [term.name for term in self.terms]
+        if len(set(names)) < len(names):
+            raise ValueError(f"terms of the same kind need a name each; these are {', '.join(names)}")
+        return self
+
+
 class TrainConfig(_Section):
     """The loop."""
 
@@ -110,10 +164,14 @@ class TrainConfig(_Section):
     lr: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     schedule: Literal["steps", "cosine"] = "steps"
-    milestones: list[float] = Field([0.375, 0.625], description="of `steps`: shares of the run at which lr drops")
+    milestones: list[float] = Field(
+        [0.375, 0.625], description="of `steps`: shares of the run at which lr drops"
+    )
     gamma: float = Field(0.1, gt=0, le=1, description="of `steps`: factor of each drop")
     warmup_steps: int = Field(0, ge=0, description="linear rise of lr at the start")
-    ema: float | None = Field(None, gt=0, lt=1, description="decay of the averaged weights that are validated and kept")
+    ema: float | None = Field(
+        None, gt=0, lt=1, description="decay of the averaged weights that are validated and kept"
+    )
     clip: float | None = Field(None, gt=0, description="largest gradient norm")
     accumulate: int = Field(1, ge=1, description="batches per optimiser step")
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
@@ -121,8 +179,12 @@ class TrainConfig(_Section):
     seed: int = 0
     early_stop: int | None = Field(None, ge=1, description="epochs without a better validation NME")
     checkpoint_minutes: float = Field(5.0, gt=0, description="time between checkpoints within an epoch")
-    checkpoint_steps: int | None = Field(None, ge=1, description="optimiser steps between them, instead of minutes")
-    deterministic: bool = Field(False, description="the same weights from the same seed, bit for bit; slower on GPUs")
+    checkpoint_steps: int | None = Field(
+        None, ge=1, description="optimiser steps between them, instead of minutes"
+    )
+    deterministic: bool = Field(
+        False, description="the same weights from the same seed, bit for bit; slower on GPUs"
+    )
 
 
 class Recipe(_Section):
@@ -131,10 +193,11 @@ class Recipe(_Section):
     name: str = Field(min_length=1)
     about: str = ""
     data: DataConfig
-    model: ModelConfig = ModelConfig()  # type: ignore[call-arg]
-    objective: ObjectiveConfig = ObjectiveConfig()  # type: ignore[call-arg]
+    model: ModelConfig = ModelConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    distill: DistillConfig | None = None
     augmentation: Augmentation = Augmentation()
-    train: TrainConfig = TrainConfig()  # type: ignore[call-arg]
+    train: TrainConfig = TrainConfig()
 
     @model_validator(mode="after")
     def _decodable(self) -> Recipe:

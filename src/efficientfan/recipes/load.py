@@ -1,4 +1,4 @@
-"""Recipe files: find, read, override, check."""
+"""Recipe files: find, read, inherit, override, check."""
 
 from __future__ import annotations
 
@@ -12,40 +12,37 @@ from pydantic import ValidationError
 from efficientfan.errors import InputError
 from efficientfan.recipes.config import Recipe
 
-__all__ = ["list_recipes", "load_recipe", "recipe_from_dict"]
+__all__ = ["list_recipes", "load_recipe", "read_recipe_file", "recipe_from_dict"]
 
 _PRESETS = Path(__file__).parent / "presets"
+_PARTS = "parts"
 
 
 def list_recipes() -> dict[str, Path]:
-    """Packaged recipes: name -> file."""
-    return {path.stem: path for path in sorted(_PRESETS.glob("*.yaml"))}
+    """Packaged recipes: name -> file; "300w/mobilefan" is `presets/300w/mobilefan.yaml`."""
+    return {name: path for name, path in _packaged().items() if not name.startswith(f"{_PARTS}/")}
+
+
+def _packaged() -> dict[str, Path]:
+    """Recipes, and below `parts/` the pieces that they have in common."""
+    paths = {path.relative_to(_PRESETS).with_suffix("").as_posix(): path for path in _PRESETS.rglob("*.yaml")}
+    return dict(sorted(paths.items()))
 
 
 def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a packaged recipe by name or any recipe by path, and replace single values.
+    """Read a packaged recipe by name or any recipe by path, with what it inherits, and replace single values.
 
     Args:
         name_or_path: such as "mobilefan_128", or the path of a `.yaml` file.
         overrides: such as "train.epochs=5"; the value is read as YAML.
 
     Raises:
-        InputError: no such recipe, not YAML, or a key or value that a recipe cannot have.
+        InputError: no such recipe, not YAML, it inherits itself, or a key or value that a recipe cannot have.
     """
-    path = list_recipes().get(str(name_or_path), Path(name_or_path))
-    try:
-        table = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"no recipe {str(name_or_path)!r}: neither a readable file nor one of {', '.join(list_recipes())}"
-        ) from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
-    if not isinstance(table, dict):
-        raise InputError(f"{path}: a recipe is a table of sections, not {type(table).__name__}")
+    table = _inherit(str(name_or_path), ())
     for override in overrides:
         _override(table, override)
-    return recipe_from_dict(table, where=str(path))
+    return recipe_from_dict(table, where=str(name_or_path))
 
 
 def recipe_from_dict(table: dict[str, Any], where: str = "recipe") -> Recipe:
@@ -57,8 +54,69 @@ def recipe_from_dict(table: dict[str, Any], where: str = "recipe") -> Recipe:
     try:
         return Recipe.model_validate(table)
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc'])) or 'recipe'}: {fault['msg']}" for fault in error.errors()]
+        faults = [
+            f"{'.'.join(map(str, fault['loc'])) or 'recipe'}: {fault['msg']}" for fault in error.errors()
+        ]
         raise InputError(f"{where}: " + "; ".join(faults)) from None
+
+
+def read_recipe_file(name_or_path: str | Path) -> dict[str, Any]:
+    """What one recipe file says itself, unchecked; `base` is a list of names or paths there, maybe empty.
+
+    Raises:
+        InputError: no such recipe, or not a YAML table.
+    """
+    path = _find(name_or_path)
+    try:
+        table = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"no recipe {str(name_or_path)!r}: neither a readable file nor one of `efficientfan recipes list`"
+        ) from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(table, dict):
+        raise InputError(f"{path}: a recipe is a table of sections, not {type(table).__name__}")
+    bases = table.get("base", [])
+    bases = [bases] if isinstance(bases, str) else bases
+    if not (isinstance(bases, list) and all(isinstance(base, str) for base in bases)):
+        raise InputError(f"{path}: base names a recipe, or a list of them")
+    packaged = _packaged()
+    table["base"] = [base if base in packaged else str(path.parent / base) for base in bases]
+    table.setdefault("name", str(name_or_path) if str(name_or_path) in packaged else path.stem)
+    return table
+
+
+def _find(name_or_path: str | Path) -> Path:
+    return _packaged().get(str(name_or_path), Path(name_or_path)).resolve()
+
+
+def _inherit(name: str, heirs: tuple[str, ...]) -> dict[str, Any]:
+    """A recipe's table upon its bases'. Later bases win over earlier ones, the recipe over all of them."""
+    if _find(name) in map(_find, heirs):
+        raise InputError(f"recipe {heirs[0]!r} inherits itself: {' -> '.join((*heirs, name))}")
+    own = read_recipe_file(name)
+    merged: dict[str, Any] = {}
+    for base in own.pop("base"):
+        merged = _merge(merged, _inherit(base, (*heirs, name)))
+    merged["about"] = ""  # its name and its story are a recipe's own
+    return _merge(merged, own)
+
+
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`above` upon `below`, section by section; lists and values are replaced.
+
+    A section that chooses another `kind` or `name` starts afresh: the options of the old one are not its own.
+    """
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            another = any(choice in value and value[choice] != old.get(choice) for choice in ("kind", "name"))
+            merged[key] = value if another else _merge(old, value)
+        else:
+            merged[key] = value
+    return merged
 
 
 def _override(table: dict[str, Any], override: str) -> None:

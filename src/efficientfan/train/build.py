@@ -12,11 +12,19 @@ from numpy.typing import NDArray
 from torch import nn
 
 from efficientfan.data.catalog import get_dataset, load_dataset
+from efficientfan.distill import (
+    Channels,
+    DistillationObjective,
+    DistillationTerm,
+    channels_of,
+    find_term,
+    load_teacher,
+)
 from efficientfan.errors import InputError
 from efficientfan.losses import CoordinateLoss, HeatmapLoss, Objective
 from efficientfan.models import LandmarkNet, build_network
 from efficientfan.recipes import Recipe
-from efficientfan.recipes.config import Source
+from efficientfan.recipes.config import DistillConfig, Source
 from efficientfan.schema import get_schema
 from efficientfan.spec import ModelSpec
 from efficientfan.structures import Annotation
@@ -56,12 +64,16 @@ def build_faces(recipe: Recipe) -> Faces:
     return Faces(train, np.array(weights), validation)
 
 
-def hold_out(faces: list[Annotation], fraction: float, seed: int) -> tuple[list[Annotation], list[Annotation]]:
-    """Split faces in (rest, held out); the choice depends on the seed and the names alone, not on their order."""
+def hold_out(
+    faces: list[Annotation], fraction: float, seed: int
+) -> tuple[list[Annotation], list[Annotation]]:
+    """Split faces in (rest, held out); the choice depends on the seed and the names, not on their order."""
     by_name = sorted(range(len(faces)), key=lambda index: faces[index].name)
     count = max(1, round(fraction * len(faces)))
     chosen = {by_name[i] for i in np.random.default_rng(seed).permutation(len(faces))[:count]}
-    return [f for i, f in enumerate(faces) if i not in chosen], [f for i, f in enumerate(faces) if i in chosen]
+    return [f for i, f in enumerate(faces) if i not in chosen], [
+        f for i, f in enumerate(faces) if i in chosen
+    ]
 
 
 def _read(source: Source, root: Path, schema: str) -> list[Annotation]:
@@ -69,7 +81,9 @@ def _read(source: Source, root: Path, schema: str) -> list[Annotation]:
     # A crop needs a box: a face with fewer than two labelled landmarks cannot be trained on.
     usable = [face for face in faces if np.isfinite(face.points).all(axis=1).sum() >= 2]
     if not usable:
-        raise InputError(f"data set {source.dataset!r}, split {source.split!r}: no usable face in {root / source.folder}")
+        raise InputError(
+            f"data set {source.dataset!r}, split {source.split!r}: no usable face in {root / source.folder}"
+        )
     return usable
 
 
@@ -92,7 +106,8 @@ def build_spec(recipe: Recipe, network: LandmarkNet) -> ModelSpec:
         stride=network.stride,
         crop_margin=recipe.model.margin,
         decoder=recipe.model.decoder,
-        licence="Weights carry the terms of their training data. " + " ".join(f"{k}: {v}" for k, v in terms.items()),
+        licence="Weights carry the terms of their training data. "
+        + " ".join(f"{k}: {v}" for k, v in terms.items()),
         training_data=used,
         provenance={"recipe": _provenance(recipe)},
         code_version=__version__,
@@ -102,11 +117,43 @@ def build_spec(recipe: Recipe, network: LandmarkNet) -> ModelSpec:
 def _provenance(recipe: Recipe) -> dict[str, Any]:
     table: dict[str, Any] = recipe.model_dump(mode="json", by_alias=True)
     table["data"].pop("root", None)  # a path of one machine tells others nothing
+    if recipe.distill is not None and recipe.distill.teacher is not None:
+        table["distill"]["teacher"] = recipe.distill.teacher.name
     return table
 
 
-def build_objective(recipe: Recipe, stride: int) -> Objective:
-    """The sum of the recipe's loss parts."""
+def build_objective(recipe: Recipe, student: LandmarkNet, spec: ModelSpec) -> Objective:
+    """The sum of the recipe's loss parts; with `distill`, those against its teacher besides.
+
+    Raises:
+        InputError: no teacher was given, or it does not fit; a term does not take its levels or options.
+    """
+    base = _base_objective(recipe, spec.stride)
+    return base if recipe.distill is None else _with_teacher(base, recipe, recipe.distill, student, spec)
+
+
+def _with_teacher(
+    base: Objective, recipe: Recipe, distill: DistillConfig, student: LandmarkNet, spec: ModelSpec
+) -> Objective:
+    if distill.teacher is None:
+        raise InputError(
+            f"recipe {recipe.name!r} has no distill.teacher; add --set distill.teacher=FILE.safetensors"
+        )
+    teacher = load_teacher(distill.teacher, student, spec)
+    n_landmarks = spec.schema.n_landmarks
+    channels = Channels(channels_of(student, n_landmarks), channels_of(teacher.network, n_landmarks))
+    terms: dict[str, DistillationTerm] = {}
+    scales: dict[str, float] = {}
+    for entry in distill.terms:
+        try:
+            term = find_term(entry.kind)(channels, entry.levels, **entry.options)
+        except TypeError as error:
+            raise InputError(f"recipe {recipe.name!r}: distillation term {entry.kind!r}: {error}") from error
+        terms[entry.name], scales[entry.name] = term, entry.weight
+    return DistillationObjective(base, teacher, terms, scales)
+
+
+def _base_objective(recipe: Recipe, stride: int) -> Objective:
     terms: dict[str, nn.Module] = {}
     scales: dict[str, float] = {}
     heatmap, coordinate = recipe.objective.heatmap, recipe.objective.coordinate

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import lightning
 from torch.utils.data import DataLoader, Subset
 
@@ -13,7 +15,7 @@ __all__ = ["FaceData"]
 
 
 class FaceData(lightning.LightningDataModule):
-    """Loaders for `fit`; each process takes its share.
+    """Loaders for `fit`; each process takes its share. Its state is the training loader's place.
 
     Args:
         train, validation: crops with and without augmentation.
@@ -29,6 +31,8 @@ class FaceData(lightning.LightningDataModule):
         self.batch_size = batch_size
         self.workers = workers
         self.seed = seed
+        self._loader: ResumableLoader | None = None
+        self._resumed_at: dict[str, Any] | None = None
 
     def _place(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
@@ -38,9 +42,21 @@ class FaceData(lightning.LightningDataModule):
         sampler = ResumableBatchSampler(
             len(self.train), self.batch_size, seed=self.seed, rank=rank, world_size=world_size
         )
-        return ResumableLoader(self.train, sampler, self.workers)
+        self._loader = ResumableLoader(self.train, sampler, self.workers)
+        if self._resumed_at is not None:
+            self._loader.load_state_dict(self._resumed_at)
+        return self._loader
 
     def val_dataloader(self) -> DataLoader[Sample]:
         rank, world_size = self._place()
         share = Subset(self.validation, range(rank, len(self.validation), world_size))
         return DataLoader(share, batch_size=self.batch_size, num_workers=0)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._loader.state_dict() if self._loader is not None else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        # Lightning restores a loader's own state only if nobody asked for the loader before; the schedule does.
+        self._resumed_at = state_dict
+        if self._loader is not None:
+            self._loader.load_state_dict(state_dict)

@@ -60,7 +60,7 @@ def fit(recipe: Recipe, out: str | Path, *, resume: bool = False, devices: int |
     faces = build_faces(recipe)
     network = build_student(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     spec = build_spec(recipe, network)
-    module = LandmarkModule(network, build_objective(recipe, network.stride), spec, recipe.train)
+    module = LandmarkModule(network, build_objective(recipe, network, spec), spec, recipe.train)
     crop = CropSpec(spec.input_size, spec.crop_margin)
     train = FaceCrops(
         faces.train,

@@ -1,4 +1,4 @@
-"""The exported models that ride in the package: `NAME.onnx` beside this file, and `index.json` for other names."""
+"""The exported models that ride in the package: `NAME.onnx` beside this file; other names in `index.json`."""
 
 from __future__ import annotations
 
@@ -34,4 +34,6 @@ def find_model(model: str | Path) -> Path:
     if Path(model).is_file():
         return Path(model)
     packaged = ", ".join([*aliases(), *list_models()])
-    raise InputError(f"{model}: no such model file, and no packaged model of that name; packaged are {packaged}")
+    raise InputError(
+        f"{model}: no such model file, and no packaged model of that name; packaged are {packaged}"
+    )

@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.data.readers.layout import require_file, unique_name
-from efficientfan.data.readers.matlab import check_points, load_mat5
+from efficientfan.data.readers.matlab import check_points
+from efficientfan.data.readers.matlab5 import load_mat5
 from efficientfan.errors import InputError
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import OCCLUDED, VISIBLE, Annotation
@@ -38,22 +39,21 @@ def read_aflw(root: Path, split: str, schema: LandmarkSchema) -> list[Annotation
 
     Raises:
         InputError: the file is missing or damaged, its arrays disagree, or a photo is missing.
-        MissingDependencyError: SciPy is not installed.
     """
     path = require_file(root, ("AFLWinfo_release.mat",), _HINT)
     names, data, boxes, mask, order = load_mat5(path, "nameList", "data", "bbox", "mask_new", "ra")
     n, k = names.size, schema.n_landmarks
-    indices = order.reshape(-1).astype(np.int64) - 1 if order.dtype.kind in "fiu" else np.zeros(0)
     shapes = (data.shape, boxes.shape, mask.shape)
     if shapes != ((n, 2 * k), (n, 4), (n, k)):
         raise InputError(
             f"{path}: {n} names need arrays of {n} x {2 * k}, {n} x 4 and {n} x {k}; found {shapes}"
         )
-    if not np.array_equal(np.sort(indices), np.arange(n)):
+    if order.dtype.kind not in "fiu" or not np.array_equal(np.sort(order, axis=None), np.arange(1, n + 1)):
         raise InputError(f"{path}: 'ra' must hold each of 1 to {n} once")
     if n <= N_TRAIN:
         raise InputError(f"{path}: holds {n} faces; the first {N_TRAIN} train, so none is left to test")
     photos = _photo_folder(root)
+    indices = order.reshape(-1).astype(np.int64) - 1
     chosen = indices[:N_TRAIN] if split == "train" else indices[N_TRAIN:]
     frontal = (mask == 1).all(axis=1)
     if split == "frontal":

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from efficientfan.data.readers.layout import require_file
 from efficientfan.data.readers.matlab import box_from_matlab, check_points, open_mat73
 from efficientfan.errors import InputError
-from efficientfan.imaging import write_image
+from efficientfan.imaging import DEFAULT_MAX_PIXELS, write_image
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import OCCLUDED, VISIBLE, Annotation
 
@@ -40,14 +40,14 @@ def read_cofw(root: Path, split: str, schema: LandmarkSchema) -> list[Annotation
     """
     path, suffix = cofw_file(root, split), "Tr" if split == "train" else "T"
     with open_mat73(path, f"Is{suffix}", f"phis{suffix}", f"bboxes{suffix}") as file:
-        phis = np.asarray(file[f"phis{suffix}"])
-        boxes = np.asarray(file[f"bboxes{suffix}"])
-        n, k = file[f"Is{suffix}"].size, schema.n_landmarks
-    if phis.shape != (3 * k, n) or boxes.shape != (4, n) or n == 0:
-        raise InputError(
-            f"{path}: {n} photos need phis{suffix} of {n} x {3 * k} and bboxes{suffix} of {n} x 4; "
-            f"found {phis.shape[::-1]} and {boxes.shape[::-1]}"
-        )
+        stored, boxes, n = file[f"phis{suffix}"], file[f"bboxes{suffix}"], file[f"Is{suffix}"].size
+        k = schema.n_landmarks
+        if stored.shape != (3 * k, n) or boxes.shape != (4, n) or n == 0 or stored.dtype.kind not in "fiu":
+            raise InputError(
+                f"{path}: {n} photos need phis{suffix} of {n} x {3 * k} and bboxes{suffix} of {n} x 4; "
+                f"found {stored.shape[::-1]} and {boxes.shape[::-1]}"
+            )
+        phis, boxes = np.asarray(stored), np.asarray(boxes)
     found = []
     for index, image in enumerate(unpack_cofw_images(path, f"Is{suffix}")):
         where = f"{path}: face {index + 1}"
@@ -84,15 +84,15 @@ def unpack_cofw_images(path: Path, key: str) -> list[Path]:
         targets = [folder / f"{index + 1:06d}.png" for index in range(len(references))]
         for target, reference in zip(targets, references, strict=True):
             if not target.is_file():
-                write_image(target, _photo(f"{path}: photo {target.stem}", np.asarray(file[reference])))
+                write_image(target, _photo(f"{path}: photo {target.stem}", file[reference]))
     return targets
 
 
-def _photo(where: str, stored: NDArray[Any]) -> NDArray[Any]:
+def _photo(where: str, stored: Any) -> NDArray[Any]:
     """(W, H) or (3, W, H) uint8, as HDF5 shows MATLAB's images, to H x W x 3 RGB."""
-    if stored.dtype != np.uint8 or stored.ndim not in (2, 3) or 0 in stored.shape:
+    if stored.dtype != np.uint8 or stored.ndim not in (2, 3) or not 0 < stored.size <= 3 * DEFAULT_MAX_PIXELS:
         raise InputError(f"{where}: expected a uint8 image, found {stored.dtype} {stored.shape}")
-    image = stored.T  # (H, W) or (H, W, 3)
+    image = np.asarray(stored).T  # (H, W) or (H, W, 3)
     if image.ndim == 2:
         image = np.repeat(image[..., None], 3, axis=2)
     if image.shape[2] != 3:

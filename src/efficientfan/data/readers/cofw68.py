@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from efficientfan.data.readers.cofw import cofw_file, unpack_cofw_images
-from efficientfan.data.readers.matlab import box_from_matlab, check_points, load_mat5
+from efficientfan.data.readers.matlab import box_from_matlab, check_points
+from efficientfan.data.readers.matlab5 import load_mat5
 from efficientfan.errors import InputError
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import OCCLUDED, VISIBLE, Annotation
@@ -30,7 +31,7 @@ def read_cofw68(root: Path, split: str, schema: LandmarkSchema) -> list[Annotati
 
     Raises:
         InputError: photos, annotations or their number do not fit each other, or a file is damaged.
-        MissingDependencyError: h5py or SciPy is not installed.
+        MissingDependencyError: h5py is not installed.
     """
     color = cofw_file(root, split)
     places = (root / "COFW68_Data", root)

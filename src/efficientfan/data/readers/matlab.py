@@ -1,11 +1,10 @@
-"""MATLAB files: version 5 through SciPy, version 7.3 (HDF5) through h5py; both in the `data` extra.
+"""MATLAB files of version 7.3 (HDF5) through h5py, in the `data` extra; and points and boxes out of MATLAB.
 
-Both libraries meet damaged bytes with errors of many kinds, so whatever they raise becomes one `InputError`.
+h5py meets damaged bytes with errors of many kinds, so whatever it raises becomes one `InputError`.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,38 +16,9 @@ from numpy.typing import NDArray
 from efficientfan.data.readers.layout import LARGEST
 from efficientfan.errors import EfficientFanError, InputError, MissingDependencyError
 
-__all__ = ["box_from_matlab", "check_points", "load_mat5", "open_mat73"]
+__all__ = ["box_from_matlab", "check_points", "open_mat73"]
 
 Array = NDArray[Any]
-
-
-def load_mat5(path: Path, *names: str) -> list[Array]:
-    """The arrays of these names from a MATLAB file before version 7.3.
-
-    Raises:
-        InputError: missing, damaged, of version 7.3, or without one of the names.
-        MissingDependencyError: SciPy is not installed.
-    """
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise MissingDependencyError(_MISSING.format("SciPy")) from error
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; is the data set unpacked in full?")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            content = loadmat(path, variable_names=list(names))
-    except NotImplementedError as error:
-        raise InputError(f"{path}: is MATLAB v7.3, expected v5; save it again with '-v7'") from error
-    except Exception as error:
-        raise InputError(
-            f"{path}: is not a readable MATLAB v5 file ({_brief(error)}); unpack it again"
-        ) from error
-    for name in names:
-        if not isinstance(content.get(name), np.ndarray):
-            raise InputError(f"{path}: has no array '{name}'; is it the right file?")
-    return [content[name] for name in names]
 
 
 @contextmanager
@@ -62,7 +32,9 @@ def open_mat73(path: Path, *names: str) -> Iterator[Any]:
     try:
         import h5py
     except ImportError as error:
-        raise MissingDependencyError(_MISSING.format("h5py")) from error
+        raise MissingDependencyError(
+            "MATLAB v7.3 files need h5py; install it with: pip install 'efficientfan[data]'"
+        ) from error
     try:
         with h5py.File(path, "r") as file:
             missing = [name for name in names if name not in file]
@@ -104,9 +76,6 @@ def box_from_matlab(where: str, box: Array) -> Array:
     if width <= 0 or height <= 0:
         raise InputError(f"{where}: box of width {width:g} and height {height:g}")
     return np.array([x - 1, y - 1, x - 1 + width, y - 1 + height])
-
-
-_MISSING = "MATLAB files need {}; install it with: pip install 'efficientfan[data]'"
 
 
 def _brief(error: Exception) -> str:

@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from efficientfan.data.readers.layout import IMAGE_SUFFIXES, pair_by_stem, require_folder
-from efficientfan.data.readers.matlab import check_points, load_mat5
+from efficientfan.data.readers.matlab import check_points
+from efficientfan.data.readers.matlab5 import load_mat5
 from efficientfan.errors import InputError
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import VISIBLE, Annotation
@@ -36,7 +37,6 @@ def read_300wlp(root: Path, split: str, schema: LandmarkSchema) -> list[Annotati
 
     Raises:
         InputError: a folder is missing, a photo lacks its landmarks or the reverse, or a file is damaged.
-        MissingDependencyError: SciPy is not installed.
     """
     key = "pts_3d" if split == "train3d" else "pts_2d"
     found = []
@@ -71,7 +71,6 @@ def read_aflw2000(root: Path, split: str, schema: LandmarkSchema) -> list[Annota
 
     Raises:
         InputError: a photo lacks its .mat or the reverse, or a file is damaged.
-        MissingDependencyError: SciPy is not installed.
     """
     if not root.is_dir():
         raise InputError(

@@ -30,8 +30,8 @@ _LOG = logging.getLogger(__name__)
 def build_detector(name: str = "auto") -> FaceDetector:
     """A detector by name, one of `DETECTORS`.
 
-    "auto" takes YuNet where it has been fetched, else the cascades, and logs which. A fetched file that is damaged
-    is an error, not a reason to take the weaker one.
+    "auto" takes YuNet where it has been fetched, else the cascades, and logs which. A fetched file that is
+    damaged is an error, not a reason to take the weaker one.
 
     Raises:
         InputError: an unknown name, or a damaged model file.

@@ -22,7 +22,7 @@ class Detections:
     """The faces that a detector found.
 
     Attributes:
-        boxes: (N, 4) float32 xyxy in image pixels, as near as can be to the tight box of the face's landmarks.
+        boxes: (N, 4) float32 xyxy in image pixels, near to the tight box of the face's landmarks.
         scores: (N,) float32, higher is surer; to be compared within one detector only.
     """
 
@@ -87,7 +87,7 @@ def shrink_to(image: Array, long_side: int) -> tuple[Array, float]:
 
 
 def suppress(boxes: Array, scores: Array, iou: float) -> list[int]:
-    """Greedy non-maximum suppression: indices, surest first, of boxes that overlap no surer one by more than `iou`."""
+    """Greedy non-maximum suppression: which boxes overlap no surer one by more than `iou`, surest first."""
     overlaps = box_iou(boxes, boxes) > iou
     kept: list[int] = []
     for index in np.argsort(-scores, kind="stable"):

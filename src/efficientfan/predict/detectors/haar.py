@@ -1,4 +1,4 @@
-"""Viola and Jones's cascades (CVPR 2001), as OpenCV carries them: nothing to fetch, frontal faces and some profiles."""
+"""Viola and Jones's cascades (CVPR 2001), as OpenCV carries them: nothing to fetch, weak on turned faces."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ Array = NDArray[Any]
 # Medians over training photos; benchmarks/detection/fit_boxes.py prints them.
 FRONTAL = BoxCorrection(shift=(0.0, 0.155), scale=(0.855, 0.85))
 PROFILE = BoxCorrection(shift=(0.02, 0.138), scale=(0.74, 0.735))  # of faces that look to the picture's left
+CORRECTIONS = {"frontal": FRONTAL, "profile": PROFILE, "mirrored": PROFILE.mirrored()}
 
 
 class HaarDetector:
@@ -30,7 +31,6 @@ class HaarDetector:
     """
 
     name = "haar"
-    corrections = {"frontal": FRONTAL, "profile": PROFILE, "mirrored": PROFILE.mirrored()}
 
     def __init__(self, long_side: int = 480, min_face: float = 0.05) -> None:
         self.long_side = long_side
@@ -42,15 +42,15 @@ class HaarDetector:
         """Find the faces of an H x W x 3 uint8 RGB image."""
         small, factor = shrink_to(image, self.long_side)
         found = self.raw(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
-        boxes = np.concatenate([self.corrections[kind].apply(boxes) for kind, (boxes, _) in found.items()])
+        boxes = np.concatenate([CORRECTIONS[kind].apply(boxes) for kind, (boxes, _) in found.items()])
         scores = np.concatenate([scores for _, scores in found.values()])
-        # The frontal cascade's scores lie far above the profile one's, so where both fire its better box stays.
+        # The frontal cascade's scores lie far above the profile one's, so its better box stays.
         kept = suppress(boxes, scores, iou=0.3)
         # A cascade's box counts from the outer edge of pixel 0, ours from its centre.
         return Detections(boxes[kept] / factor - 0.5, scores[kept])
 
     def raw(self, grey: Array) -> dict[str, tuple[Array, Array]]:
-        """What each cascade says of an H x W uint8 image: boxes (N, 4) as OpenCV counts them, and scores (N,)."""
+        """What each cascade says of an H x W uint8 image: boxes (N, 4) in OpenCV's pixels, scores (N,)."""
         mirrored, scores = _search(self._profile, np.ascontiguousarray(grey[:, ::-1]), 3, self.min_face)
         mirrored[:, [0, 2]] = grey.shape[1] - mirrored[:, [2, 0]]
         return {
@@ -60,7 +60,9 @@ class HaarDetector:
         }
 
 
-def _search(cascade: cv2.CascadeClassifier, grey: Array, neighbours: int, min_face: float) -> tuple[Array, Array]:
+def _search(
+    cascade: cv2.CascadeClassifier, grey: Array, neighbours: int, min_face: float
+) -> tuple[Array, Array]:
     side = max(20, round(min_face * max(grey.shape)))
     found, _, weights = cascade.detectMultiScale3(
         grey, scaleFactor=1.1, minNeighbors=neighbours, minSize=(side, side), outputRejectLevels=True

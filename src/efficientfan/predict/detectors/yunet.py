@@ -1,4 +1,4 @@
-"""YuNet (Wu, Peng and Yu, Machine Intelligence Research 2023) through OpenCV: small, fast, and at home with profiles."""
+"""YuNet (Wu, Peng and Yu, Machine Intelligence Research 2023) through OpenCV: good on profiles too."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class YuNetDetector:
 
     Args:
         model: the model file; None takes the one that `efficientfan models fetch yunet` stored.
-        long_side: the image is searched in a copy reduced to this longer side; where that finds nothing, in one
-            of half of it, since YuNet overlooks faces that fill the picture.
+        long_side: the image is searched in a copy reduced to this longer side; where that finds nothing, in
+            one of half of it, since YuNet overlooks faces that fill the picture.
         min_score: detections below it are left out, in [0, 1].
 
     Raises:
@@ -52,7 +52,7 @@ class YuNetDetector:
         return Detections(CORRECTION.apply(boxes) / factor - 0.5, scores)
 
     def raw(self, image: Array) -> tuple[Array, Array]:
-        """What the network says of an H x W x 3 uint8 RGB image: boxes (N, 4) as OpenCV counts them, scores (N,)."""
+        """What the network says of an H x W x 3 RGB image: boxes (N, 4) in OpenCV's pixels, scores (N,)."""
         self._net.setInputSize((image.shape[1], image.shape[0]))
         _, found = self._net.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         rows = np.zeros((0, 15)) if found is None else np.asarray(found, dtype=np.float64)

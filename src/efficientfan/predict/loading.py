@@ -23,7 +23,7 @@ def load(
     """A predictor from a packaged model or an exported file.
 
     Args:
-        model: "default", a packaged model's name (`efficientfan models list`), or the path of an `.onnx` file.
+        model: "default", a packaged model's name (`efficientfan models list`), or an `.onnx` file's path.
         detector: "auto", "yunet", "haar", "whole" (the photo is the face), or an object with `detect`.
         device: "cpu", "cuda" or "cuda:N"; one that is not there is an error.
         threads: processor threads of the network; None takes all cores.

@@ -1,0 +1,129 @@
+"""`efficientfan models`: which models there are, what they are, and the one detector that is fetched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from efficientfan.errors import InputError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from efficientfan.spec import ModelSpec
+
+__all__ = ["models_app"]
+
+models_app = typer.Typer(
+    help="Models: the packaged ones, files of your own, named networks.", no_args_is_help=True
+)
+
+_KEY_WIDTH = 15
+
+
+@models_app.command("list")
+def list_command() -> None:
+    """List the packaged models with their terms.
+
+    Example: efficientfan models list
+    """
+    from efficientfan.predict.onnx_backend import OnnxBackend
+    from efficientfan.weights import aliases, find_model, list_models
+
+    names = list_models()
+    for name in names:
+        spec = OnnxBackend(find_model(name), threads=1).spec
+        also = "".join(f" ({alias})" for alias, target in aliases().items() if target == name)
+        typer.echo(
+            f"{name}{also}: {spec.schema.name}, {spec.input_size} px; licence: {spec.licence or 'not stated'}"
+        )
+    if not names:
+        typer.echo(
+            "no packaged models: train one and export it (efficientfan train, efficientfan export)", err=True
+        )
+
+
+@models_app.command("show")
+def show_command(
+    name: Annotated[
+        str, typer.Argument(help="A packaged model, an exported .onnx file, or a named network.")
+    ],
+) -> None:
+    """Show what a model file is, or the size and cost of a named network (needs the train extra).
+
+    Examples:
+
+        efficientfan models show default
+
+        efficientfan models show mobilefan
+    """
+    from efficientfan.predict.onnx_backend import OnnxBackend
+    from efficientfan.weights import find_model
+
+    try:
+        path = find_model(name)
+    except InputError as error:
+        _show_network(name, error)
+        return
+    _show_spec(OnnxBackend(path, threads=1).spec, path)
+
+
+@models_app.command("fetch")
+def fetch_command(
+    name: Annotated[str, typer.Argument(help="What to fetch: yunet, the better face detector (232 KB).")],
+    file: Annotated[Path | None, typer.Option(help="Take this copy instead of the network's.")] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for the download.")] = 30.0,
+) -> None:
+    """Fetch a published file once, check its SHA-256, and keep it in the cache folder ($EFFICIENTFAN_CACHE).
+
+    Example: efficientfan models fetch yunet
+    """
+    from efficientfan.predict.fetch import FETCHABLE, fetch
+
+    path = fetch(name, file, timeout=timeout)
+    typer.echo(path)
+    typer.echo(
+        f"{name}: checked; licence {FETCHABLE[name].licence}; detector 'auto' takes it from now on", err=True
+    )
+
+
+def _show_spec(spec: ModelSpec, path: Path) -> None:
+    size = f"{path.stat().st_size / 1e6:.1f} MB"
+    rows = {
+        "name": spec.name,
+        "file": f"{path} ({size})",
+        "network": _pairs(spec.network),
+        "landmarks": f"{spec.schema.n_landmarks}, {spec.schema.name}",
+        "crop": f"{spec.input_size} px, margin {spec.crop_margin:g}, stride {spec.stride}",
+        "decoder": _pairs(spec.decoder),
+        "min score": f"{spec.score_threshold:g}",
+        "licence": spec.licence or "not stated",
+        "training data": spec.training_data or "not stated",
+        "metrics": _pairs(spec.metrics) or "none",
+        "provenance": _pairs(spec.provenance) or "not stated",
+        "written by": f"efficientfan {spec.code_version or '(unknown)'}",
+    }
+    for key, value in rows.items():
+        typer.echo(f"{key:<{_KEY_WIDTH}}{value}")
+
+
+def _show_network(name: str, not_a_file: InputError) -> None:
+    """Parameters and multiply-accumulates as in the papers' tables: 256 x 256, 68 landmarks."""
+    try:
+        from efficientfan.models import build_network, list_networks, summarise
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{not_a_file}; to show a named network: pip install 'efficientfan[train]'"
+        ) from error
+    if name not in list_networks() and not name.startswith("timm/"):
+        raise InputError(f"{not_a_file}; named networks are {', '.join(list_networks())}") from not_a_file
+    summary = summarise(build_network(name, 68))
+    typer.echo(f"{'network':<{_KEY_WIDTH}}{name}")
+    typer.echo(f"{'parameters':<{_KEY_WIDTH}}{summary.parameters / 1e6:.2f} M ({summary.parameters})")
+    typer.echo(
+        f"{'MACs':<{_KEY_WIDTH}}{summary.macs / 1e9:.3f} G ({summary.macs}), 256 x 256 pixels, 68 landmarks"
+    )
+
+
+def _pairs(table: object) -> str:
+    return ", ".join(f"{key} {value}" for key, value in dict(table).items())  # type: ignore[call-overload]

@@ -1,0 +1,97 @@
+"""A look at the installation: one finding a line, each good or bad."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+from efficientfan.errors import EfficientFanError
+from efficientfan.predict.detectors import HaarDetector, YuNetDetector
+from efficientfan.predict.fetch import cache_dir, is_fetched
+from efficientfan.predict.loading import load
+from efficientfan.version import __version__
+from efficientfan.weights import find_model, list_models
+
+__all__ = ["Finding", "examine"]
+
+CORE = ("numpy", "opencv-python-headless", "onnxruntime", "pillow", "typer")
+EXTRA = ("torch", "timm", "lightning", "onnx", "matplotlib", "h5py")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report."""
+
+    name: str
+    text: str
+    good: bool = True
+
+
+def examine() -> Iterator[Finding]:
+    """Versions, providers, cores, detectors, and a run of the default model."""
+    import onnxruntime
+
+    yield Finding("efficientfan", __version__)
+    yield Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    yield Finding("core", ", ".join(f"{name} {_version(name)}" for name in CORE))
+    yield Finding("extras", ", ".join(f"{name} {_version(name)}" for name in EXTRA))
+    yield Finding("providers", ", ".join(onnxruntime.get_available_providers()))
+    yield Finding("cores", str(os.cpu_count()))
+    yield _haar()
+    yield _yunet()
+    yield Finding("packaged models", ", ".join(list_models()) or "none", bool(list_models()))
+    yield _self_test()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _haar() -> Finding:
+    try:
+        HaarDetector()
+    except EfficientFanError as error:
+        return Finding("detector haar", str(error), good=False)
+    return Finding("detector haar", "ready")
+
+
+def _yunet() -> Finding:
+    if not is_fetched("yunet"):
+        return Finding("detector yunet", f"not in {cache_dir()}; `efficientfan models fetch yunet` gets it")
+    try:
+        YuNetDetector()
+    except EfficientFanError as error:
+        return Finding("detector yunet", str(error), good=False)
+    return Finding("detector yunet", f"ready, from {cache_dir()}")
+
+
+def _self_test() -> Finding:
+    """One crop of noise through the default model: it answers, the same twice, with numbers in range."""
+    try:
+        backend = load(find_model("default"), detector="whole").backend
+    except EfficientFanError as error:
+        return Finding("self-test", str(error), good=False)
+    side = backend.spec.input_size
+    crops = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), np.uint8)
+    points, scores = backend.run(crops)
+    started = time.perf_counter()
+    again, _ = backend.run(crops)
+    milliseconds = (time.perf_counter() - started) * 1e3
+    good = bool(
+        np.isfinite(points).all()
+        and np.array_equal(points, again)
+        and scores.min() >= 0
+        and scores.max() <= 1
+    )
+    return Finding(
+        "self-test", f"{backend.spec.name}: {milliseconds:.1f} ms a face on {backend.device}", good
+    )

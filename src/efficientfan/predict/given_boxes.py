@@ -1,0 +1,91 @@
+"""Boxes that the caller brings: checked against the photo, or read from a file for many photos."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from efficientfan.errors import InputError
+from efficientfan.files import read_json
+from efficientfan.geometry import as_boxes
+
+__all__ = ["boxes_within", "read_boxes"]
+
+Array = NDArray[Any]
+
+_COLUMNS = (("x0", "y0", "x1", "y1"), ("box_x0", "box_y0", "box_x1", "box_y1"))
+
+
+def boxes_within(boxes: ArrayLike, width: int, height: int) -> Array:
+    """Check xyxy boxes of a photo and return them as (N, 4) float64; they may reach over its edge.
+
+    Raises:
+        InputError: a box that is not positive in size, or lies wholly outside the photo.
+    """
+    array = as_boxes(boxes)
+    for index, (x0, y0, x1, y1) in enumerate(array):
+        if x0 >= width - 0.5 or y0 >= height - 0.5 or x1 <= -0.5 or y1 <= -0.5:
+            raise InputError(
+                f"box {index} lies wholly outside the {width} x {height} image: {array[index].tolist()}; "
+                "boxes are x0, y0, x1, y1 in image pixels"
+            )
+    return array
+
+
+def read_boxes(path: str | Path) -> dict[str, Array]:
+    """Read boxes for many photos: image, as the file names it -> (N, 4) float64 xyxy in image pixels.
+
+    JSON is an object, `{"a.jpg": [[x0, y0, x1, y1], ...], ...}`. CSV has a header and one row a box, with the
+    columns image, x0, y0, x1, y1 (or box_x0, ..., as `efficientfan predict --out FILE.csv` writes them).
+
+    Raises:
+        InputError: unreadable, another format, or a box without positive size; names the file and the entry.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".json", ".csv"):
+        raise InputError(f"{path}: boxes are a .json or .csv file")
+    return dict(_from_json(path) if suffix == ".json" else _from_csv(path))
+
+
+def _from_json(path: str | Path) -> Iterator[tuple[str, Array]]:
+    table = read_json(path)
+    if not isinstance(table, Mapping):
+        raise InputError(
+            f'{path}: must be an object {{"image": [[x0, y0, x1, y1], ...]}}, not {type(table).__name__}'
+        )
+    for image, boxes in table.items():
+        yield image, _checked(boxes, f"{path}: {image!r}")
+
+
+def _from_csv(path: str | Path) -> Iterator[tuple[str, Array]]:
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 text, so not CSV") from error
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    header = reader.fieldnames or []
+    columns = next((names for names in _COLUMNS if set(names) <= set(header)), None)
+    if columns is None or "image" not in header:
+        raise InputError(f"{path}: line 1: must name the columns image, x0, y0, x1, y1")
+    boxes: dict[str, list[Array]] = {}
+    for row in reader:
+        known = boxes.setdefault(row["image"], [])
+        if any(row[name] for name in columns):  # else a photo without faces
+            known.append(_checked([[row[name] for name in columns]], f"{path}: line {reader.line_num}"))
+    for image, rows in boxes.items():
+        yield image, np.concatenate([np.zeros((0, 4)), *rows])
+
+
+def _checked(boxes: Any, where: str) -> Array:
+    try:
+        return as_boxes(boxes)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error

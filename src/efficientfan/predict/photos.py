@@ -1,0 +1,97 @@
+"""Which photos a command line means: files, folders and globs."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from efficientfan.errors import InputError
+from efficientfan.imaging import IMAGE_SUFFIXES
+
+__all__ = ["Photo", "find_photos", "result_paths"]
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A photo to be read.
+
+    Attributes:
+        path: where it is, as the user would write it.
+        name: what results of it are called: its path below the source folder, or its file name.
+    """
+
+    path: str
+    name: str
+
+
+def find_photos(sources: Iterable[str | Path], *, recursive: bool = False) -> list[Photo]:
+    """The photos of files, folders (by suffix, sorted) and globs, in the order of the sources.
+
+    Args:
+        sources: files, folders, or patterns such as "holiday/*.jpg".
+        recursive: look into folders of folders too.
+
+    Raises:
+        InputError: a source that does not exist, or gives no photo.
+    """
+    photos: list[Photo] = []
+    for source in map(str, sources):
+        if os.path.isdir(source):
+            found = _in_folder(source, recursive)
+            if not found:
+                hint = "" if recursive else "; --recursive looks into its folders"
+                raise InputError(
+                    f"{source}: this folder holds no photos ({', '.join(sorted(IMAGE_SUFFIXES))}){hint}"
+                )
+        elif os.path.lexists(source):
+            found = [Photo(source, os.path.basename(source))]
+        else:
+            matches = sorted(glob.glob(source, recursive=recursive)) if glob.has_magic(source) else []
+            found = [Photo(match, os.path.basename(match)) for match in matches if not os.path.isdir(match)]
+            if not found:
+                raise InputError(f"{source}: no such file, folder or match")
+        photos += found
+    return photos
+
+
+def _in_folder(folder: str, recursive: bool) -> list[Photo]:
+    found = []
+    for where, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
+        for file in sorted(files):
+            if PurePath(file).suffix.lower() in IMAGE_SUFFIXES and not file.startswith("."):
+                path = os.path.join(where, file)
+                found.append(Photo(path, os.path.relpath(path, folder)))
+    return found
+
+
+def result_paths(
+    photos: Iterable[Photo], folder: Path, suffixes: dict[str, str], default: str
+) -> dict[str, Path]:
+    """Where the result of each photo goes in `folder`: photo's path -> its name there with another suffix.
+
+    Args:
+        photos: of one run.
+        folder: of the results.
+        suffixes: of a photo -> of its result; `default` for all others.
+
+    Raises:
+        InputError: two photos would share a result, or a result would replace its photo.
+    """
+    targets: dict[str, Path] = {}
+    owners: dict[Path, str] = {}
+    for photo in photos:
+        suffix = suffixes.get(PurePath(photo.name).suffix.lower(), default)
+        target = (folder / photo.name).with_suffix(suffix)
+        if owners.setdefault(target, photo.path) != photo.path:
+            raise InputError(
+                f"{target}: would be written for both {owners[target]} and {photo.path}; run them into "
+                "folders of their own"
+            )
+        if target.exists() and target.resolve() == Path(photo.path).resolve():
+            raise InputError(f"{target}: is the photo itself and would be replaced; choose another folder")
+        targets[photo.path] = target
+    return targets

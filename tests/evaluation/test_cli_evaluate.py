@@ -1,0 +1,137 @@
+"""`efficientfan evaluate` and `efficientfan compare` as typed: output, files, exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from efficientfan.cli.main import main
+from efficientfan.files import sha256_of
+from efficientfan.imaging import read_rgb
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run a command line; returns (exit code, stdout, stderr)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["efficientfan", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        captured = capsys.readouterr()
+        return exit_.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def model(monkeypatch, oracle, tmp_path):
+    """An oracle in a model file's place: 2 crop pixels wrong, blind to photo 3."""
+    path = tmp_path / "oracle.onnx"
+    path.write_bytes(b"weights")
+    monkeypatch.setattr("efficientfan.predict.load", lambda *_, **__: oracle(offset=(2, 0), blind=[3]))
+    return path
+
+
+def data(faces, split="common"):
+    return ("--dataset", "300w", "--root", faces[0], "--split", split)
+
+
+def test_a_model_is_measured_and_everything_is_written(run, faces, model, tmp_path):
+    out = tmp_path / "out"
+    code, text, _ = run("evaluate", *data(faces), "--model", model, "--mean-shape", "--out", out)
+    assert code == 0
+    for expected in ("nme_interocular", "common, mean shape", "6 of 554 faces"):
+        assert expected in text
+    table = json.loads((out / "results.json").read_text())
+    assert table["subject"] == {
+        "kind": "model",
+        "name": "oracle",
+        "file": "oracle.onnx",
+        "sha256": sha256_of(model),
+    }
+    assert table["settings"]["box"] == "gt"
+    assert len(table["samples"]) == 6
+    for name in ("ced.png", "landmarks.png", "worst.png"):
+        assert read_rgb(out / name).std() > 0
+
+
+def test_missed_faces_are_printed(run, faces, model, tmp_path):
+    code, text, _ = run(
+        "evaluate", *data(faces), "--model", model, "--box", "detector", "--out", tmp_path / "out"
+    )
+    assert code == 0
+    row = next(line for line in text.splitlines() if line.startswith("common"))
+    assert row.split()[:3] == ["common", "6", "1"]
+    assert (
+        json.loads((tmp_path / "out/results.json").read_text())["settings"]["detector"] == "oracle-detector"
+    )
+
+
+def test_predictions_are_measured_and_compared(run, faces, tmp_path):
+    for label, move in (("near", 1.0), ("far", 3.0)):
+        lines = [
+            {"image": f"{folder}/{i}.png", "faces": [{"points": (faces[1][i] + move).tolist()}]}
+            for i, folder in enumerate(["helen/testset"] * 4 + ["lfpw/testset"] * 2)
+        ]
+        (tmp_path / f"{label}.jsonl").write_text("\n".join(map(json.dumps, lines)))
+        code, text, _ = run(
+            "evaluate", *data(faces), "--predictions", tmp_path / f"{label}.jsonl", "--out", tmp_path / label
+        )
+        assert code == 0
+        assert f"{label} on 300w common, boxes: not stated" in text
+    files = [tmp_path / label / "results.json" for label in ("near", "far")]
+    code, text, _ = run("compare", *files, "--out", tmp_path / "both")
+    assert code == 0
+    assert (tmp_path / "both/compare.txt").read_text() == text
+    difference = 100 * 2 * 2**0.5 / 39
+    assert f"{difference:.2f} [{difference:.2f}, {difference:.2f}]" in text
+    assert read_rgb(tmp_path / "both/ced.png").std() > 0
+
+
+def test_results_stay_without_matplotlib(run, faces, model, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    code, _, errors = run("evaluate", *data(faces), "--model", model, "--out", tmp_path / "out")
+    assert code == 0
+    assert "no plots" in errors
+    assert "efficientfan[plots]" in errors
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["results.json", "worst.png"]
+
+
+def test_limit_takes_the_first_faces(run, faces, model):
+    _, text, _ = run("evaluate", *data(faces), "--model", model, "--limit", 2)
+    assert "2 of 554 faces" in text
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (("--split", "later"), "no split 'later'"),
+        (("--dataset", "300v"), "unknown data set '300v'"),
+        (("--root", "/nowhere"), "/nowhere"),
+        (("--model", "m.onnx", "--predictions", "p.jsonl"), "not both"),
+        (("--predictions", "p.jsonl", "--flip-test"), "a predictions file is as it is"),
+        (("--predictions", "absent.jsonl"), "absent.jsonl: cannot be read"),
+        (("--model", "absent.onnx"), "absent.onnx"),
+        (("--box", "tight"), "--box is one of gt, supplied, detector"),
+        (("--normaliser", "ears", "--model", "MODEL"), "unknown normaliser 'ears'"),
+        (("--threshold", "0", "--model", "MODEL"), "a threshold is a positive fraction"),
+    ],
+)
+def test_misuse_is_one_line_and_exit_code_2(run, faces, model, extra, message):
+    extra = [str(model) if part == "MODEL" else part for part in extra]
+    code, text, errors = run("evaluate", *data(faces), *extra)
+    assert code == 2
+    assert text == ""
+    assert message in errors
+    assert "Traceback" not in errors
+    assert errors.strip().splitlines()[-1].startswith("error: ")
+
+
+def test_comparing_a_foreign_file_is_refused(run, tmp_path):
+    (tmp_path / "a.json").write_text("{}")
+    code, _, errors = run("compare", tmp_path / "a.json", tmp_path / "a.json")
+    assert code == 2
+    assert errors.startswith(f"error: {tmp_path / 'a.json'}: is not a results file")

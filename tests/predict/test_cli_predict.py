@@ -1,0 +1,197 @@
+import json
+import sys
+import weakref
+
+import numpy as np
+import pytest
+from tiny_model import disc_photo
+
+from efficientfan.cli.main import main
+from efficientfan.imaging import read_rgb, write_image
+from efficientfan.predict.loading import load
+from efficientfan.predict.photos import Photo
+from efficientfan.predict.stream import Failure, predict_photos
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, model_file):
+    """Runs `efficientfan predict ... --model tiny`; returns exit code, standard output and standard error."""
+
+    def call(*arguments, detector="whole", model=model_file):
+        line = ["efficientfan", "predict", *map(str, arguments), "--model", str(model), "--detector", detector]
+        monkeypatch.setattr(sys, "argv", line)
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return exit_.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def folder(tmp_path):
+    photos = tmp_path / "photos"
+    for name, x in (("a.png", 60), ("b.jpg", 70), ("sub/c.png", 80)):
+        write_image(photos / name, disc_photo((x, 60, 15)))
+    return photos
+
+
+def rows(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_json_lines_on_standard_output_and_logs_on_standard_error(run, folder):
+    code, out, err = run(folder)
+    assert code == 0
+    first, second = rows(out)
+    assert (first["image"], second["image"]) == (str(folder / "a.png"), str(folder / "b.jpg"))
+    assert (first["width"], first["height"], first["model"], first["schema"]) == (160, 120, "tiny", "ibug68")
+    [face] = first["faces"]
+    assert np.abs(np.mean(face["points"], axis=0) - (60, 60)).max() < 0.2
+    assert len(face["scores"]) == len(face["points"]) == 68
+    assert "model: tiny (ibug68); device: cpu; detector: whole" in err
+    assert "2 images, 2 faces, 0 failed" in err
+
+
+def test_the_detector_in_use_is_said_in_one_line(run, folder, caplog):
+    code, out, err = run(folder / "a.png", detector="auto")
+    assert code == 0
+    assert rows(out)[0]["faces"] == []
+    assert err.count("detector: haar") == 1
+    assert len(caplog.messages) == 1
+    assert "efficientfan models fetch yunet" in caplog.messages[0]
+
+
+def test_sources_of_all_kinds(run, folder):
+    _, out, _ = run(folder / "b.jpg", f"{folder}/*.png", folder / "sub")
+    assert [row["image"][len(str(folder)) + 1 :] for row in rows(out)] == ["b.jpg", "a.png", "sub/c.png"]
+    _, out, _ = run(folder, "--recursive")
+    assert len(rows(out)) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("empty.jpg", b""), ("text.jpg", b"hello\n" * 100), ("cut.jpg", None), ("bomb.png", "bomb")],
+)
+def test_a_broken_photo_is_reported_and_skipped(run, folder, name, content):
+    if content is None:
+        whole = (folder / "b.jpg").read_bytes()
+        content = whole[: len(whole) // 2]
+    elif content == "bomb":
+        content = bytearray((folder / "a.png").read_bytes())
+        content[16:24] = (20_000).to_bytes(4, "big") * 2
+        content[29:33] = __import__("zlib").crc32(content[12:29]).to_bytes(4, "big")
+    (folder / name).write_bytes(content)
+    code, out, err = run(folder)
+    assert code == 1
+    assert [row["image"][-5:] for row in rows(out)] == ["a.png", "b.jpg"]
+    [complaint] = [line for line in err.splitlines() if line.startswith("error:")]
+    assert str(folder / name) in complaint
+    assert "3 images, 2 faces, 1 failed" in err
+
+
+def test_max_pixels_is_adjustable(run, folder):
+    code, out, err = run(folder / "a.png", "--max-pixels", 19_199)
+    assert (code, out) == (1, "")
+    assert "--max-pixels" in err
+    assert run(folder / "a.png", "--max-pixels", 19_200)[0] == 0
+
+
+def test_a_photo_of_one_pixel(run, tmp_path):
+    write_image(tmp_path / "dot.png", np.full((1, 1, 3), 200, np.uint8))
+    for detector in ("whole", "haar"):
+        assert run(tmp_path / "dot.png", detector=detector)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing.jpg"], "nothing.jpg: no such file, folder or match"),
+        (["{photo}", "--out", "{photo}/o.json"], "cannot be written"),
+        (["{photo}", "--out", "{photo}/pts"], "cannot be made a folder"),
+        (["{photo}", "--draw", "{photo}/drawn"], "cannot be made a folder"),
+        (["{photo}", "--draw", "{folder}"], "is the photo itself"),
+        (["{photo}", "--out", "o.xml"], "unknown suffix"),
+        (["{photo}", "--boxes", "none.json"], "none.json: cannot be read"),
+        (["{photo}", "--boxes", "{negative}"], "'a.png': box 0 has no positive width"),
+        (["{photo}", "--detector", "mtcnn"], "unknown detector 'mtcnn'"),
+        (["{photo}", "--detector", "yunet"], "efficientfan models fetch yunet"),
+        (["{photo}", "--device", "tpu"], "unknown device 'tpu'"),
+        (["{photo}", "--model", "{photo}"], "is not an ONNX model"),
+        (["{photo}", "--model", "none"], "none: no such model file"),
+        (["{photo}", "--min-score", "2"], "--min-score"),
+        (["{photo}", "--batch-size", "0"], "--batch-size"),
+        (["{photo}", "--threads", "0"], "--threads"),
+    ],
+)
+def test_misuse_exits_2_before_any_work(run, folder, tmp_path, monkeypatch, capsys, model_file, arguments, message):
+    negative = tmp_path / "negative.json"
+    negative.write_text('{"a.png": [[30, 10, 20, 40]]}')
+    fill = {"photo": folder / "a.png", "folder": folder, "negative": negative}
+    line = [argument.format(**fill) for argument in arguments]
+    defaults = {"--model": str(model_file), "--detector": "whole"}
+    line += [part for option, value in defaults.items() if option not in line for part in (option, value)]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["efficientfan", "predict", *line])
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    captured = capsys.readouterr()
+    assert exit_.value.code == 2
+    assert captured.out == ""
+    assert message in captured.err
+    assert "Traceback" not in captured.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_boxes_from_a_file(run, folder, tmp_path):
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(json.dumps({"a.png": [[100, 20, 150, 70], [40, 40, 80, 80]], "b.jpg": [], "other.jpg": []}))
+    code, out, err = run(folder, "--boxes", boxes, "--min-score", "1", detector="auto")
+    assert code == 0
+    assert [[face["box"] for face in row["faces"]] for row in rows(out)] == [[[100, 20, 150, 70], [40, 40, 80, 80]], []]
+    assert "detector: none, boxes given" in err
+
+
+def test_boxes_that_do_not_fit_their_photo_fail_that_photo(run, folder, tmp_path):
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(json.dumps({"a.png": [[10, 20, 50, 70]], "sub/c.png": [[500, 20, 550, 70]]}))
+    code, out, err = run(folder, "--recursive", "--boxes", boxes)
+    assert code == 1
+    assert len(rows(out)) == 1
+    assert "b.jpg: the boxes file does not name it" in err
+    assert "c.png: box 0 lies wholly outside the 160 x 120 image" in err
+
+
+def test_out_files_and_drawings(run, folder, tmp_path):
+    code, out, _ = run(folder, "-r", "--out", tmp_path / "o" / "faces.csv", "--draw", tmp_path / "drawn")
+    assert (code, out) == (0, "")
+    assert (tmp_path / "o" / "faces.csv").read_text().count("\n") == 4
+    assert sorted(str(p.relative_to(tmp_path / "drawn")) for p in (tmp_path / "drawn").rglob("*.*")) == [
+        "a.png",
+        "b.jpg",
+        "sub/c.png",
+    ]
+    changed = read_rgb(tmp_path / "drawn" / "a.png") != read_rgb(folder / "a.png")
+    assert changed.any(axis=2).sum() > 100
+    assert run(folder, "-r", "--out", tmp_path / "pts")[0] == 0
+    assert sorted(path.name for path in (tmp_path / "pts").rglob("*.pts")) == ["a.pts", "b.pts", "c.pts"]
+
+
+def test_the_batch_size_changes_no_result(run, folder):
+    outputs = {run(folder, "-r", "--batch-size", size)[1] for size in (1, 2, 50)}
+    assert len(outputs) == 1
+
+
+def test_photos_are_let_go(model_file, folder):
+    """However many photos there are, no more than a batch of them is held."""
+    predictor = load(model_file, detector="whole", threads=1, batch_size=2)
+    photo = Photo(str(folder / "a.png"), "a.png")
+    alive: list[weakref.ref] = []
+    most = 0
+    for result in predict_photos(predictor, (photo for _ in range(12))):
+        assert not isinstance(result, Failure)
+        alive = [ref for ref in alive if ref() is not None] + [weakref.ref(result.image)]
+        most = max(most, len(alive))
+    assert most <= 4

@@ -1,0 +1,147 @@
+import logging
+
+import cv2
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+from efficientfan.errors import InputError, MissingDependencyError
+from efficientfan.geometry import box_iou
+from efficientfan.predict.detectors import (
+    BoxCorrection,
+    Detections,
+    HaarDetector,
+    WholeImageDetector,
+    YuNetDetector,
+    build_detector,
+)
+from efficientfan.predict.detectors.base import shrink_to, suppress
+from efficientfan.predict.detectors.yunet import CORRECTION
+from efficientfan.predict.fetch import FETCHABLE, cache_dir
+
+FACE = [176, 84, 262, 182]
+"""Brows to chin, ear to ear, of skimage's astronaut, measured by hand."""
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("factor", [1, 2.5])
+def test_haar_finds_a_real_face(factor, mirrored):
+    photo = cv2.resize(astronaut(), None, fx=factor, fy=factor)
+    face = np.array(FACE) * factor
+    if mirrored:
+        photo = np.ascontiguousarray(photo[:, ::-1])
+        face = np.array([photo.shape[1] - 1 - face[2], face[1], photo.shape[1] - 1 - face[0], face[3]])
+    found = HaarDetector().detect(photo)
+    assert box_iou(found.boxes[:1], face)[0, 0] > 0.7
+    assert found.boxes.dtype == found.scores.dtype == np.float32
+    assert (np.diff(found.scores) <= 0).all()
+
+
+def test_haar_of_an_empty_picture_is_empty():
+    assert len(HaarDetector().detect(np.zeros((90, 300, 3), np.uint8))) == 0
+    assert len(HaarDetector().detect(np.zeros((1, 1, 3), np.uint8))) == 0
+
+
+def test_haar_without_cascades_says_what_to_install(monkeypatch):
+    monkeypatch.delattr(cv2, "CascadeClassifier")
+    with pytest.raises(MissingDependencyError, match="opencv-python-headless"):
+        HaarDetector()
+
+
+def test_whole_image_is_the_face():
+    found = WholeImageDetector().detect(np.zeros((90, 300, 3), np.uint8))
+    assert found.boxes.tolist() == [[-0.5, -0.5, 299.5, 89.5]]
+
+
+class FakeYuNet:
+    """Answers with a fixed box where the picture is small enough, as YuNet overlooks faces that fill it."""
+
+    def __init__(self, row, longest):
+        self.row, self.longest, self.sizes = row, longest, []
+
+    def setInputSize(self, size):
+        self.sizes.append(size)
+
+    def detect(self, image):
+        height, width = image.shape[:2]
+        assert (width, height) == self.sizes[-1]
+        self.colour = image[0, 0].tolist()
+        return 1, np.array([self.row], np.float32) if max(width, height) <= self.longest else None
+
+
+def yunet(monkeypatch, longest=10_000):
+    fake = FakeYuNet([100, 50, 40, 60, *[0] * 10, 0.9], longest)
+    monkeypatch.setattr(cv2.FaceDetectorYN, "create", lambda *args: fake)
+    return YuNetDetector("model.onnx", long_side=640), fake
+
+
+def test_yunet_boxes_come_back_in_image_pixels(monkeypatch):
+    detector, fake = yunet(monkeypatch)
+    found = detector.detect(np.full((960, 1280, 3), (10, 20, 30), np.uint8))
+    assert fake.sizes == [(640, 480)]
+    assert fake.colour == [30, 20, 10]  # OpenCV's models take BGR
+    raw = np.array([[200, 100, 280, 220]]) - 0.5
+    assert np.allclose(found.boxes, CORRECTION.apply(raw), atol=1e-4)
+    assert found.scores.tolist() == [pytest.approx(0.9)]
+
+
+def test_yunet_looks_again_at_half_the_size(monkeypatch):
+    detector, fake = yunet(monkeypatch, longest=320)
+    assert len(detector.detect(np.zeros((1280, 1280, 3), np.uint8))) == 1
+    assert fake.sizes == [(640, 640), (320, 320)]
+    detector, _ = yunet(monkeypatch, longest=0)
+    assert detector.detect(np.zeros((100, 100, 3), np.uint8)).boxes.shape == (0, 4)
+
+
+def test_auto_takes_the_cascades_until_yunet_is_fetched_and_says_so(caplog, monkeypatch):
+    with caplog.at_level(logging.INFO):
+        assert build_detector("auto").name == "haar"
+    assert "models fetch yunet" in caplog.text
+
+    path = cache_dir() / FETCHABLE["yunet"].file_name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"damaged")
+    with pytest.raises(InputError, match="is damaged"):
+        build_detector("auto")
+
+    monkeypatch.setattr("efficientfan.predict.fetch.sha256_of", lambda _: FETCHABLE["yunet"].sha256)
+    monkeypatch.setattr(cv2.FaceDetectorYN, "create", lambda *args: FakeYuNet([], 0))
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        assert build_detector("auto").name == "yunet"
+    assert caplog.messages == ["detector: yunet"]
+
+
+def test_named_detectors():
+    assert build_detector("haar").name == "haar"
+    assert build_detector("whole").name == "whole"
+    with pytest.raises(MissingDependencyError, match="models fetch yunet"):
+        build_detector("yunet")
+    with pytest.raises(InputError, match="unknown detector 'mtcnn'; known are auto, yunet, haar, whole"):
+        build_detector("mtcnn")
+
+
+def test_correction_moves_and_scales_about_the_centre():
+    correction = BoxCorrection(shift=(0.1, 0.2), scale=(0.5, 1.0))
+    assert correction.apply(np.array([[0.0, 0, 10, 20]])).tolist() == [[3.5, 4, 8.5, 24]]
+    assert correction.mirrored().apply(np.array([[0.0, 0, 10, 20]])).tolist() == [[1.5, 4, 6.5, 24]]
+
+
+def test_suppression_keeps_the_surest_of_those_that_overlap():
+    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [30, 0, 40, 10], [2, 0, 12, 10.0]])
+    assert suppress(boxes, np.array([1.0, 3, 2, 0.5]), iou=0.5) == [1, 2]
+    assert suppress(boxes, np.array([1.0, 3, 2, 0.5]), iou=0.9) == [1, 2, 0, 3]
+    assert suppress(np.zeros((0, 4)), np.zeros(0), iou=0.5) == []
+
+
+def test_shrinking_never_enlarges():
+    image = np.zeros((30, 1000, 3), np.uint8)
+    assert shrink_to(image, 2000)[1] == 1.0
+    small, factor = shrink_to(image, 10)
+    assert small.shape == (1, 10, 3)
+    assert factor == pytest.approx(0.01)
+
+
+def test_detections_need_a_score_a_box():
+    with pytest.raises(InputError, match="1 boxes need as many scores, not 2"):
+        Detections(np.zeros((1, 4)), np.zeros(2))

@@ -1,0 +1,167 @@
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_model import MARGIN, SIZE, disc_photo, oval
+
+from efficientfan.errors import InputError
+from efficientfan.imaging import write_image
+from efficientfan.predict import Detections, LandmarkPredictor, OnnxBackend
+
+
+class Scripted:
+    """Finds, in each image it is shown in turn, the boxes it was told."""
+
+    name = "scripted"
+
+    def __init__(self, *boxes):
+        self.boxes = list(boxes)
+
+    def detect(self, image):
+        found = np.reshape(self.boxes.pop(0), (-1, 4))
+        return Detections(found, np.ones(len(found)))
+
+
+def square(x, y, half):
+    return [x - half, y - half, x + half, y + half]
+
+
+@pytest.fixture
+def backend(model_file):
+    return OnnxBackend(model_file, threads=1)
+
+
+def expected(centre, half):
+    """Landmarks of a disc in the middle of a crop around a square of `half` the side."""
+    return np.asarray(centre) + oval() * (2 * half * (1 + MARGIN) / SIZE)
+
+
+def test_landmarks_are_where_the_disc_is(backend):
+    photo = disc_photo((70.3, 51.8, 14.6))
+    [face] = LandmarkPredictor(backend, Scripted())(photo, [square(66, 55, 25)])
+    assert np.abs(face.points - expected((70.3, 51.8), 25)).max() < 0.02
+    assert face.points.dtype == face.scores.dtype == face.box.dtype == np.float32
+    assert face.box.tolist() == square(66, 55, 25)
+    share = np.pi * 14.6**2 / (50 * (1 + MARGIN)) ** 2
+    assert face.score == pytest.approx(200 / 255 * share, rel=0.02)
+
+
+def test_second_crop_is_taken_from_the_landmarks(backend):
+    [face] = LandmarkPredictor(backend, Scripted(square(66, 55, 25)))(disc_photo((70.3, 51.8, 14.6)), min_score=0)
+    assert np.abs(face.box - square(70.3, 51.8, 25)).max() < 0.05
+
+
+def test_one_face_per_box_in_order_none_dropped(backend):
+    boxes = [square(110, 60, 20), square(40, 60, 20), square(40, 60, 20), [-30, -30, 4, 4]]
+    faces = LandmarkPredictor(backend, Scripted())(disc_photo((40, 60, 10)), boxes, min_score=1.0)
+    assert [face.box.tolist() for face in faces] == boxes
+    assert faces[3].score == 0
+    assert LandmarkPredictor(backend, Scripted())(disc_photo(), []) == []
+
+
+def test_red_is_the_first_channel(backend):
+    photo = np.maximum(
+        disc_photo((30, 60, 10), colour=(255, 0, 0)), disc_photo((120, 60, 10), colour=(0, 0, 255))
+    )
+    [face] = LandmarkPredictor(backend, Scripted())(photo, [square(75, 60, 60)])
+    assert abs(face.points.mean(axis=0)[0] - 30) < 0.1
+
+
+def test_found_faces_are_filtered_merged_and_sorted(backend):
+    photo = disc_photo((40, 60, 12), (110, 50, 20))
+    found = [square(42, 60, 15), square(38, 62, 15), square(80, 110, 9), square(110, 50, 25)]
+    faces = LandmarkPredictor(backend, Scripted(found))(photo, min_score=0.1)
+    assert np.abs([face.points.mean(axis=0) - xy for face, xy in zip(faces, [(110, 50), (40, 60)], strict=True)]).max() < 0.1
+
+
+def test_min_score_comes_from_the_model_unless_given(backend):
+    photo, box = disc_photo((40, 60, 12)), square(40, 60, 15)
+    score = LandmarkPredictor(backend, Scripted())(photo, [box])[0].score
+    assert len(LandmarkPredictor(backend, Scripted(box))(photo)) == 1  # its threshold is 0
+    assert len(LandmarkPredictor(backend, Scripted(box))(photo, min_score=score - 0.01)) == 1
+    assert LandmarkPredictor(backend, Scripted(box))(photo, min_score=score + 0.01) == []
+
+
+def test_runaway_landmarks_leave_the_second_crop_where_the_detector_was(backend):
+    box = square(50, 60, 20)
+    [face] = LandmarkPredictor(backend, Scripted(box))(disc_photo((73, 83, 2)), min_score=0)
+    assert face.box.tolist() == box
+
+
+def test_batches_across_images_and_faces_change_nothing(backend):
+    rng = np.random.default_rng(0)
+    photos = [rng.integers(0, 256, (90 + 7 * i, 140, 3), np.uint8) for i in range(4)]
+    boxes = [np.array([square(*rng.uniform(20, 90, 2), rng.uniform(8, 40)) for _ in range(n)]) for n in (3, 0, 1, 6)]
+    boxes[1] = np.zeros((0, 4))
+    alone = [
+        LandmarkPredictor(backend, Scripted())(photo, [box])[0] for photo, own in zip(photos, boxes, strict=True) for box in own
+    ]
+    for batch_size in (1, 2, 3, 64):
+        calls = []
+        predictor = LandmarkPredictor(Counting(backend, calls), Scripted(), batch_size=batch_size)
+        together = [face for faces in predictor(photos, boxes) for face in faces]
+        assert len(together) == len(alone) == 10
+        assert sum(calls) == 10
+        assert max(calls) == min(batch_size, 10)
+        for one, other in zip(alone, together, strict=True):
+            assert np.array_equal(one.points, other.points)
+            assert np.array_equal(one.scores, other.scores)
+
+
+class Counting:
+    def __init__(self, backend, calls):
+        self.backend, self.spec, self.device, self.calls = backend, backend.spec, backend.device, calls
+
+    def run(self, crops):
+        self.calls.append(len(crops))
+        return self.backend.run(crops)
+
+
+def test_boxes_for_some_images_of_a_list(backend):
+    photos = [disc_photo((40, 60, 12)), disc_photo((100, 60, 12))]
+    result = LandmarkPredictor(backend, Scripted(square(98, 61, 15)))(photos, [[square(42, 59, 15)], None])
+    assert [[face.box.round().tolist() for face in faces] for faces in result] == [
+        [square(42, 59, 15)],
+        [square(100, 60, 15)],
+    ]
+    assert LandmarkPredictor(backend, Scripted())([]) == []
+
+
+def test_paths_pil_images_and_arrays_agree(backend, tmp_path):
+    photo = disc_photo((40, 60, 12))
+    write_image(tmp_path / "a.png", photo)
+    ask = LandmarkPredictor(backend, Scripted())
+    given = [tmp_path / "a.png", str(tmp_path / "a.png"), photo, Image.fromarray(photo)]
+    faces = [ask(image, [square(42, 59, 15)])[0] for image in given]
+    assert all(np.array_equal(face.points, faces[0].points) for face in faces)
+
+
+def test_no_face_is_an_empty_list(backend):
+    assert LandmarkPredictor(backend, Scripted([]))(disc_photo()) == []
+    assert LandmarkPredictor(backend, Scripted([], []))([disc_photo(), disc_photo()]) == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "message"),
+    [
+        ([[10, 10, 5, 20]], "no positive width"),
+        ([[0, 0, 5, float("nan")]], "not finite"),
+        ([[200, 10, 220, 30]], "wholly outside the 160 x 120 image"),
+        ([[0, -30, 5, -0.5]], "wholly outside"),
+        ([[1, 2, 3]], "shape"),
+    ],
+)
+def test_bad_boxes_are_refused(backend, boxes, message):
+    with pytest.raises(InputError, match=message):
+        LandmarkPredictor(backend, Scripted())(disc_photo(), boxes)
+
+
+def test_a_huge_box_costs_no_memory(backend):
+    [face] = LandmarkPredictor(backend, Scripted())(disc_photo((40, 60, 12)), [[-1e9, -1e9, 1e9, 1e9]])
+    assert np.isfinite(face.points).all()
+
+
+def test_lists_of_other_lengths_are_refused(backend):
+    with pytest.raises(InputError, match="2 images need as many sets of boxes, not 1"):
+        LandmarkPredictor(backend, Scripted())([disc_photo(), disc_photo()], [None])
+    with pytest.raises(InputError, match="batch_size"):
+        LandmarkPredictor(backend, Scripted(), batch_size=0)
