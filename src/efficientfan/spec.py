@@ -21,6 +21,14 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 FORMAT_VERSION = 1
 
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("name", "licence", "training_data", "code_version"), str),
+    **dict.fromkeys(("network", "decoder", "metrics", "provenance"), dict),
+    **dict.fromkeys(("input_size", "stride"), int),
+    **dict.fromkeys(("crop_margin", "score_threshold"), (int, float)),
+}
+"""What the keys of a written spec hold."""
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -92,9 +100,14 @@ class ModelSpec:
             table = dict(json.loads(text))
             version = table.pop("format", None)
             if version != FORMAT_VERSION:
-                raise InputError(f"spec format {version!r}; this version reads {FORMAT_VERSION}: upgrade efficientfan")
+                raise InputError(
+                    f"spec format {version!r}; this version reads {FORMAT_VERSION}: upgrade efficientfan"
+                )
             table["schema"] = LandmarkSchema.from_dict(table["schema"])
-            table["mean"], table["std"] = tuple(table["mean"]), tuple(table["std"])
+            table["mean"], table["std"] = tuple(map(float, table["mean"])), tuple(map(float, table["std"]))
+            for key, kind in _KINDS.items():
+                if isinstance(table.get(key), bool) or not isinstance(table.get(key), kind):
+                    raise TypeError(f"{key} is {table.get(key)!r}")
             return cls(**table)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{where}: its model spec is damaged ({error})") from error

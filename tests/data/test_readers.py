@@ -1,5 +1,7 @@
 """Every reader on a tiny copy of its layout: exact points, frames, flags, boxes, names."""
 
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from tiny_datasets import MAKERS, make_300w, make_aflw, make_cofw, pixels, point
 from efficientfan.data.catalog import DATASETS, load_dataset
 from efficientfan.data.readers import aflw
 from efficientfan.data.readers.pts import read_pts, write_pts
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, MissingDependencyError
 from efficientfan.imaging import read_rgb
 from efficientfan.structures import OCCLUDED, UNLABELLED, VISIBLE
 
@@ -182,3 +184,10 @@ def test_wrong_matlab_versions(tmp_path):
     (tmp_path / "AFLWinfo_release.mat").write_bytes(header + content[128:])
     with pytest.raises(InputError, match=r"AFLWinfo_release.mat: is MATLAB v7.3, expected v5"):
         load_dataset("aflw", tmp_path, "train")
+
+
+def test_cofw_without_h5py_says_what_to_install(tmp_path, monkeypatch):
+    make_cofw(tmp_path)
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'efficientfan\[data\]'"):
+        load_dataset("cofw", tmp_path, "train")

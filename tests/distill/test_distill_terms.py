@@ -64,10 +64,6 @@ def pooled(maps: Tensor, side: int) -> Tensor:
 
 
 def test_feature_similarity_is_the_papers_sum(student, teacher, batch):
-    levels = [
-        "encoder",
-        "stage1",
-    ]  # 16 positions take the direct way with 7 channels? no: both ways are met below
     expected = 0.0
     for index in (0, 1):
         s, t = student.features[index], teacher.features[index]
@@ -98,11 +94,9 @@ def test_a_dead_position_is_unlike_everything_and_has_a_finite_gradient():
     s[:, :, 0, 0] = 0
     s.requires_grad_()
     distance = affinity_distance(s, torch.ones(1, 2, 2, 2, dtype=torch.float64))
-    assert distance.item() == pytest.approx(
-        7 / 16
-    )  # its row and its column, 7 of 16 affinities, are 0 and not 1
+    assert distance.item() == pytest.approx(7 / 16)  # its row and column, 7 of 16 affinities, are 0, not 1
     distance.backward()
-    assert s.grad is not None and torch.isfinite(s.grad).all()
+    assert s.grad.isfinite().all()
 
 
 def test_patch_similarity_is_the_papers_sum(student, teacher, batch):
@@ -217,7 +211,7 @@ def test_gradient_reaches_the_compared_maps_and_every_adapter(kind, student, tea
     loss = term(kind, levels=[level])
     loss(student, teacher, batch).backward()
     compared = student.heatmaps if level == "heatmaps" else student.features[1]
-    assert compared.grad is not None and compared.grad.abs().sum() > 0
+    assert compared.grad.abs().sum() > 0
     others = [t for t in (student.heatmaps, *student.features) if t is not compared]
     assert all(t.grad is None for t in others)
     assert all(p.grad is not None and p.grad.isfinite().all() for p in loss.parameters())

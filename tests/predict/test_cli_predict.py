@@ -1,6 +1,7 @@
 import json
 import sys
 import weakref
+import zlib
 
 import numpy as np
 import pytest
@@ -18,7 +19,15 @@ def run(monkeypatch, capsys, model_file):
     """Runs `efficientfan predict ... --model tiny`; returns exit code, standard output and standard error."""
 
     def call(*arguments, detector="whole", model=model_file):
-        line = ["efficientfan", "predict", *map(str, arguments), "--model", str(model), "--detector", detector]
+        line = [
+            "efficientfan",
+            "predict",
+            *map(str, arguments),
+            "--model",
+            str(model),
+            "--detector",
+            detector,
+        ]
         monkeypatch.setattr(sys, "argv", line)
         with pytest.raises(SystemExit) as exit_:
             main()
@@ -81,7 +90,7 @@ def test_a_broken_photo_is_reported_and_skipped(run, folder, name, content):
     elif content == "bomb":
         content = bytearray((folder / "a.png").read_bytes())
         content[16:24] = (20_000).to_bytes(4, "big") * 2
-        content[29:33] = __import__("zlib").crc32(content[12:29]).to_bytes(4, "big")
+        content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
     (folder / name).write_bytes(content)
     code, out, err = run(folder)
     assert code == 1
@@ -125,7 +134,9 @@ def test_a_photo_of_one_pixel(run, tmp_path):
         (["{photo}", "--threads", "0"], "--threads"),
     ],
 )
-def test_misuse_exits_2_before_any_work(run, folder, tmp_path, monkeypatch, capsys, model_file, arguments, message):
+def test_misuse_exits_2_before_any_work(
+    run, folder, tmp_path, monkeypatch, capsys, model_file, arguments, message
+):
     negative = tmp_path / "negative.json"
     negative.write_text('{"a.png": [[30, 10, 20, 40]]}')
     fill = {"photo": folder / "a.png", "folder": folder, "negative": negative}
@@ -147,10 +158,15 @@ def test_misuse_exits_2_before_any_work(run, folder, tmp_path, monkeypatch, caps
 
 def test_boxes_from_a_file(run, folder, tmp_path):
     boxes = tmp_path / "boxes.json"
-    boxes.write_text(json.dumps({"a.png": [[100, 20, 150, 70], [40, 40, 80, 80]], "b.jpg": [], "other.jpg": []}))
+    boxes.write_text(
+        json.dumps({"a.png": [[100, 20, 150, 70], [40, 40, 80, 80]], "b.jpg": [], "other.jpg": []})
+    )
     code, out, err = run(folder, "--boxes", boxes, "--min-score", "1", detector="auto")
     assert code == 0
-    assert [[face["box"] for face in row["faces"]] for row in rows(out)] == [[[100, 20, 150, 70], [40, 40, 80, 80]], []]
+    assert [[face["box"] for face in row["faces"]] for row in rows(out)] == [
+        [[100, 20, 150, 70], [40, 40, 80, 80]],
+        [],
+    ]
     assert "detector: none, boxes given" in err
 
 

@@ -20,14 +20,21 @@ def test_no_crops_give_no_points(model_file):
     assert scores.shape == (0, 68)
 
 
-@pytest.mark.parametrize("crops", [np.zeros((1, SIZE, SIZE, 3), np.float32), np.zeros((1, 3, SIZE, SIZE), np.uint8)])
+@pytest.mark.parametrize(
+    "crops", [np.zeros((1, SIZE, SIZE, 3), np.float32), np.zeros((1, 3, SIZE, SIZE), np.uint8)]
+)
 def test_other_crops_are_refused(model_file, crops):
     with pytest.raises(InputError, match=r"crops are \(N, 32, 32, 3\) uint8"):
         OnnxBackend(model_file).run(crops)
 
 
 def damage(kind, whole):
-    return {"empty": b"", "text": b"hello\n" * 99, "cut": whole[: len(whole) // 2], "flipped": whole[:40] + b"\xff" * 40}[kind]
+    return {
+        "empty": b"",
+        "text": b"hello\n" * 99,
+        "cut": whole[: len(whole) // 2],
+        "flipped": whole[:40] + b"\xff" * 40,
+    }[kind]
 
 
 @pytest.mark.parametrize("kind", ["empty", "text", "cut", "flipped"])

@@ -8,7 +8,15 @@ from efficientfan.predict.photos import Photo, find_photos, result_paths
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in ("b.JPG", "a.png", "notes.txt", ".hidden.jpg", "deep/c.webp", ".git/d.jpg", "deep/deeper/e.jpg"):
+    for name in (
+        "b.JPG",
+        "a.png",
+        "notes.txt",
+        ".hidden.jpg",
+        "deep/c.webp",
+        ".git/d.jpg",
+        "deep/deeper/e.jpg",
+    ):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
@@ -31,7 +39,11 @@ def test_a_folder_gives_its_photos_sorted(folder):
 
 
 def test_files_and_globs_in_the_order_given(folder):
-    assert names(find_photos([folder / "b.JPG", f"{folder}/*.png", folder / "notes.txt"])) == ["b.JPG", "a.png", "notes.txt"]
+    assert names(find_photos([folder / "b.JPG", f"{folder}/*.png", folder / "notes.txt"])) == [
+        "b.JPG",
+        "a.png",
+        "notes.txt",
+    ]
     assert names(find_photos([f"{folder}/**/*.jpg"], recursive=True)) == ["e.jpg"]
 
 
@@ -47,7 +59,7 @@ def test_a_source_without_photos_is_misuse(folder, source):
 
 
 def test_an_empty_folder_is_misuse(tmp_path):
-    with pytest.raises(InputError, match="holds no photos .*--recursive"):
+    with pytest.raises(InputError, match=r"holds no photos .*--recursive"):
         find_photos([tmp_path])
 
 

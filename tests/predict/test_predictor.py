@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_model import MARGIN, SIZE, disc_photo, oval
+from tiny_model import MARGIN, SIZE, disc_photo, oval, spec, write_model
 
 from efficientfan.errors import InputError
 from efficientfan.imaging import write_image
@@ -46,7 +46,9 @@ def test_landmarks_are_where_the_disc_is(backend):
 
 
 def test_second_crop_is_taken_from_the_landmarks(backend):
-    [face] = LandmarkPredictor(backend, Scripted(square(66, 55, 25)))(disc_photo((70.3, 51.8, 14.6)), min_score=0)
+    [face] = LandmarkPredictor(backend, Scripted(square(66, 55, 25)))(
+        disc_photo((70.3, 51.8, 14.6)), min_score=0
+    )
     assert np.abs(face.box - square(70.3, 51.8, 25)).max() < 0.05
 
 
@@ -70,15 +72,21 @@ def test_found_faces_are_filtered_merged_and_sorted(backend):
     photo = disc_photo((40, 60, 12), (110, 50, 20))
     found = [square(42, 60, 15), square(38, 62, 15), square(80, 110, 9), square(110, 50, 25)]
     faces = LandmarkPredictor(backend, Scripted(found))(photo, min_score=0.1)
-    assert np.abs([face.points.mean(axis=0) - xy for face, xy in zip(faces, [(110, 50), (40, 60)], strict=True)]).max() < 0.1
+    assert (
+        np.abs(
+            [face.points.mean(axis=0) - xy for face, xy in zip(faces, [(110, 50), (40, 60)], strict=True)]
+        ).max()
+        < 0.1
+    )
 
 
-def test_min_score_comes_from_the_model_unless_given(backend):
+def test_min_score_comes_from_the_model_unless_given(backend, tmp_path):
     photo, box = disc_photo((40, 60, 12)), square(40, 60, 15)
-    score = LandmarkPredictor(backend, Scripted())(photo, [box])[0].score
-    assert len(LandmarkPredictor(backend, Scripted(box))(photo)) == 1  # its threshold is 0
-    assert len(LandmarkPredictor(backend, Scripted(box))(photo, min_score=score - 0.01)) == 1
-    assert LandmarkPredictor(backend, Scripted(box))(photo, min_score=score + 0.01) == []
+    [face] = LandmarkPredictor(backend, Scripted())(photo, [box])
+    for threshold, n_found in ((face.score - 0.01, 1), (face.score + 0.01, 0)):
+        strict = write_model(tmp_path / "strict.onnx", text=spec(score_threshold=threshold).to_json())
+        assert len(LandmarkPredictor(OnnxBackend(strict), Scripted(box))(photo)) == n_found
+        assert len(LandmarkPredictor(backend, Scripted(box))(photo, min_score=threshold)) == n_found
 
 
 def test_runaway_landmarks_leave_the_second_crop_where_the_detector_was(backend):
@@ -90,10 +98,15 @@ def test_runaway_landmarks_leave_the_second_crop_where_the_detector_was(backend)
 def test_batches_across_images_and_faces_change_nothing(backend):
     rng = np.random.default_rng(0)
     photos = [rng.integers(0, 256, (90 + 7 * i, 140, 3), np.uint8) for i in range(4)]
-    boxes = [np.array([square(*rng.uniform(20, 90, 2), rng.uniform(8, 40)) for _ in range(n)]) for n in (3, 0, 1, 6)]
+    boxes = [
+        np.array([square(*rng.uniform(20, 90, 2), rng.uniform(8, 40)) for _ in range(n)])
+        for n in (3, 0, 1, 6)
+    ]
     boxes[1] = np.zeros((0, 4))
     alone = [
-        LandmarkPredictor(backend, Scripted())(photo, [box])[0] for photo, own in zip(photos, boxes, strict=True) for box in own
+        LandmarkPredictor(backend, Scripted())(photo, [box])[0]
+        for photo, own in zip(photos, boxes, strict=True)
+        for box in own
     ]
     for batch_size in (1, 2, 3, 64):
         calls = []

@@ -1,7 +1,7 @@
 """A model small enough to be reasoned about, built without torch: 68 points around the red light of a crop.
 
-The points are a fixed oval that fills 1 / 1.25 of the crop, moved by (red's centre of mass - crop's centre); every
-score is the mean of green. So a bright disc is a "face" whose landmarks, score and box are known exactly.
+The points are a fixed oval that fills 1 / 1.25 of the crop, moved by (red's centre of mass - crop's centre);
+every score is the mean of green. So a bright disc is a "face" whose landmarks and score are known exactly.
 """
 
 from __future__ import annotations
@@ -77,7 +77,10 @@ def tiny_graph(size: int = SIZE, points_name: str = "points", batch: str | int =
         nodes,
         "tiny",
         [value("crops", TensorProto.UINT8, [batch, size, size, 3])],
-        [value(points_name, TensorProto.FLOAT, [batch, 68, 2]), value("scores", TensorProto.FLOAT, [batch, 68])],
+        [
+            value(points_name, TensorProto.FLOAT, [batch, 68, 2]),
+            value("scores", TensorProto.FLOAT, [batch, 68]),
+        ],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
@@ -102,9 +105,11 @@ def write_model(path: Path, graph: onnx.ModelProto | None = None, text: str | No
 
 
 def disc_photo(
-    *discs: tuple[float, float, float], size: tuple[int, int] = (160, 120), colour: tuple[int, int, int] = (240, 200, 0)
+    *discs: tuple[float, float, float],
+    size: tuple[int, int] = (160, 120),
+    colour: tuple[int, int, int] = (240, 200, 0),
 ) -> np.ndarray:
-    """Black H x W x 3 photo with discs (x, y, radius), their edges one pixel soft; `size` is (width, height)."""
+    """Black photo of `size` (width, height) with discs (x, y, radius), their edges one pixel soft."""
     columns, rows = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
     photo = np.zeros((size[1], size[0], 3))
     for x, y, radius in discs:

@@ -13,6 +13,7 @@ from efficientfan.cli.evaluate import evaluate_command
 from efficientfan.cli.export import export_command
 from efficientfan.cli.models import models_app
 from efficientfan.cli.predict import predict_command
+from efficientfan.cli.preview import preview_command
 from efficientfan.cli.recipes import recipes_app
 from efficientfan.cli.schemas import schemas_app
 from efficientfan.cli.train import train_command
@@ -31,6 +32,7 @@ app.command("doctor")(doctor_command)
 app.add_typer(models_app, name="models")
 app.add_typer(schemas_app, name="schemas")
 app.add_typer(data_app, name="data")
+data_app.command("preview")(preview_command)
 app.add_typer(recipes_app, name="recipes")
 
 app.command("evaluate")(evaluate_command)

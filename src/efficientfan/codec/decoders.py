@@ -54,7 +54,9 @@ def _peak(maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     flat = maps.flatten(2)
     value, index = flat.max(dim=2)
     width = maps.shape[3]
-    cells = torch.stack([index % width, torch.div(index, width, rounding_mode="floor")], dim=-1).to(maps.dtype)
+    cells = torch.stack([index % width, torch.div(index, width, rounding_mode="floor")], dim=-1).to(
+        maps.dtype
+    )
     return flat, index, value, cells
 
 
@@ -80,10 +82,10 @@ class QuarterDecoder(Decoder):
 
 
 def _at(flat: Tensor, index: Tensor, cells: Tensor, shape: torch.Size, dx: int, dy: int) -> Tensor:
-    """Map values (N, K) at the maxima moved by (dx, dy); beyond a border the border's own value."""
+    """Map values (N, K) at the maxima moved by (dx, dy); a border mirrors, so no maximum moves across it."""
     height, width = shape[2], shape[3]
-    x = (cells[..., 0].long() + dx).clamp(0, width - 1)
-    y = (cells[..., 1].long() + dy).clamp(0, height - 1)
+    x = width - 1 - (width - 1 - (cells[..., 0].long() + dx).abs()).abs()
+    y = height - 1 - (height - 1 - (cells[..., 1].long() + dy).abs()).abs()
     return flat.gather(2, (y * width + x)[..., None])[..., 0]
 
 
@@ -172,8 +174,11 @@ class IntegralDecoder(Decoder):
 
     def probability(self, maps: Tensor) -> Tensor:
         """(N, K, H, W) maps that sum to one each; an empty map becomes an even one."""
-        rectified = maps.clamp(min=0) + 1e-9
-        return rectified / rectified.sum(dim=(2, 3), keepdim=True)
+        rectified = maps.clamp(min=0)
+        total = rectified.sum(dim=(2, 3), keepdim=True)
+        # Not a small number added to the map: graph optimisers take that for zero.
+        even = torch.full_like(maps, 1 / (maps.shape[2] * maps.shape[3]))
+        return torch.where(total > 1e-6, rectified / total.clamp(min=1e-6), even)
 
     def decode_cells(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         probability = self.probability(maps)

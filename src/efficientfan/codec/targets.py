@@ -13,7 +13,9 @@ def inside_crop(points: Tensor, size: int) -> Tensor:
     return ((points >= -0.5) & (points <= size - 0.5)).all(dim=-1)
 
 
-def gaussian_heatmaps(points: Tensor, mask: Tensor, *, heatmap_size: int, stride: int, sigma: float) -> Tensor:
+def gaussian_heatmaps(
+    points: Tensor, mask: Tensor, *, heatmap_size: int, stride: int, sigma: float
+) -> Tensor:
     """Heatmap targets: a Gaussian of peak 1 around each landmark, at its exact sub-cell position.
 
     Args:

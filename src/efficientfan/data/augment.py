@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -23,12 +24,17 @@ Change: TypeAlias = Callable[[Array, np.random.Generator], Array]
 class Augmentation:
     """How far training crops stray. Geometry is uniform within +-limit; the others are probabilities.
 
+    There is no box jitter besides: a crop knows its box by centre and longer side alone, so `shift` and
+    `scale` reach every crop that a moved or resized box would give. A shift of 0.05 crop sides at margin 0.25
+    moves the box by 1/16 of its longer side.
+
     Attributes:
         rotation: degrees.
-        scale: share of the size; 0.25 draws factors from 1 / 1.25 to 1.25.
-        shift: crop sides.
+        scale: share of the size, log-uniform; 0.25 draws factors from 1 / 1.25 to 1.25.
+        shift: crop sides, along x and y of the crop.
         flip: probability of mirroring.
-        colour, grey, blur, noise, jpeg, low_resolution, occlusion: probability of each change of `PHOTOMETRIC`.
+        colour, grey, blur, noise, jpeg, low_resolution, occlusion: probabilities of the changes in
+            `PHOTOMETRIC`.
     """
 
     rotation: float = 30.0
@@ -47,8 +53,9 @@ class Augmentation:
         for name in ("flip", *PHOTOMETRIC):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"augmentation: {name} is a probability, not {getattr(self, name)}")
-        if min(self.rotation, self.scale, self.shift) < 0:
-            raise InputError("augmentation: rotation, scale and shift are limits, so not negative")
+        for name in ("rotation", "scale", "shift"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f"augmentation: {name} is a limit, at least 0, not {getattr(self, name)}")
 
     def change_pixels(self, crop: Array, rng: np.random.Generator) -> Array:
         """Apply each photometric change with its probability to an (S, S, 3) uint8 crop."""
@@ -90,54 +97,56 @@ def _colour(crop: Array, rng: np.random.Generator) -> Array:
     return np.asarray(cv2.LUT(crop, (table * 255).round().astype(np.uint8)))
 
 
-def _grey(crop: Array, rng: np.random.Generator) -> Array:
-    return np.repeat(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
-
-
 def _blur(crop: Array, rng: np.random.Generator) -> Array:
     return np.asarray(cv2.GaussianBlur(crop, (0, 0), rng.uniform(0.004, 0.015) * len(crop)))
 
 
+def _low_resolution(crop: Array, rng: np.random.Generator) -> Array:
+    """As if the face had a quarter to 0.6 of the crop's pixels. `cv2.resize` keeps our pixel convention."""
+    side = len(crop)
+    small = min(side, max(8, round(side * rng.uniform(0.25, 0.6))))
+    reduced = cv2.resize(crop, (small, small), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(reduced, (side, side), interpolation=cv2.INTER_LINEAR))
+
+
 def _noise(crop: Array, rng: np.random.Generator) -> Array:
-    noise = rng.normal(0, rng.uniform(3, 15), crop.shape)
-    return (crop + noise).clip(0, 255).astype(np.uint8)
+    noise = rng.standard_normal(crop.shape, np.float32) * np.float32(rng.uniform(3, 15))
+    return np.asarray(np.rint(crop + noise).clip(0, 255).astype(np.uint8))
+
+
+def _grey(crop: Array, rng: np.random.Generator) -> Array:
+    return np.asarray(cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
 
 
 def _jpeg(crop: Array, rng: np.random.Generator) -> Array:
-    _, coded = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 60))])
-    return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
-
-
-def _low_resolution(crop: Array, rng: np.random.Generator) -> Array:
-    side = len(crop)
-    small = max(8, round(side * rng.uniform(0.25, 0.6)))
-    return np.asarray(
-        cv2.resize(cv2.resize(crop, (small, small), interpolation=cv2.INTER_AREA), (side, side))
+    quality = int(rng.integers(15, 60))
+    # Brightness and colour are coded apart, so it matters which channel is red; OpenCV takes BGR.
+    _, coded = cv2.imencode(
+        ".jpg", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
     )
+    return np.asarray(cv2.cvtColor(cv2.imdecode(coded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
 
 
 def _occlusion(crop: Array, rng: np.random.Generator) -> Array:
-    """A rectangle of noise or of one colour over up to a sixth of the crop (Zhong et al., AAAI 2020)."""
+    """A rectangle of noise or of one colour over 2 to 16 % of the crop (Zhong et al., AAAI 2020)."""
     side = len(crop)
-    width, height = (
-        (side * np.sqrt(rng.uniform(0.02, 0.16)) * np.exp(np.array([1, -1]) * rng.uniform(-0.4, 0.4)))
-        .round()
-        .astype(int)
-    )
+    longer = np.exp(rng.uniform(-0.4, 0.4))  # sides up to 0.6 of the crop's: the rectangle always fits
+    area = side * np.sqrt(rng.uniform(0.02, 0.16))
+    width, height = max(1, round(area * longer)), max(1, round(area / longer))
     x, y = rng.integers(0, side - width + 1), rng.integers(0, side - height + 1)
-    covered = crop.copy()
-    patch = rng.integers(0, 256, (height, width, 3)) if rng.random() < 0.5 else rng.integers(0, 256, 3)
-    covered[y : y + height, x : x + width] = patch
+    shape = (height, width, 3) if rng.random() < 0.5 else (3,)
+    covered = np.array(crop)
+    covered[y : y + height, x : x + width] = rng.integers(0, 256, shape, np.uint8)
     return covered
 
 
 PHOTOMETRIC: dict[str, Change] = {
     "occlusion": _occlusion,
     "colour": _colour,
-    "grey": _grey,
     "blur": _blur,
     "low_resolution": _low_resolution,
     "noise": _noise,
+    "grey": _grey,
     "jpeg": _jpeg,
 }
-"""Changes of the pixels in the order in which they happen to a photo: the scene, the lens, the sensor, the file."""
+"""Changes of the pixels in the order in which they happen to a photo: scene, lens, sensor, file."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from efficientfan.data.augment import Augmentation, random_transform
 from efficientfan.errors import InputError
-from efficientfan.geometry import CropTransform
+from efficientfan.geometry import CropTransform, as_boxes
 from efficientfan.imaging import read_rgb, warp
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import UNLABELLED, Annotation
@@ -23,7 +23,8 @@ __all__ = ["CropSpec", "Draw", "FaceCrops", "Sample"]
 
 Array = NDArray[Any]
 Sample = dict[str, Tensor]
-"""`crop` (S, S, 3) uint8 RGB; `points` (K, 2) float32 crop pixels, 0 where unlabelled; `weights` (K,) float32."""
+"""`crop` (S, S, 3) uint8 RGB; `points` (K, 2) float32, crop pixels; `weights` (K,) float32. Landmarks
+that are unlabelled (their points are 0) or outside the crop weigh 0."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,9 @@ class FaceCrops(Dataset[Sample]):
         weights: (N,) loss weight per annotation; 1 if None.
         seed: of the random crops.
         boxes: "tight" takes the box of the labelled landmarks, "supplied" the data set's own.
+
+    Raises:
+        InputError: an annotation of another schema, or one without the box that a crop needs.
     """
 
     def __init__(
@@ -75,8 +79,7 @@ class FaceCrops(Dataset[Sample]):
                     f"{annotation.image}: {len(annotation.points)} landmarks, but schema {schema.name!r} has "
                     f"{schema.n_landmarks}"
                 )
-            if boxes == "supplied" and annotation.box is None:
-                raise InputError(f"{annotation.image}: the data set supplies no box for it; use boxes: tight")
+        self._boxes = [_box(annotation, boxes) for annotation in annotations]
         self.annotations = annotations
         self.schema = schema
         self.crop = crop
@@ -91,27 +94,20 @@ class FaceCrops(Dataset[Sample]):
     def __getitem__(self, draw: int | Draw) -> Sample:
         if isinstance(draw, int):
             draw = Draw(0, draw)
-        annotation = self.annotations[draw.index]
-        box = (
-            annotation.box
-            if self.boxes == "supplied" and annotation.box is not None
-            else annotation.tight_box
-        )
-        rng = np.random.default_rng((self.seed, draw.epoch, draw.index))
-        flipped = False
+        annotation, box = self.annotations[draw.index], self.box(draw.index)
+        size, margin, flipped = self.crop.size, self.crop.margin, False
         if self.augmentation is None:
-            transform = CropTransform.from_box(box, self.crop.size, self.crop.margin)
+            transform = CropTransform.from_box(box, size, margin)
+            crop = warp(read_rgb(annotation.image), [transform])[0]
         else:
-            transform, flipped = random_transform(
-                box, self.crop.size, self.crop.margin, self.augmentation, rng
-            )
-        crop = warp(read_rgb(annotation.image), [transform])[0]
-        if self.augmentation is not None:
-            crop = self.augmentation.change_pixels(crop, rng)
+            # numpy pads with zeros, so index 0 would share its numbers with the sampler's (seed, epoch).
+            rng = np.random.default_rng((self.seed, draw.epoch, draw.index + 1))
+            transform, flipped = random_transform(box, size, margin, self.augmentation, rng)
+            crop = self.augmentation.change_pixels(warp(read_rgb(annotation.image), [transform])[0], rng)
         points, labelled = transform.apply(annotation.points), annotation.visibility != UNLABELLED
         if flipped:
             points, labelled = points[self.schema.flip_indices], labelled[self.schema.flip_indices]
-        inside = (points >= -0.5).all(axis=1) & (points <= self.crop.size - 0.5).all(axis=1)  # NaN is outside
+        inside = (points >= -0.5).all(axis=1) & (points <= size - 0.5).all(axis=1)  # NaN is outside
         return {
             "crop": torch.from_numpy(np.ascontiguousarray(crop)),
             "points": torch.from_numpy(np.nan_to_num(points).astype(np.float32)),
@@ -120,6 +116,22 @@ class FaceCrops(Dataset[Sample]):
             ),
         }
 
+    def box(self, index: int) -> Array:
+        """(4,) xyxy box, in image pixels, that face `index` is cropped around."""
+        return self._boxes[index]
+
     def without_augmentation(self) -> FaceCrops:
         """The same faces in their plain crops."""
-        return FaceCrops(self.annotations, self.schema, replace(self.crop), boxes=self.boxes)
+        return FaceCrops(self.annotations, self.schema, self.crop, boxes=self.boxes)
+
+
+def _box(annotation: Annotation, boxes: str) -> Array:
+    """The (4,) xyxy box to crop around; a useless one is found here, not in the middle of an epoch."""
+    if boxes != "supplied":
+        try:
+            return np.asarray(as_boxes(annotation.tight_box)[0])
+        except InputError as error:
+            raise InputError(f"{annotation.image}: its landmarks span no box to crop: {error}") from error
+    if annotation.box is None:
+        raise InputError(f"{annotation.image}: the data set supplies no box for it; use boxes: tight")
+    return np.asarray(annotation.box)

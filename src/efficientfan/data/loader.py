@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import cv2
 import torch
 from torch.utils.data import DataLoader
 
@@ -23,10 +24,11 @@ class ResumableLoader(DataLoader[Sample]):
     def __init__(self, faces: FaceCrops, sampler: ResumableBatchSampler, workers: int) -> None:
         super().__init__(
             faces,
-            batch_sampler=sampler,  # type: ignore[arg-type]  # it yields draws, which the faces understand
+            batch_sampler=sampler,  # it yields draws, which the faces understand
             num_workers=workers,
             persistent_workers=workers > 0,
             prefetch_factor=4 if workers else None,
+            worker_init_fn=_stay_on_one_core,
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator(),  # the global one must not depend on how often a loader was started
         )
@@ -49,3 +51,8 @@ class ResumableLoader(DataLoader[Sample]):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where `state_dict` was taken."""
         self.epoch, self.batches_done = int(state["epoch"]), int(state["batches_done"])
+
+
+def _stay_on_one_core(worker: int) -> None:
+    """OpenCV's threads would compete with training, and a pool that a fork has cut off can hang."""
+    cv2.setNumThreads(0)

@@ -33,8 +33,8 @@ class ResumableBatchSampler(Sampler[list[Draw]]):
     ) -> None:
         if n_samples < batch_size * world_size:
             raise InputError(
-                f"{n_samples} training faces do not fill one batch of {batch_size} on {world_size} process(es); "
-                "lower train.batch_size"
+                f"{n_samples} training faces do not fill one batch of {batch_size} on {world_size} "
+                "process(es); lower train.batch_size"
             )
         self.n_samples = n_samples
         self.batch_size = batch_size
@@ -49,7 +49,16 @@ class ResumableBatchSampler(Sampler[list[Draw]]):
         return self.n_samples // (self.batch_size * self.world_size)
 
     def resume(self, epoch: int, batches_done: int) -> None:
-        """The next pass gives this epoch, without the batches that are done."""
+        """The next pass gives this epoch, without the batches that are done.
+
+        Raises:
+            InputError: an epoch here has no batch after those.
+        """
+        if epoch < 0 or not 0 <= batches_done < len(self):
+            raise InputError(
+                f"cannot go on after batch {batches_done} of epoch {epoch}: an epoch has {len(self)} batches "
+                "here; resume with the same data and number of processes"
+            )
         self.epoch, self.start = epoch, batches_done
 
     def __iter__(self) -> Iterator[list[Draw]]:

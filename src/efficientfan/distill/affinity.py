@@ -27,7 +27,7 @@ def affinity_distance(student: Tensor, teacher: Tensor) -> Tensor:
         teacher: (N, C', H, W); C' may differ from C.
 
     Returns:
-        Scalar in [0, 4].
+        Scalar in [0, 4], to within that error.
     """
     positions = student.shape[2] * student.shape[3]
     with torch.autocast(student.device.type, enabled=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ def list_recipes() -> dict[str, Path]:
     return {name: path for name, path in _packaged().items() if not name.startswith(f"{_PARTS}/")}
 
 
+@cache
 def _packaged() -> dict[str, Path]:
     """Recipes, and below `parts/` the pieces that they have in common."""
     paths = {path.relative_to(_PRESETS).with_suffix("").as_posix(): path for path in _PRESETS.rglob("*.yaml")}

@@ -76,7 +76,8 @@ def fit(recipe: Recipe, out: str | Path, *, resume: bool = False, devices: int |
     data = FaceData(
         train, validation, batch_size=recipe.train.batch_size, workers=recipe.train.workers, seed=recipe.train.seed
     )
-    trainer = _trainer(recipe, folder, last, devices, nodes)
+    batches = max(1, len(train) // recipe.train.batch_size)
+    trainer = _trainer(recipe, folder, last, devices, nodes, log_every=min(20, batches))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning and torch's pytree
@@ -107,7 +108,9 @@ def _claim(folder: Path, last: Path, recipe: Recipe, resume: bool) -> None:
         raise InputError(f"{folder}: was started with another recipe, so it cannot be resumed:\n" + "\n".join(changes))
 
 
-def _trainer(recipe: Recipe, folder: Path, last: Path, devices: int | str, nodes: int) -> lightning.Trainer:
+def _trainer(
+    recipe: Recipe, folder: Path, last: Path, devices: int | str, nodes: int, log_every: int
+) -> lightning.Trainer:
     config = recipe.train
     keep_last = KeepLast(last, every_minutes=config.checkpoint_minutes, every_steps=config.checkpoint_steps)
     hooks: list[callbacks.Callback] = [
@@ -138,5 +141,5 @@ def _trainer(recipe: Recipe, folder: Path, last: Path, devices: int | str, nodes
         use_distributed_sampler=False,  # ours knows its rank and its place
         num_sanity_val_steps=0,
         enable_model_summary=False,
-        log_every_n_steps=20,
+        log_every_n_steps=log_every,
     )

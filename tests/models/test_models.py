@@ -1,0 +1,223 @@
+"""Networks: size and cost as published, one contract for all of them, checkpoints, and honest refusals."""
+
+import logging
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from efficientfan.errors import InputError, MissingDependencyError
+from efficientfan.models import build_network, list_networks, load_checkpoint, save_checkpoint, summarise
+from efficientfan.schema import get_schema
+from efficientfan.spec import ModelSpec
+
+
+def build_on_meta(name, n_landmarks=68, **options):
+    """A network without numbers: shapes and counts at no cost."""
+    with torch.device("meta"):
+        return build_network(name, n_landmarks, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "parameters", "macs"),
+    [  # millions, and thousand millions at 256 x 256 with 68 landmarks
+        ("mobilefan", {}, 2.12, 0.49),
+        ("mobilefan", {"kernel": 4}, 3.00, 0.78),
+        ("mobilefan_050", {}, 0.70, 0.23),
+        ("efficientfan_b0", {}, 3.90, 0.61),
+        ("efficientfan_b0", {"kernel": 4}, 4.78, 0.89),
+        ("teacher_resnet50", {}, 34.0, 7.29),
+        ("teacher_efficientnet_b7", {}, 66.9, 8.2),
+    ],
+)
+def test_size_and_cost_are_those_counted_for_the_papers(name, options, parameters, macs):
+    network = build_on_meta(name, **options)
+    with torch.device("meta"):
+        summary = summarise(network, 256)
+    assert summary.parameters / 1e6 == pytest.approx(parameters, abs=0.02)
+    assert summary.macs / 1e9 == pytest.approx(macs, abs=0.007 if macs < 8 else 0.05)
+    assert network.training  # counting leaves the mode as it was
+
+
+@pytest.mark.parametrize("name", [*list_networks(), "timm/resnet18"])
+def test_every_network_keeps_the_contract(name):
+    network = build_on_meta(name, n_landmarks=5)
+    output = network(torch.zeros(2, 3, 96, 96, device="meta"))
+    assert output.heatmaps.shape == (2, 5, 96 // network.stride, 96 // network.stride)
+    assert tuple(f.shape[1] for f in output.features) == network.feature_channels
+    assert [f.shape[2] for f in output.features] == [3, 6, 12, 24]
+    assert network.encoder.stride == 32
+    assert network.stride == 4
+
+
+@pytest.mark.parametrize(("stages", "kernel"), [(1, 2), (2, 4), (4, 4), (3, 2)])
+def test_stages_and_kernel_of_the_decoder(stages, kernel):
+    network = build_on_meta("mobilefan_050", stages=stages, kernel=kernel, decoder_channels=24)
+    output = network(torch.zeros(1, 3, 64, 64, device="meta"))
+    assert [f.shape[1:] for f in output.features[1:]] == [(24, 4 * 2**s, 4 * 2**s) for s in range(stages)]
+
+
+def test_a_face_does_not_depend_on_its_batch():
+    torch.manual_seed(0)
+    network = build_network("mobilefan_050", 5).eval()
+    images = torch.randn(3, 3, 64, 64)
+    with torch.no_grad():
+        together, alone = network(images).heatmaps[1], network(images[1:2]).heatmaps[0]
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-7)
+
+
+def test_the_integral_heads_maps_are_not_negative():
+    torch.manual_seed(0)
+    network = build_network("mobilefan_050", 5, head="integral")
+    heatmaps = network(torch.randn(2, 3, 64, 64)).heatmaps
+    assert heatmaps.min() == 0
+    assert heatmaps.max() > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("mobilefun", {}, "unknown network 'mobilefun'; known are mobilefan, .* and timm/ENCODER"),
+        ("timm/mobilenetv2_10", {}, "timm has no encoder 'mobilenetv2_10'; similar: .*mobilenetv2_100"),
+        ("timm/none_such", {}, "timm has no encoder 'none_such'; similar: see timm.list_models"),
+        ("mobilefan", {"width": 2}, "network 'mobilefan': .*width"),
+        ("mobilefan", {"head": "tail"}, "unknown head 'tail'; known are heatmap, integral"),
+        ("mobilefan_050", {"kernel": 3}, "kernel is 2 or 4, not 3"),
+        ("mobilefan_050", {"stages": 0}, "at least one stage"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(name, options, message):
+    with pytest.raises(InputError, match=message):
+        build_on_meta(name, **options)
+
+
+# ImageNet weights
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    import timm
+
+    create = timm.create_model
+
+    def without_network(name, pretrained=False, **options):
+        if pretrained:
+            raise OSError("no route to the hub")
+        return create(name, pretrained=False, **options)
+
+    monkeypatch.setattr(timm, "create_model", without_network)
+
+
+def test_imagenet_weights_that_cannot_be_had_are_an_error(offline):
+    with pytest.raises(MissingDependencyError, match=r"mobilenetv2_050.*no route to the hub.*init=scratch"):
+        build_network("mobilefan_050", 5, init="imagenet")
+
+
+def test_auto_starts_from_scratch_and_says_so(offline, caplog):
+    with caplog.at_level(logging.WARNING):
+        build_network("mobilefan_050", 5, init="auto")
+    assert "mobilenetv2_050: ImageNet weights cannot be had here; it starts from scratch" in caplog.text
+
+
+# Checkpoints
+
+
+def spec(**changes):
+    fields = {
+        "name": "small", "schema": get_schema("five"),
+        "network": {"name": "mobilefan_050", "decoder_channels": 16},
+        "input_size": 64, "stride": 4, "crop_margin": 0.25, "decoder": {"name": "quarter"},
+    }  # fmt: skip
+    return ModelSpec(**{**fields, **changes})
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    network = build_network("mobilefan_050", 5, decoder_channels=16)
+    network(torch.randn(2, 3, 64, 64))  # batch statistics that are not those of a new network
+    return network.eval()
+
+
+@pytest.fixture
+def checkpoint(tmp_path, network):
+    save_checkpoint(tmp_path / "small.safetensors", network, spec())
+    return tmp_path / "small.safetensors"
+
+
+def test_a_checkpoint_brings_back_network_and_spec(checkpoint, network):
+    loaded, its_spec = load_checkpoint(checkpoint)
+    assert its_spec.to_json() == spec().to_json()
+    assert not loaded.training
+    state, expected = loaded.state_dict(), network.state_dict()
+    assert state.keys() == expected.keys()
+    assert all(torch.equal(state[name], expected[name]) for name in expected)
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(loaded(images).heatmaps, network(images).heatmaps)
+
+
+def test_a_missing_checkpoint_is_one_line(tmp_path):
+    with pytest.raises(InputError, match=r"none\.safetensors: cannot be read"):
+        load_checkpoint(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.0001, 0.5, 0.999])
+def test_half_a_checkpoint_is_refused(checkpoint, share):
+    content = checkpoint.read_bytes()
+    checkpoint.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(InputError, match=r"small\.safetensors: is not a whole safetensors file"):
+        load_checkpoint(checkpoint)
+
+
+def test_a_pickle_is_refused_unread(tmp_path):
+    path = tmp_path / "evil.safetensors"
+    torch.save({"weights": torch.zeros(2)}, path)
+    with pytest.raises(InputError, match="is not a whole safetensors file"):
+        load_checkpoint(path)
+
+
+def test_somebody_elses_safetensors_are_refused(tmp_path):
+    path = tmp_path / "other.safetensors"
+    save_file({"weight": torch.zeros(2)}, path)
+    with pytest.raises(InputError, match=r"other\.safetensors: holds no efficientfan\.spec"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"network": {"name": "mobilefan_050", "decoder_channels": 32}},
+        {"network": {"name": "mobilefan", "decoder_channels": 16}},
+        {"schema": get_schema("aflw19")},
+    ],
+)
+def test_weights_that_do_not_fit_their_spec_are_refused(tmp_path, network, changes):
+    path = tmp_path / "unfit.safetensors"
+    save_checkpoint(path, network, spec(**changes))
+    with pytest.raises(InputError, match=r"unfit\.safetensors: its weights do not fit its own spec"):
+        load_checkpoint(path)
+
+
+# torchvision
+
+
+def run(code):
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120
+    )
+
+
+def test_the_guard_declares_operators_exactly_where_torchvision_lacks_them():
+    plain = run("import torchvision")
+    guarded = run(
+        "from efficientfan.models.torchvision_guard import declare_torchvision_operators as declare\n"
+        "first = declare()\n"
+        "import torch, torchvision\n"
+        "torch.ops.torchvision.nms\n"
+        "print(first, declare())"
+    )
+    assert guarded.returncode == 0, guarded.stderr
+    assert guarded.stdout.split() == [str(plain.returncode != 0), "False"]

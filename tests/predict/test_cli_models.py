@@ -1,0 +1,116 @@
+import hashlib
+import sys
+from dataclasses import replace
+
+import pytest
+
+from efficientfan import weights
+from efficientfan.cli.main import main
+from efficientfan.errors import InputError
+from efficientfan.predict.doctor import examine
+from efficientfan.predict.fetch import FETCHABLE, cache_dir
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["efficientfan", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return exit_.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def packaged(monkeypatch, tmp_path, model_file):
+    """A package whose only model is the tiny one, and whose default it is."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    (folder / "tiny.onnx").write_bytes(model_file.read_bytes())
+    (folder / "index.json").write_text('{"default": "tiny"}')
+    monkeypatch.setattr(weights, "_FOLDER", folder)
+    return folder
+
+
+def test_models_by_name_alias_and_path(packaged, model_file):
+    assert weights.list_models() == ["tiny"]
+    assert weights.find_model("default") == weights.find_model("tiny") == packaged / "tiny.onnx"
+    assert weights.find_model(model_file) == weights.find_model(str(model_file)) == model_file
+    with pytest.raises(InputError, match=r"huge: no such model file, .* packaged are default, tiny"):
+        weights.find_model("huge")
+
+
+def test_the_index_names_packaged_models_only():
+    assert set(weights.aliases()) == {"default"}
+    if weights.list_models():
+        assert set(weights.aliases().values()) <= set(weights.list_models())
+
+
+def test_list_states_the_licence(run, packaged):
+    assert run("models", "list")[:2] == (0, "tiny (default): ibug68, 32 px; licence: Apache-2.0\n")
+
+
+def test_show_a_model(run, packaged):
+    code, out, _ = run("models", "show", "default")
+    assert code == 0
+    table = {line[:15].strip(): line[15:] for line in out.splitlines()}
+    assert table["landmarks"] == "68, ibug68"
+    assert table["crop"] == "32 px, margin 0.25, stride 4"
+    assert table["licence"] == "Apache-2.0"
+    assert table["training data"] == "none"
+
+
+def test_show_what_is_neither_model_nor_network(run, packaged, tmp_path):
+    code, _, err = run("models", "show", "none.onnx")
+    assert code == 2
+    assert "none.onnx" in err
+    (tmp_path / "text.onnx").write_text("hello")
+    code, _, err = run("models", "show", tmp_path / "text.onnx")
+    assert code == 2
+    assert "text.onnx" in err
+
+
+def test_show_without_the_train_extra_says_what_to_install(run, packaged, monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientfan.models", None)
+    code, _, err = run("models", "show", "mobilefan")
+    assert code == 2
+    assert "pip install 'efficientfan[train]'" in err
+
+
+def test_show_a_named_network(run, packaged):
+    pytest.importorskip("torch")
+    code, out, _ = run("models", "show", "mobilefan_050")
+    assert code == 0
+    assert "parameters" in out
+    assert "256 x 256 pixels, 68 landmarks" in out
+
+
+def test_fetch_from_a_file(run, tmp_path, monkeypatch):
+    content = b"published"
+    known = replace(FETCHABLE["yunet"], sha256=hashlib.sha256(content).hexdigest())
+    monkeypatch.setitem(FETCHABLE, "yunet", known)
+    (tmp_path / "copy.onnx").write_bytes(content)
+    code, out, err = run("models", "fetch", "yunet", "--file", tmp_path / "copy.onnx")
+    assert (code, out.strip()) == (0, str(cache_dir() / known.file_name))
+    assert "licence MIT" in err
+    (tmp_path / "copy.onnx").write_bytes(b"else")
+    assert run("models", "fetch", "yunet", "--file", tmp_path / "copy.onnx")[0] == 2
+
+
+def test_doctor_finds_all_well(run, packaged):
+    code, out, _ = run("doctor")
+    assert code == 0
+    assert "BAD" not in out
+    assert "self-test" in out
+
+
+def test_doctor_finds_what_is_broken(run, packaged):
+    (packaged / "tiny.onnx").write_bytes(b"broken")
+    path = cache_dir() / FETCHABLE["yunet"].file_name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"broken")
+    assert {finding.name for finding in examine() if not finding.good} == {"detector yunet", "self-test"}
+    assert run("doctor")[0] == 1

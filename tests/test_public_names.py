@@ -1,0 +1,43 @@
+import subprocess
+import sys
+
+import pytest
+
+import efficientfan
+
+
+def test_every_public_name_is_there_and_listed():
+    for name in efficientfan.__all__:
+        assert getattr(efficientfan, name) is not None
+        assert name in dir(efficientfan)
+
+
+def test_lazy_names_are_the_real_ones():
+    from efficientfan.predict.loading import load
+    from efficientfan.structures import Face
+
+    assert efficientfan.load is load
+    assert efficientfan.Face is Face
+
+
+def test_unknown_names_fail_as_usual():
+    with pytest.raises(AttributeError, match="has no attribute 'unload'"):
+        efficientfan.unload  # noqa: B018
+
+
+def loaded_after(code):
+    """Which of the heavy packages a fresh interpreter holds after running `code`."""
+    heavy = "('cv2', 'onnxruntime', 'PIL', 'torch', 'matplotlib', 'scipy', 'h5py', 'pydantic', 'lightning')"
+    check = f"{code}\nimport sys\nprint([name for name in {heavy} if name in sys.modules])"
+    return subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    assert loaded_after("import efficientfan") == "[]"
+
+
+def test_prediction_needs_no_torch():
+    core = "import efficientfan, efficientfan.cli.main, efficientfan.predict, efficientfan.predict.doctor"
+    assert loaded_after(f"{core}\nefficientfan.load") == "['cv2', 'onnxruntime', 'PIL']"

@@ -1,0 +1,308 @@
+"""Recipes: inheritance, overrides, faults in one line, and every packaged one builds and takes a step."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+import yaml
+from typer.testing import CliRunner
+
+from efficientfan.cli.main import app
+from efficientfan.codec import build_decoder
+from efficientfan.data.catalog import get_dataset
+from efficientfan.distill import teacher as teacher_module
+from efficientfan.errors import InputError
+from efficientfan.losses import Batch, Prediction
+from efficientfan.recipes import list_recipes, load_recipe
+from efficientfan.recipes.load import recipe_from_dict
+from efficientfan.schema import get_schema
+from efficientfan.train.build import build_objective, build_spec, build_student
+
+SMALL = "data: {train: [{dataset: 300w}]}\n"
+DATASETS = ("300w", "wflw", "cofw", "aflw")
+
+
+def write(folder, **files):
+    for name, text in files.items():
+        path = folder / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder
+
+
+# Inheritance
+
+
+def test_a_recipe_lies_upon_its_bases_section_by_section(tmp_path):
+    write(
+        tmp_path,
+        one=SMALL + "about: the first\ntrain: {epochs: 5, lr: 0.1}\nmodel: {input_size: 128}\n",
+        two="train: {lr: 0.2, batch_size: 4}\naugmentation: {rotation: 10}\n",
+        mine="base: [one.yaml, two.yaml]\ntrain: {batch_size: 2}\nmodel: {margin: 0.1}\n",
+    )
+    recipe = load_recipe(tmp_path / "mine.yaml")
+    assert (recipe.train.epochs, recipe.train.lr, recipe.train.batch_size) == (5, 0.2, 2)
+    assert (recipe.model.input_size, recipe.model.margin, recipe.augmentation.rotation) == (128, 0.1, 10)
+    assert (recipe.name, recipe.about) == ("mine", "")  # a name and a story are not inherited
+
+
+def test_bases_inherit_too_and_are_found_from_where_they_are_named(tmp_path):
+    write(tmp_path, **{"deep/one": SMALL, "deep/two": "base: one.yaml\ntrain: {epochs: 3}\n"})
+    write(tmp_path, mine="base: deep/two.yaml\nname: my own\n")
+    recipe = load_recipe(tmp_path / "mine.yaml")
+    assert (recipe.name, recipe.train.epochs) == ("my own", 3)
+
+
+def test_a_packaged_recipe_can_be_a_base(tmp_path):
+    write(tmp_path, mine="base: 300w/mobilefan\ntrain: {epochs: 1}\n")
+    recipe = load_recipe(tmp_path / "mine.yaml")
+    assert recipe == load_recipe("300w/mobilefan", ["train.epochs=1", "name=mine", "about=''"])
+
+
+def test_lists_are_replaced_and_another_kind_starts_afresh(tmp_path):
+    write(
+        tmp_path,
+        one=SMALL
+        + "model: {decoder: {name: dark, sigma: 2}}\n"
+        + "objective: {heatmap: {kind: awing, sigma: 2}}\n"
+        + "train: {milestones: [0.1, 0.2]}\n",
+        mine="base: one.yaml\nmodel: {decoder: {name: quarter}}\nobjective: {heatmap: {sigma: 3}}\n"
+        "train: {milestones: [0.5]}\n",
+    )
+    recipe = load_recipe(tmp_path / "mine.yaml")
+    assert recipe.model.decoder == {"name": "quarter"}
+    assert (recipe.objective.heatmap.kind, recipe.objective.heatmap.sigma) == ("awing", 3)
+    assert recipe.train.milestones == [0.5]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"a": "base: a.yaml\n"},
+        {"a": "base: b.yaml\n", "b": "base: a.yaml\n"},
+        {"a": "base: sub/b.yaml\n", "sub/b": "base: ../a.yaml\n"},
+    ],
+)
+def test_a_recipe_that_inherits_itself_is_refused(tmp_path, files):
+    write(tmp_path, **files)
+    with pytest.raises(InputError, match=r"inherits itself: .* -> "):
+        load_recipe(tmp_path / "a.yaml")
+
+
+# Overrides
+
+
+def test_overrides_replace_values_and_reach_into_lists():
+    recipe = load_recipe(
+        "300w/mobilefan_fa_fs",
+        [
+            "train.epochs=5",
+            "distill.terms.1.weight=0.5",
+            "data.root=/data",
+            "model.decoder={name: dark, sigma: 1}",
+        ],
+    )
+    assert recipe.train.epochs == 5
+    assert [term.weight for term in recipe.distill.terms] == [0.01, 0.5]
+    assert str(recipe.data.root) == "/data"
+    assert recipe.model.decoder == {"name": "dark", "sigma": 1}
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.epochs", "write KEY=VALUE"),
+        ("train.epochs=0", "train.epochs: Input should be greater than or equal to 1"),
+        ("train.epoch=5", "train.epoch: Extra inputs are not permitted"),
+        ("train.epochs=many", "train.epochs: Input should be a valid integer"),
+        ("train.epochs={a: ", "its value is not YAML"),
+        ("distill.terms.7.weight=1", "'7' is not an index below 2"),
+        ("name.first=x", "'name' holds no section"),
+        ("base=300w/mobilefan", "base: Extra inputs are not permitted"),
+        ("objective.heatmap=null", "an objective needs a heatmap or a coordinate part"),
+        ("objective.coordinate={kind: wing}", "needs a decoder with a gradient; 'quarter' has none"),
+        ("data.validation={dataset: 300w}", "give either data.holdout or data.validation"),
+        ("distill.terms.0.kind=fsp", "unknown distillation term 'fsp'; known are fa, fs"),
+        ("distill.terms.0.kind=fs", "terms of the same kind need a name each"),
+        ("distill.terms=[]", "at least 1 item"),
+        ("distill.teacher=[1]", "distill.teacher: Input is not a valid path"),
+        ("augmentation.flip=2", "flip is a probability, not 2"),
+    ],
+)
+def test_what_a_recipe_cannot_say_is_one_line(override, message):
+    with pytest.raises(InputError) as caught:
+        load_recipe("300w/mobilefan_fa_fs", [override])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1", "is not YAML"),
+        ("- 1", "a recipe is a table of sections, not list"),
+        ("base: 3", "base names a recipe, or a list of them"),
+        ("base: nowhere", "neither a readable file nor one of"),
+        ("train: {epochs: 3}", "data: Field required"),
+        ("train: 3\n" + SMALL, "train: Input should be"),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_one_line(tmp_path, text, message):
+    write(tmp_path, mine=text)
+    with pytest.raises(InputError, match=message):
+        load_recipe(tmp_path / "mine.yaml")
+
+
+def test_an_unknown_recipe_is_one_line():
+    with pytest.raises(InputError, match=r"no recipe '300w/mobilefun'.*recipes list"):
+        load_recipe("300w/mobilefun")
+
+
+def test_terms_of_one_kind_can_have_names_of_their_own():
+    terms = [{"kind": "cwd"}, {"kind": "cwd", "name": "cwd_stage", "levels": ["stage3"]}]
+    recipe = load_recipe(
+        "300w/mobilefan", [f"distill={yaml.safe_dump({'terms': terms}, default_flow_style=True)}"]
+    )
+    assert [term.name for term in recipe.distill.terms] == ["cwd", "cwd_stage"]
+
+
+# The packaged recipes
+
+
+def test_every_data_set_has_every_published_row():
+    students = [f"{s}{t}" for s in ("mobilefan", "mobilefan_050") for t in ("", "_fa", "_fs", "_fa_fs")]
+    students += [f"efficientfan{t}" for t in ("", "_fa", "_ps", "_fa_ps")]
+    rows = [*students, "teacher_resnet50", "teacher_efficientnet_b7"]
+    assert {f"{dataset}/{row}" for dataset in DATASETS for row in rows} <= set(list_recipes())
+
+
+def test_a_written_recipe_is_the_same_recipe(tmp_path):
+    for name in ("wflw/efficientfan_fa_ps", "mobilefan_128"):
+        recipe = load_recipe(name)
+        write(tmp_path, copy=yaml.safe_dump(recipe.model_dump(mode="json", by_alias=True)))
+        assert load_recipe(tmp_path / "copy.yaml") == recipe
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_a_packaged_recipe_fits_its_data_and_tells_its_story(name):
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert recipe.about
+    k = get_schema(recipe.data.schema_name).n_landmarks
+    for source in recipe.data.train:
+        info = get_dataset(source.dataset)
+        assert source.split in info.splits
+        assert get_schema(info.schema).n_landmarks == k
+    build_decoder(stride=4, **recipe.model.decoder)
+    folder = name.partition("/")[0]
+    if folder in DATASETS:
+        assert [source.dataset for source in recipe.data.train] == [folder]
+        assert recipe.data.boxes == ("supplied" if folder in ("wflw", "aflw") else "tight")
+
+
+def test_a_teacher_and_its_students_see_the_same_crops():
+    for name in list_recipes():
+        recipe = load_recipe(name)
+        if recipe.distill is not None:
+            teacher = load_recipe(recipe.about.rpartition("Teacher: ")[2].removesuffix("."))
+            assert teacher.data == recipe.data
+            assert (teacher.model.input_size, teacher.model.margin, teacher.model.decoder) == (
+                recipe.model.input_size, recipe.model.margin, recipe.model.decoder,
+            )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Work:
+    """What makes a recipe's step differ from another's."""
+
+    recipe: str
+    network: str
+    objective: str
+    terms: str
+
+
+def distinct_work():
+    """The first recipe of each kind of step: data sets and schedules make no difference to it."""
+    found = {}
+    for name in list_recipes():
+        recipe = load_recipe(name)
+        terms = "" if recipe.distill is None else repr(recipe.distill.terms)
+        work = Work(name, recipe.model.network, repr(recipe.objective), terms)
+        found.setdefault((work.network, work.objective, work.terms), work)
+    return list(found.values())
+
+
+@pytest.fixture(scope="module")
+def teachers():
+    """Each teacher network is built once, and stands in for its checkpoint."""
+    built = {}
+
+    def load(path):
+        name = path.stem
+        if name not in built:
+            recipe = small(f"300w/{name}")
+            torch.manual_seed(0)
+            network = build_student(recipe)
+            built[name] = network.eval(), build_spec(recipe, network)
+        return built[name]
+
+    return load
+
+
+def small(name, *overrides):
+    return load_recipe(name, ["model.input_size=64", "model.init=scratch", *overrides])
+
+
+@pytest.mark.parametrize("work", distinct_work(), ids=lambda work: work.recipe)
+def test_every_kind_of_recipe_builds_and_takes_a_step(work, teachers, monkeypatch):
+    monkeypatch.setattr(teacher_module, "load_checkpoint", teachers)
+    overrides = []
+    if work.terms:
+        teacher = "teacher_efficientnet_b7" if "efficient" in work.network else "teacher_resnet50"
+        overrides = [f"distill.teacher=/{teacher}.safetensors"]
+    recipe = small(work.recipe, *overrides)
+    torch.manual_seed(0)
+    student = build_student(recipe)
+    spec = build_spec(recipe, student)
+    objective = build_objective(recipe, student, spec)
+    decoder = build_decoder(stride=spec.stride, **recipe.model.decoder)
+
+    k = spec.schema.n_landmarks
+    batch = Batch(torch.randn(2, 3, 64, 64), 64 * torch.rand(2, k, 2), torch.ones(2, k))
+    weights = [*student.parameters(), *objective.parameters()]
+    optimiser = torch.optim.SGD(weights, lr=1.0)
+    head = student.head.conv.weight.detach().clone()
+    output = student(batch.images)
+    parts = objective(Prediction(output, decoder(output.heatmaps)[0]), batch)
+    torch.stack(list(parts.values())).sum().backward()
+    optimiser.step()
+
+    distilled = {f"distill/{term.name}" for term in recipe.distill.terms} if recipe.distill else set()
+    assert {name for name in parts if name.startswith("distill/")} == distilled
+    assert all(part.isfinite() for part in parts.values())
+    assert all(w.grad is not None and w.isfinite().all() for w in weights)
+    assert (student.head.conv.weight != head).any()
+
+
+# The command
+
+
+def test_recipes_list_and_show():
+    run = CliRunner().invoke(app, ["recipes", "list", "wflw/mobilefan_050"])
+    assert run.exit_code == 0
+    lines = run.output.splitlines()
+    assert len(lines) == 4
+    assert lines[0].split(None, 1) == ["wflw/mobilefan_050", "MobileFAN (0.5) alone, on WFLW"]
+
+
+def test_what_show_prints_is_a_recipe():
+    run = CliRunner().invoke(app, ["recipes", "show", "300w/efficientfan_ps", "--set", "train.epochs=7"])
+    assert run.exit_code == 0
+    assert "# inherits parts/efficientfan: EfficientFAN (Gao" in run.output
+    shown = recipe_from_dict(yaml.safe_load(run.output))
+    assert shown == load_recipe("300w/efficientfan_ps", ["train.epochs=7"])
+
+
+def test_show_passes_a_fault_on():
+    run = CliRunner().invoke(app, ["recipes", "show", "300w/mobilefan", "--set", "train.epoch=7"])
+    assert isinstance(run.exception, InputError)

@@ -1,0 +1,110 @@
+import dataclasses
+import json
+
+import pytest
+
+from efficientfan.errors import InputError
+from efficientfan.schema import get_schema
+from efficientfan.spec import ModelSpec
+
+
+def make_spec(**changes):
+    return ModelSpec(
+        **{
+            "name": "tiny",
+            "network": {"name": "mobilefan", "kernel": 4},
+            "schema": get_schema("ibug68"),
+            "input_size": 128,
+            "stride": 4,
+            "crop_margin": 0.25,
+            "decoder": {"name": "softargmax"},
+            "mean": (0.1, 0.2, 0.3),
+            "std": (0.4, 0.5, 0.6),
+            "score_threshold": 0.3,
+            "licence": "research only",
+            "training_data": "drawn faces",
+            "metrics": {"val_nme": 0.041},
+            "provenance": {"recipe": {"train": {"epochs": 3}}, "note": "größer"},
+            "code_version": "0.1.0",
+            **changes,
+        }
+    )
+
+
+def edited(**changes):
+    table = json.loads(make_spec().to_json())
+    table.update(changes)
+    return json.dumps({key: value for key, value in table.items() if value != "drop"})
+
+
+def test_round_trip():
+    spec = make_spec()
+    text = spec.to_json()
+    assert "\n" not in text
+    read = ModelSpec.from_json(text)
+    for field in dataclasses.fields(ModelSpec):
+        if field.name != "schema":
+            assert getattr(read, field.name) == getattr(spec, field.name), field.name
+    assert read.schema.to_dict() == spec.schema.to_dict()
+    assert read.to_json() == text
+
+
+def test_heatmap_size():
+    assert make_spec().heatmap_size == 32
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "3",
+        edited(name="drop"),
+        edited(schema="drop"),
+        edited(colour="red"),
+        edited(schema=[]),
+        edited(name=3),
+        edited(licence=None),
+        edited(network="mobilefan"),
+        edited(decoder=None),
+        edited(metrics=[]),
+        edited(stride=True),
+        edited(input_size=128.0),
+        edited(score_threshold="high"),
+        edited(mean=["a", "b", "c"]),
+        edited(mean=1),
+        edited(mean=[0.5, 0.5]),
+        edited(std=[1, 1, 0]),
+        edited(input_size="128"),
+        edited(input_size=130),
+        edited(crop_margin=-1),
+        edited(crop_margin=None),
+    ],
+)
+def test_a_damaged_spec_is_an_error_that_names_its_file(text):
+    with pytest.raises(InputError, match=r"face\.onnx: its model spec is damaged"):
+        ModelSpec.from_json(text, where="face.onnx")
+
+
+@pytest.mark.parametrize("version", [2, None, "drop"])
+def test_another_format_asks_for_an_upgrade(version):
+    with pytest.raises(InputError, match=r"face\.onnx: .*upgrade efficientfan"):
+        ModelSpec.from_json(edited(format=version), where="face.onnx")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"input_size": 130}, "multiple of the stride 4"),
+        ({"input_size": 0}, "multiple of the stride"),
+        ({"stride": 0}, "multiple of the stride"),
+        ({"crop_margin": -1.0}, "crop_margin must be > -1"),
+        ({"mean": (0.5,)}, "three values each"),
+        ({"std": (1.0, 1.0, 0.0)}, "std > 0"),
+    ],
+)
+def test_impossible_values(changes, message):
+    with pytest.raises(InputError, match=message):
+        make_spec(**changes)
