@@ -1,4 +1,4 @@
-"""`ModelSpec`: what travels with the weights, so that nobody has to guess a crop, a normalisation or a licence."""
+"""`ModelSpec`: what travels with the weights, so that nobody guesses a crop, a normalisation or a licence."""
 
 from __future__ import annotations
 
@@ -106,8 +106,8 @@ class ModelSpec:
             table["schema"] = LandmarkSchema.from_dict(table["schema"])
             table["mean"], table["std"] = tuple(map(float, table["mean"])), tuple(map(float, table["std"]))
             for key, kind in _KINDS.items():
-                if isinstance(table.get(key), bool) or not isinstance(table.get(key), kind):
-                    raise TypeError(f"{key} is {table.get(key)!r}")
+                if key in table and (isinstance(table[key], bool) or not isinstance(table[key], kind)):
+                    raise TypeError(f"{key} is {table[key]!r}")
             return cls(**table)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{where}: its model spec is damaged ({error})") from error

@@ -97,6 +97,8 @@ class DarkDecoder(Decoder):
         sigma: standard deviation in cells of the smoothing; the paper takes that of the targets. 0 turns it off.
     """
 
+    kernel: Tensor
+
     def __init__(self, stride: int, sigma: float = 0.0) -> None:
         super().__init__(stride)
         radius = round(3 * sigma)

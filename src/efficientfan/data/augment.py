@@ -98,7 +98,8 @@ def _colour(crop: Array, rng: np.random.Generator) -> Array:
 
 
 def _blur(crop: Array, rng: np.random.Generator) -> Array:
-    return np.asarray(cv2.GaussianBlur(crop, (0, 0), rng.uniform(0.004, 0.015) * len(crop)))
+    sigma = max(0.4, rng.uniform(0.004, 0.015) * len(crop))  # less than 0.4 pixels cannot be seen
+    return np.asarray(cv2.GaussianBlur(crop, (0, 0), sigma))
 
 
 def _low_resolution(crop: Array, rng: np.random.Generator) -> Array:

@@ -38,8 +38,9 @@ class Encoder(nn.Module):
     def __init__(self, name: str, init: Initialisation = "scratch", **options: Any) -> None:
         super().__init__()
         self.backbone = _create(name, init, options)
-        self.channels: int = self.backbone.feature_info.channels()[-1]
-        self.stride: int = self.backbone.feature_info.reduction()[-1]
+        features: Any = self.backbone.feature_info  # timm's own table, not a tensor
+        self.channels: int = features.channels()[-1]
+        self.stride: int = features.reduction()[-1]
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) normalised RGB to (N, channels, H / stride, W / stride)."""

@@ -30,7 +30,7 @@ from efficientfan.spec import ModelSpec
 from efficientfan.structures import Annotation
 from efficientfan.version import __version__
 
-__all__ = ["Faces", "build_faces", "build_objective", "build_spec", "build_student"]
+__all__ = ["Faces", "build_faces", "build_objective", "build_spec", "build_student", "with_metrics"]
 
 
 @dataclass(frozen=True)

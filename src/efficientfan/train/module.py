@@ -63,7 +63,8 @@ class LandmarkModule(lightning.LightningModule):
 
     def validation_step(self, sample: dict[str, Tensor], index: int) -> None:
         points, _ = self(sample["crop"])
-        self.validated.append(tuple(t.float().cpu().numpy() for t in (points, sample["points"], sample["weights"])))
+        found, truth, weights = (t.float().cpu().numpy() for t in (points, sample["points"], sample["weights"]))
+        self.validated.append((found, truth, weights))
 
     def on_validation_epoch_end(self) -> None:
         points, truth, weights = (np.concatenate(part) for part in zip(*self.validated, strict=True))
