@@ -83,6 +83,11 @@ class ModelSpec:
         """Side of the heatmaps in cells."""
         return self.input_size // self.stride
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what the deployed model gives, in their order: `visibility` where its network has that head."""
+        return ("points", "scores", "visibility") if self.network.get("visibility") else ("points", "scores")
+
     def to_json(self) -> str:
         """The spec as one line of JSON; `from_json` reads it."""
         table = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}

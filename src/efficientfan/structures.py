@@ -14,12 +14,16 @@ from efficientfan.errors import InputError
 from efficientfan.geometry import as_boxes, box_of_points
 from efficientfan.schema import LandmarkSchema
 
-__all__ = ["Annotation", "Face", "UNLABELLED", "OCCLUDED", "VISIBLE"]
+__all__ = ["Annotation", "Face", "UNLABELLED", "OCCLUDED", "VISIBLE", "VISIBILITY_CLASSES"]
 
 Array = NDArray[Any]
 
 UNLABELLED, OCCLUDED, VISIBLE = 0, 1, 2
 """Visibility flags, as in COCO: not labelled, labelled but covered, labelled and visible."""
+
+VISIBILITY_CLASSES = ("visible", "covered", "turned_away")
+"""What a network with a visibility head tells apart, in the order of its output: seen, behind something else
+(a hand, hair, another face), and on the side of the head that is turned from the camera."""
 
 
 @dataclass(frozen=True)
@@ -75,16 +79,21 @@ class Face:
         points: (K, 2) float32, (x, y) in image pixels, 0-based, pixel centres at integers.
         scores: (K,) float32 in [0, 1], how sure the network is of each landmark.
         schema: what the K landmarks are.
+        visibility: (K, 3) float32, probabilities of `VISIBILITY_CLASSES`; None where the model does not tell.
     """
 
     box: Array
     points: Array
     scores: Array
     schema: LandmarkSchema
+    visibility: Array | None = None
 
     def __post_init__(self) -> None:
         k = self.schema.n_landmarks
-        for name, shape in (("box", (4,)), ("points", (k, 2)), ("scores", (k,))):
+        shapes: dict[str, tuple[int, ...]] = {"box": (4,), "points": (k, 2), "scores": (k,)}
+        if self.visibility is not None:
+            shapes["visibility"] = (k, len(VISIBILITY_CLASSES))
+        for name, shape in shapes.items():
             array = np.asarray(getattr(self, name), dtype=np.float32)
             if array.shape != shape:
                 raise InputError(f"Face.{name} must have shape {shape}, not {array.shape}")
@@ -99,14 +108,27 @@ class Face:
         """The points of a landmark (1, 2) or of a region (M, 2), by its name in the schema."""
         return np.asarray(self.points[self.schema.indices_of(name)])
 
+    @property
+    def unseen(self) -> Array:
+        """(K,) bool: landmarks that are rather covered or turned away than visible; none if nobody can tell."""
+        if self.visibility is None:
+            return np.zeros(len(self.points), dtype=bool)
+        return np.asarray(self.visibility.argmax(axis=1) != VISIBILITY_CLASSES.index("visible"))
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists and numbers, ready for JSON; pixels are rounded to 1/1000."""
-        return {
+        """Plain lists and numbers, ready for JSON; pixels are rounded to 1/1000.
+
+        `visibility` is among the keys only where the model tells it.
+        """
+        table = {
             "box": np.round(self.box.astype(float), 3).tolist(),
             "score": round(self.score, 4),
             "points": np.round(self.points.astype(float), 3).tolist(),
             "scores": np.round(self.scores.astype(float), 4).tolist(),
         }
+        if self.visibility is not None:
+            table["visibility"] = np.round(self.visibility.astype(float), 4).tolist()
+        return table
 
     def draw(self, image: Array) -> Array:
         """A copy of an H x W x 3 uint8 RGB image with this face drawn on it."""

@@ -107,7 +107,9 @@ def test_nan_is_no_agreement() -> None:
     assert not Parity(float("nan"), 0.0).within(1.0)
 
 
-def test_disagreement_leaves_nothing_behind(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disagreement_leaves_nothing_behind(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(onnx_export, "measure_parity", lambda *_: Parity(3.0, 0.0))
     with pytest.raises(EfficientFanError, match="disagrees with torch"):
         export_onnx(checkpoint, tmp_path / "model.onnx")

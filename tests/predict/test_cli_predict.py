@@ -200,9 +200,11 @@ def test_the_batch_size_changes_no_result(run, folder):
     assert len(outputs) == 1
 
 
-def test_photos_are_let_go(model_file, folder):
-    """However many photos there are, no more than a batch of them is held."""
-    predictor = load(model_file, detector="whole", threads=1, batch_size=2)
+@pytest.mark.parametrize(("batch_size", "pixels"), [(2, 10**9), (64, 2 * 160 * 120)])
+def test_photos_are_let_go(model_file, folder, monkeypatch, batch_size, pixels):
+    """However many photos there are, only those of one batch, or of so many pixels, are held."""
+    monkeypatch.setattr("efficientfan.predict.stream._PIXELS_AT_ONCE", pixels)
+    predictor = load(model_file, detector="whole", threads=1, batch_size=batch_size)
     photo = Photo(str(folder / "a.png"), "a.png")
     alive: list[weakref.ref] = []
     most = 0

@@ -14,6 +14,7 @@ from efficientfan.predict.detectors import (
     WholeImageDetector,
     YuNetDetector,
     build_detector,
+    haar,
 )
 from efficientfan.predict.detectors.base import shrink_to, suppress
 from efficientfan.predict.detectors.yunet import CORRECTION
@@ -40,6 +41,23 @@ def test_haar_finds_a_real_face(factor, mirrored):
 def test_haar_of_an_empty_picture_is_empty():
     assert len(HaarDetector().detect(np.zeros((90, 300, 3), np.uint8))) == 0
     assert len(HaarDetector().detect(np.zeros((1, 1, 3), np.uint8))) == 0
+
+
+def test_the_mirrored_search_comes_back_to_its_side(monkeypatch):
+    """A profile cascade that frames whatever begins at the white pixel, in the image and in its mirror."""
+    detector = HaarDetector()
+
+    def search(cascade, grey, *_):
+        y, x = (int(place[0]) for place in np.nonzero(grey))
+        found = [[x, y, x + 20, y + 20]] if cascade is detector._profile else []
+        return np.reshape(found, (-1, 4)).astype(float), np.arange(len(found), dtype=float)
+
+    monkeypatch.setattr(haar, "_search", search)
+    photo = np.zeros((80, 100, 3), np.uint8)
+    photo[40, 30] = 255
+    right, left = np.array([[30, 40, 50, 60]]), np.array([[11, 40, 31, 60]])
+    expected = np.concatenate([haar.PROFILE.apply(right), haar.PROFILE.mirrored().apply(left)]) - 0.5
+    assert np.allclose(detector.detect(photo).boxes, expected, atol=1e-4)
 
 
 def test_haar_without_cascades_says_what_to_install(monkeypatch):

@@ -80,7 +80,9 @@ def test_hold_out_is_fixed_and_disjoint(drawn_300w: Path) -> None:
 
 def test_schedules() -> None:
     steps = TrainConfig(schedule="steps", milestones=[0.5, 0.75], gamma=0.1, warmup_steps=4)
-    assert [learning_rate_factor(steps, s, 100) for s in (0, 3, 10, 50, 80)] == pytest.approx([0.25, 1, 1, 0.1, 0.01])
+    assert [learning_rate_factor(steps, s, 100) for s in (0, 3, 10, 50, 80)] == pytest.approx(
+        [0.25, 1, 1, 0.1, 0.01]
+    )
     cosine = TrainConfig(schedule="cosine", warmup_steps=0)
     assert [learning_rate_factor(cosine, s, 100) for s in (0, 50, 100)] == pytest.approx([1, 0.5, 0])
 
@@ -91,4 +93,4 @@ def test_validation_nme_measures_profiles_against_their_box(drawn_300w: Path) ->
     truth = np.zeros((1, 68, 2))
     truth[0, :, 0], truth[0, :, 1] = np.linspace(0, 40, 68), np.linspace(0, 90, 68)
     truth[0, 45] = np.nan  # the outer corner of the far eye is not labelled
-    assert validation_nme(truth + [0, 6], truth, spec) == pytest.approx(6 / np.sqrt(40 * 90))
+    assert validation_nme(truth + np.array([0, 6]), truth, spec) == pytest.approx(6 / np.sqrt(40 * 90))

@@ -26,8 +26,13 @@ def start(data: Path, out: Path, *arguments: str, **options: object) -> subproce
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SCRIPT.parent)}
     return subprocess.Popen(
         [sys.executable, str(SCRIPT), str(data), str(out), *arguments],
-        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True, **options,
-    )  # type: ignore[call-overload]  # fmt: skip
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        **options,
+    )  # type: ignore[call-overload]
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
@@ -110,7 +115,9 @@ def test_full_disk_leaves_the_former_checkpoint(drawn_300w: Path, undisturbed: P
     assert last.read_bytes() == before
 
 
-def test_resume_with_another_recipe_is_refused_and_shows_the_difference(drawn_300w: Path, undisturbed: Path) -> None:
+def test_resume_with_another_recipe_is_refused_and_shows_the_difference(
+    drawn_300w: Path, undisturbed: Path
+) -> None:
     with pytest.raises(InputError, match=r"another recipe[\s\S]*-  lr: 0.002[\s\S]*\+  lr: 0.1"):
         fit(tiny_recipe(drawn_300w, "train.lr=0.1"), undisturbed, resume=True)
 

@@ -43,16 +43,26 @@ def gradients(rank: int, world_size: int, data: Path, out: Path) -> None:
     student = build_student(recipe)
     spec = build_spec(recipe, student)
     # Batch norm's statistics are a process's own by design; fixed ones leave the rest to compare.
-    loss: nn.Module = Loss(LandmarkModule(student, build_objective(recipe, student, spec), spec, recipe.train)).eval()
+    loss: nn.Module = Loss(
+        LandmarkModule(student, build_objective(recipe, student, spec), spec, recipe.train)
+    ).eval()
     # Plain crops hold all 68 landmarks, so every process averages over equally many.
     faces = FaceCrops(load_dataset("300w", data, "train"), spec.schema, CropSpec(32, 0.25))
     sampler = ResumableBatchSampler(len(faces), 8 // world_size, rank=rank, world_size=world_size)
     samples = [faces[draw] for draw in next(iter(sampler))]
     if world_size > 1:
-        dist.init_process_group("gloo", init_method=f"file://{out}/rendezvous", rank=rank, world_size=world_size)
+        dist.init_process_group(
+            "gloo", init_method=f"file://{out}/rendezvous", rank=rank, world_size=world_size
+        )
         loss = nn.parallel.DistributedDataParallel(loss)
-    loss(*(torch.stack([sample[key] for sample in samples]) for key in ("crop", "points", "weights"))).backward()
-    found = {name.split("module.deployed.")[-1]: p.grad for name, p in loss.named_parameters() if p.grad is not None}
+    loss(
+        *(torch.stack([sample[key] for sample in samples]) for key in ("crop", "points", "weights"))
+    ).backward()
+    found = {
+        name.split("module.deployed.")[-1]: p.grad
+        for name, p in loss.named_parameters()
+        if p.grad is not None
+    }
     save_file(found, out / f"{world_size}_{rank}.safetensors")
     if world_size > 1:
         dist.destroy_process_group()

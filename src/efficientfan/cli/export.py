@@ -14,7 +14,9 @@ __all__ = ["export_command"]
 
 def export_command(
     checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file written by `efficientfan train`.")],
-    out: Annotated[Path | None, typer.Option(help="The file to write; the checkpoint's name with .onnx if not given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; the checkpoint's name with .onnx if not given.")
+    ] = None,
     target: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
     tolerance: Annotated[
         float, typer.Option(min=0.0, help="Largest distance of a point from torch's, in crop pixels.")
@@ -29,6 +31,8 @@ def export_command(
     try:
         from efficientfan.export import export_onnx
     except ModuleNotFoundError as error:
-        raise MissingDependencyError(f"export needs {error.name}: pip install 'efficientfan[train]'") from error
+        raise MissingDependencyError(
+            f"export needs {error.name}: pip install 'efficientfan[train]'"
+        ) from error
     report = export_onnx(checkpoint, out or checkpoint.with_suffix(".onnx"), tolerance=tolerance)
     print(f"{report.path}: {report.size_bytes / 1e6:.1f} MB; against torch, {report.parity}")

@@ -19,15 +19,23 @@ _ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "20000000000", 
 
 
 def train_command(
-    recipe: Annotated[str, typer.Argument(help="Name of a packaged recipe (`efficientfan recipes list`) or a .yaml file.")],
+    recipe: Annotated[
+        str, typer.Argument(help="Name of a packaged recipe (`efficientfan recipes list`) or a .yaml file.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/RECIPE if not given.")] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the recipe; may be given again."),
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the folder's last checkpoint, exactly where it was.")] = False,
-    devices: Annotated[str, typer.Option(help="Devices or processes of each machine: a number, or auto.")] = "auto",
-    nodes: Annotated[int, typer.Option(min=1, help="Machines; start one process on each with torchrun or SLURM.")] = 1,
+    resume: Annotated[
+        bool, typer.Option(help="Go on from the folder's last checkpoint, exactly where it was.")
+    ] = False,
+    devices: Annotated[
+        str, typer.Option(help="Devices or processes of each machine: a number, or auto.")
+    ] = "auto",
+    nodes: Annotated[
+        int, typer.Option(min=1, help="Machines; start one process on each with torchrun or SLURM.")
+    ] = 1,
 ) -> None:
     """Train a network as a recipe says: checkpoints, logs, pictures, and model.safetensors at the end.
 
@@ -61,4 +69,6 @@ def _recommend_allocator() -> None:
     missing = {name: value for name, value in _ALLOCATOR.items() if name not in os.environ}
     if missing and sys.platform == "linux":
         settings = " ".join(f"{name}={value}" for name, value in missing.items())
-        logging.getLogger(__name__).info("training on a processor is up to twice as fast with: env %s", settings)
+        logging.getLogger(__name__).info(
+            "training on a processor is up to twice as fast with: env %s", settings
+        )

@@ -3,5 +3,6 @@
 from efficientfan.losses.coordinate import CoordinateLoss
 from efficientfan.losses.heatmap import HeatmapLoss
 from efficientfan.losses.objective import Batch, Objective, Prediction, Term
+from efficientfan.losses.visibility import VisibilityLoss
 
-__all__ = ["Batch", "CoordinateLoss", "HeatmapLoss", "Objective", "Prediction", "Term"]
+__all__ = ["Batch", "CoordinateLoss", "HeatmapLoss", "Objective", "Prediction", "Term", "VisibilityLoss"]

@@ -21,11 +21,13 @@ class Batch:
         images: (N, 3, S, S) normalised RGB.
         points: (N, K, 2) true landmarks in crop pixels; 0 where unlabelled.
         weights: (N, K) weight of each landmark; 0 where it has no label.
+        visibility: (N, K) int64 indices in `VISIBILITY_CLASSES`, -1 where unknown; None if nobody asks.
     """
 
     images: Tensor
     points: Tensor
     weights: Tensor
+    visibility: Tensor | None = None
 
 
 @dataclass(frozen=True)

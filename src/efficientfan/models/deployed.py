@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
@@ -11,7 +11,21 @@ from efficientfan.models.network import LandmarkNet
 from efficientfan.models.preprocess import Normalise
 from efficientfan.spec import ModelSpec
 
-__all__ = ["DeployedNet"]
+__all__ = ["DeployedNet", "DeployedOutput"]
+
+
+class DeployedOutput(NamedTuple):
+    """What a crop is found to hold, float32; the names are those of `ModelSpec.outputs`.
+
+    Attributes:
+        points: (N, K, 2) crop pixels.
+        scores: (N, K) in [0, 1].
+        visibility: (N, K, 3) probabilities of `VISIBILITY_CLASSES`; None without that head.
+    """
+
+    points: Tensor
+    scores: Tensor
+    visibility: Tensor | None
 
 
 class DeployedNet(nn.Module):
@@ -24,6 +38,9 @@ class DeployedNet(nn.Module):
         self.network = network
         self.decoder = build_decoder(options.pop("name"), spec.stride, **options)
 
-    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, S, S, 3) uint8 RGB to points (N, K, 2), crop pixels, and scores (N, K) in [0, 1], float32."""
-        return cast("tuple[Tensor, Tensor]", self.decoder(self.network(self.normalise(crops)).heatmaps))
+    def forward(self, crops: Tensor) -> DeployedOutput:
+        """What (N, S, S, 3) uint8 RGB crops hold."""
+        output = self.network(self.normalise(crops))
+        points, scores = self.decoder(output.heatmaps)
+        visibility = None if output.visibility is None else output.visibility.float().softmax(dim=2)
+        return DeployedOutput(points, scores, visibility)

@@ -1,4 +1,4 @@
-"""Heads: the last decoder map to one heatmap per landmark."""
+"""Heads: the last decoder map to one heatmap per landmark, and the encoder's map to its visibility."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import cast
 
 from torch import Tensor, nn
 
-__all__ = ["HEADS", "HeatmapHead", "IntegralHead"]
+from efficientfan.structures import VISIBILITY_CLASSES
+
+__all__ = ["HEADS", "HeatmapHead", "IntegralHead", "VisibilityHead"]
 
 
 class HeatmapHead(nn.Module):
@@ -36,6 +38,28 @@ class IntegralHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(N, C, H, W) to heatmaps (N, K, H, W), not negative."""
         return cast(Tensor, self.rectify(self.norm(self.conv(features))))
+
+
+class VisibilityHead(nn.Module):
+    """Visible, covered or turned away, from the encoder's map: coarse, but it has seen the whole face.
+
+    A 1x1 convolution gives each landmark three logits in every cell, and how much to look there: its own
+    logits are their mean by the softmax of the latter (attention pooling, Ilse et al., ICML 2018). On purpose
+    not read at the landmark's peak: a landmark that is turned away has none.
+    """
+
+    def __init__(self, in_channels: int, n_landmarks: int) -> None:
+        super().__init__()
+        self.n_landmarks = n_landmarks
+        self.conv = nn.Conv2d(in_channels, n_landmarks * (1 + len(VISIBILITY_CLASSES)), 1)
+        nn.init.normal_(self.conv.weight, std=0.001)
+        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, C, h, w) to logits (N, K, 3) of `VISIBILITY_CLASSES`."""
+        cells = cast(Tensor, self.conv(features)).flatten(2).unflatten(1, (self.n_landmarks, -1))  # (N, K, 4, h*w)
+        attention = cells[:, :, :1].softmax(dim=3)
+        return (attention * cells[:, :, 1:]).sum(dim=3)
 
 
 HEADS: Mapping[str, Callable[[int, int], nn.Module]] = {"heatmap": HeatmapHead, "integral": IntegralHead}

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from efficientfan.models.decoder import UpsamplingDecoder
 from efficientfan.models.encoder import Encoder
+from efficientfan.models.head import VisibilityHead
 
 __all__ = ["LandmarkNet", "NetworkOutput"]
 
@@ -19,25 +20,34 @@ class NetworkOutput:
     Attributes:
         heatmaps: (N, K, H, W).
         features: the encoder's map, then each decoder stage's, coarse to fine: what distillation compares.
+        visibility: (N, K, 3) logits of `VISIBILITY_CLASSES`; None without that head.
     """
 
     heatmaps: Tensor
     features: tuple[Tensor, ...]
+    visibility: Tensor | None = None
 
 
 class LandmarkNet(nn.Module):
-    """Heatmaps of K landmarks from face crops.
+    """Heatmaps of K landmarks from face crops, and their visibility if it has a head for that.
 
     Attributes:
         stride: input pixels per heatmap cell.
         feature_channels: channels of each map in `NetworkOutput.features`.
     """
 
-    def __init__(self, encoder: Encoder, decoder: UpsamplingDecoder, head: nn.Module) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        decoder: UpsamplingDecoder,
+        head: nn.Module,
+        visibility: VisibilityHead | None = None,
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.head = head
+        self.visibility = visibility
         self.stride = encoder.stride // 2 ** len(decoder.stages)
         self.feature_channels = (encoder.channels, *([decoder.channels] * len(decoder.stages)))
 
@@ -45,4 +55,8 @@ class LandmarkNet(nn.Module):
         """(N, 3, S, S) normalised RGB; S is a multiple of the encoder's stride."""
         features = self.encoder(images)
         maps = self.decoder(features)
-        return NetworkOutput(heatmaps=self.head(maps[-1]), features=(features, *maps))
+        return NetworkOutput(
+            heatmaps=self.head(maps[-1]),
+            features=(features, *maps),
+            visibility=None if self.visibility is None else self.visibility(features),
+        )

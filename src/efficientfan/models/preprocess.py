@@ -16,10 +16,9 @@ class Normalise(nn.Module):
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
-        self.register_buffer("scale", 1 / (255 * torch.tensor(std, dtype=torch.float32)), persistent=False)
-        self.register_buffer(
-            "offset", -torch.tensor(mean, dtype=torch.float32) / torch.tensor(std, dtype=torch.float32), persistent=False
-        )
+        mean_rgb, std_rgb = (torch.tensor(values, dtype=torch.float32) for values in (mean, std))
+        self.register_buffer("scale", 1 / (255 * std_rgb), persistent=False)
+        self.register_buffer("offset", -mean_rgb / std_rgb, persistent=False)
 
     def forward(self, crops: Tensor) -> Tensor:
         """The view stays channels-last in memory, which is what the convolutions like."""

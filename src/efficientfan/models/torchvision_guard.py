@@ -8,6 +8,8 @@ torchvision::nms does not exist". Declaring their schemas is enough: nothing her
 from __future__ import annotations
 
 import importlib.util
+import sys
+from pathlib import Path
 
 import torch
 
@@ -25,15 +27,13 @@ def declare_torchvision_operators() -> bool:
 
     Call before the first import of timm, torchvision or lightning.
     """
-    import sys
-
     if _libraries or "torchvision" in sys.modules or importlib.util.find_spec("torchvision") is None:
         return False
     if _compiled_operators_load():
         return False
-    library = torch.library.Library("torchvision", "DEF")
+    library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
     for schema in _SCHEMAS.values():
-        library.define(schema)
+        library.define(schema)  # type: ignore[no-untyped-call]
     _libraries.append(library)
     return True
 
@@ -43,11 +43,9 @@ def _compiled_operators_load() -> bool:
     spec = importlib.util.find_spec("torchvision")
     if spec is None or not spec.submodule_search_locations:
         return False
-    from pathlib import Path
-
     for extension in sorted(Path(spec.submodule_search_locations[0]).glob("_C*.so")):
         try:
-            torch.ops.load_library(str(extension))
+            torch.ops.load_library(str(extension))  # type: ignore[no-untyped-call]
         except OSError:
             return False
     return hasattr(torch.ops.torchvision, "nms")

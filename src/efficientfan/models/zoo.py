@@ -9,7 +9,7 @@ from typing import Any
 from efficientfan.errors import InputError
 from efficientfan.models.decoder import UpsamplingDecoder
 from efficientfan.models.encoder import Encoder, Initialisation
-from efficientfan.models.head import HEADS
+from efficientfan.models.head import HEADS, VisibilityHead
 from efficientfan.models.network import LandmarkNet
 
 __all__ = ["NetworkConfig", "build_network", "list_networks", "network_config"]
@@ -25,6 +25,7 @@ class NetworkConfig:
         encoder: timm's name.
         decoder_channels, kernel, stages: of `UpsamplingDecoder`.
         head: "heatmap" or "integral".
+        visibility: with a `VisibilityHead` besides.
         about: one line for people.
     """
 
@@ -33,6 +34,7 @@ class NetworkConfig:
     kernel: int = 2
     stages: int = 3
     head: str = "heatmap"
+    visibility: bool = False
     about: str = ""
 
 
@@ -90,4 +92,6 @@ def build_network(name: str, n_landmarks: int, *, init: Initialisation = "scratc
         raise InputError(f"network {name!r}: unknown head {config.head!r}; known are {', '.join(HEADS)}")
     encoder = Encoder(config.encoder, init)
     decoder = UpsamplingDecoder(encoder.channels, config.decoder_channels, config.kernel, config.stages)
-    return LandmarkNet(encoder, decoder, HEADS[config.head](config.decoder_channels, n_landmarks))
+    head = HEADS[config.head](config.decoder_channels, n_landmarks)
+    visibility = VisibilityHead(encoder.channels, n_landmarks) if config.visibility else None
+    return LandmarkNet(encoder, decoder, head, visibility)

@@ -49,7 +49,12 @@ class KeepLast(Callback):
         self._saved_step, self._saved_at = trainer.global_step, time.monotonic()
 
     def on_train_batch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return  # gradients under way are not part of a checkpoint
@@ -81,11 +86,18 @@ class StopGently(Callback):
         signal.signal(signal.SIGINT, self._former)
 
     def on_train_batch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
         if self._asked and (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
             self.last.save(trainer)
-            raise Interrupted(f"stopped after step {trainer.global_step}; {self.last.path} is saved: go on with --resume")
+            raise Interrupted(
+                f"stopped after step {trainer.global_step}; {self.last.path} is saved: go on with --resume"
+            )
 
     def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         if self._former is not None:
@@ -105,7 +117,9 @@ class ValidationSheet(Callback):
         self.folder = folder
         self.faces = faces
 
-    def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_validation_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         if not trainer.is_global_zero or not isinstance(pl_module, LandmarkModule):
             return
         shown = trainer.datamodule.validation  # type: ignore[attr-defined]
@@ -116,4 +130,6 @@ class ValidationSheet(Callback):
             draw_points(crop, face, pl_module.spec.schema)
             for crop, face in zip(crops.numpy(), points.float().cpu().numpy().astype(np.float64), strict=True)
         ]
-        write_image(self.folder / f"epoch_{trainer.current_epoch:03d}.jpg", contact_sheet(pictures, columns=4))
+        write_image(
+            self.folder / f"epoch_{trainer.current_epoch:03d}.jpg", contact_sheet(pictures, columns=4)
+        )

@@ -24,7 +24,9 @@ class FaceData(lightning.LightningDataModule):
         seed: of the order.
     """
 
-    def __init__(self, train: FaceCrops, validation: FaceCrops, *, batch_size: int, workers: int, seed: int) -> None:
+    def __init__(
+        self, train: FaceCrops, validation: FaceCrops, *, batch_size: int, workers: int, seed: int
+    ) -> None:
         super().__init__()
         self.train = train
         self.validation = validation
