@@ -66,7 +66,7 @@ def region_colours(schema: LandmarkSchema) -> list[Colour]:
 def draw_faces(
     image: Array, faces: Sequence[Face], *, boxes: bool = True, points: bool = True, paths: bool = True
 ) -> Array:
-    """A copy of `image` with faces on it; lines and dots grow with the face.
+    """A copy of `image` with faces on it; lines and dots grow with the face. Landmarks that are not seen are rings.
 
     Args:
         image: H x W x 3 uint8 RGB.
@@ -86,7 +86,7 @@ def draw_faces(
         if paths:
             _add_paths(canvas, face.points, face.schema, size)
         if points:
-            _add_dots(canvas, face.points, region_colours(face.schema), _dot_radius(size))
+            _add_dots(canvas, face.points, region_colours(face.schema), _dot_radius(size), face.unseen)
     return canvas
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 import cv2
@@ -57,11 +57,27 @@ class Augmentation:
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"augmentation: {name} is a limit, at least 0, not {getattr(self, name)}")
 
+    @property
+    def at_work(self) -> tuple[str, ...]:
+        """The fields above zero. Without any, a face's crop is the same in every epoch."""
+        return tuple(each.name for each in fields(self) if getattr(self, each.name) > 0)
+
     def change_pixels(self, crop: Array, rng: np.random.Generator) -> Array:
         """Apply each photometric change with its probability to an (S, S, 3) uint8 crop."""
-        for name, change in PHOTOMETRIC.items():
+        return self.change_photo(self.change_scene(crop, rng), rng)
+
+    def change_scene(self, crop: Array, rng: np.random.Generator) -> Array:
+        """The first part of `change_pixels`: what hides a part of the face."""
+        return self._change((_SCENE,), crop, rng)
+
+    def change_photo(self, crop: Array, rng: np.random.Generator) -> Array:
+        """The second part of `change_pixels`: what lens, sensor and file do to the whole picture."""
+        return self._change((name for name in PHOTOMETRIC if name != _SCENE), crop, rng)
+
+    def _change(self, names: Iterable[str], crop: Array, rng: np.random.Generator) -> Array:
+        for name in names:
             if rng.random() < getattr(self, name):
-                crop = change(crop, rng)
+                crop = PHOTOMETRIC[name](crop, rng)
         return crop
 
 
@@ -140,6 +156,8 @@ def _occlusion(crop: Array, rng: np.random.Generator) -> Array:
     covered[y : y + height, x : x + width] = rng.integers(0, 256, shape, np.uint8)
     return covered
 
+
+_SCENE = "occlusion"
 
 PHOTOMETRIC: dict[str, Change] = {
     "occlusion": _occlusion,

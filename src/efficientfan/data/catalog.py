@@ -17,6 +17,7 @@ from efficientfan.data.readers.pts_folder import read_menpo, read_pts_tree
 from efficientfan.data.readers.w300 import read_300w
 from efficientfan.data.readers.wflw import ATTRIBUTES, read_wflw
 from efficientfan.data.readers.wlp import read_300wlp, read_aflw2000
+from efficientfan.data.visibility import VisibilityLabels
 from efficientfan.errors import InputError
 from efficientfan.schema import LandmarkSchema, get_schema
 from efficientfan.structures import Annotation
@@ -43,6 +44,7 @@ class DatasetInfo:
         splits: split -> official number of faces, None where there is none; empty: any split name is allowed.
         normaliser: what papers divide the error by on it: "interocular" (outer eye corners) or "box".
         subsets: subset of the report -> (attribute, value) that selects its faces.
+        visibility: what its flags say of a landmark's visibility, for training a visibility head.
         terms: one sentence on licence and terms.
     """
 
@@ -53,6 +55,7 @@ class DatasetInfo:
     splits: Mapping[str, int | None]
     normaliser: str = "interocular"
     subsets: Mapping[str, tuple[str, str | int | bool]] = field(default_factory=dict)
+    visibility: VisibilityLabels = "none"
     terms: str = "Yours: the terms are those of the data you bring."
 
 
@@ -81,6 +84,7 @@ _ROWS = (
         read_cofw,
         "cofw29",
         {"train": 1345, "test": 507},
+        visibility="occlusion",
         terms="Released by Caltech for research; the licence stands on its record (data.caltech.edu).",
     ),
     DatasetInfo(
@@ -89,6 +93,7 @@ _ROWS = (
         read_cofw68,
         "ibug68",
         {"test": 507},
+        visibility="occlusion",
         terms="Photos as COFW; annotations by Ghiasi and Fowlkes, for research.",
     ),
     DatasetInfo(
@@ -108,6 +113,7 @@ _ROWS = (
         "ibug68",
         {"train": 11292},
         normaliser="box",
+        visibility="full",
         terms=f"{_RESEARCH} (TU Graz; labels by MERL).",
     ),
     DatasetInfo(
@@ -144,8 +150,17 @@ _ROWS = (
         {"semifrontal": None, "profile": None},
         terms=f"{_RESEARCH} (iBUG, Imperial College London).",
     ),
-    DatasetInfo("coco", "a COCO keypoints JSON, or a folder with SPLIT.json", read_coco, None, {}),
-    DatasetInfo("csv", "a CSV table, or a folder with SPLIT.csv", read_csv, None, {}),
+    DatasetInfo(
+        "coco",
+        "a COCO keypoints JSON, or a folder with SPLIT.json",
+        read_coco,
+        None,
+        {},
+        visibility="occlusion",
+    ),
+    DatasetInfo(
+        "csv", "a CSV table, or a folder with SPLIT.csv", read_csv, None, {}, visibility="occlusion"
+    ),
     DatasetInfo(
         "pts", "folders of photos with a .pts beside each; SPLIT is a folder", read_pts_tree, None, {}
     ),

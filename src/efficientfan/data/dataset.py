@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from efficientfan.data.augment import Augmentation, random_transform
+from efficientfan.data.visibility import COVERED, SEEN, UNKNOWN, VisibilityLabels, visibility_labels
 from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform, as_boxes
 from efficientfan.imaging import read_rgb, warp
@@ -23,8 +24,8 @@ __all__ = ["CropSpec", "Draw", "FaceCrops", "Sample"]
 
 Array = NDArray[Any]
 Sample = dict[str, Tensor]
-"""`crop` (S, S, 3) uint8 RGB; `points` (K, 2) float32, crop pixels; `weights` (K,) float32. Landmarks
-that are unlabelled (their points are 0) or outside the crop weigh 0."""
+"""`crop` (S, S, 3) uint8 RGB; `points` (K, 2) float32, crop pixels; `weights` (K,) float32; `visibility`
+(K,) int64, as in `Batch`. Landmarks that are unlabelled (their points are 0) or outside the crop weigh 0."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class FaceCrops(Dataset[Sample]):
         weights: (N,) loss weight per annotation; 1 if None.
         seed: of the random crops.
         boxes: "tight" takes the box of the labelled landmarks, "supplied" the data set's own.
+        visibility: what each annotation's flags say of it; "none" if None.
 
     Raises:
         InputError: an annotation of another schema, or one without the box that a crop needs.
@@ -72,6 +74,7 @@ class FaceCrops(Dataset[Sample]):
         weights: Array | None = None,
         seed: int = 0,
         boxes: str = "tight",
+        visibility: Sequence[VisibilityLabels] | None = None,
     ) -> None:
         for annotation in annotations:
             if len(annotation.points) != schema.n_landmarks:
@@ -87,6 +90,7 @@ class FaceCrops(Dataset[Sample]):
         self.weights = np.ones(len(annotations)) if weights is None else weights
         self.seed = seed
         self.boxes = boxes
+        self.visibility = visibility
 
     def __len__(self) -> int:
         return len(self.annotations)
@@ -98,22 +102,30 @@ class FaceCrops(Dataset[Sample]):
         size, margin, flipped = self.crop.size, self.crop.margin, False
         if self.augmentation is None:
             transform = CropTransform.from_box(box, size, margin)
-            crop = warp(read_rgb(annotation.image), [transform])[0]
+            crop = plain = scene = warp(read_rgb(annotation.image), [transform])[0]
         else:
             # numpy pads with zeros, so index 0 would share its numbers with the sampler's (seed, epoch).
             rng = np.random.default_rng((self.seed, draw.epoch, draw.index + 1))
             transform, flipped = random_transform(box, size, margin, self.augmentation, rng)
-            crop = self.augmentation.change_pixels(warp(read_rgb(annotation.image), [transform])[0], rng)
+            plain = warp(read_rgb(annotation.image), [transform])[0]
+            scene = self.augmentation.change_scene(plain, rng)
+            crop = self.augmentation.change_photo(scene, rng)
         points, labelled = transform.apply(annotation.points), annotation.visibility != UNLABELLED
+        kind: VisibilityLabels = "none" if self.visibility is None else self.visibility[draw.index]
+        visibility = visibility_labels(annotation.visibility, kind)
         if flipped:
-            points, labelled = points[self.schema.flip_indices], labelled[self.schema.flip_indices]
+            order = self.schema.flip_indices
+            points, labelled, visibility = points[order], labelled[order], visibility[order]
         inside = (points >= -0.5).all(axis=1) & (points <= size - 0.5).all(axis=1)  # NaN is outside
+        visibility[labelled & ~inside] = UNKNOWN  # seen or not, it is not in this picture
+        visibility[_covered(plain, scene, points, inside) & (visibility == SEEN)] = COVERED
         return {
             "crop": torch.from_numpy(np.ascontiguousarray(crop)),
             "points": torch.from_numpy(np.nan_to_num(points).astype(np.float32)),
             "weights": torch.from_numpy(
                 (labelled & inside).astype(np.float32) * np.float32(self.weights[draw.index])
             ),
+            "visibility": torch.from_numpy(visibility),
         }
 
     def box(self, index: int) -> Array:
@@ -122,7 +134,17 @@ class FaceCrops(Dataset[Sample]):
 
     def without_augmentation(self) -> FaceCrops:
         """The same faces in their plain crops."""
-        return FaceCrops(self.annotations, self.schema, self.crop, boxes=self.boxes)
+        return FaceCrops(
+            self.annotations, self.schema, self.crop, boxes=self.boxes, visibility=self.visibility
+        )
+
+
+def _covered(plain: Array, scene: Array, points: Array, inside: Array) -> Array:
+    """(K,) bool: landmarks on the crop whose pixel the augmentation has put something over."""
+    covered = np.zeros(len(points), dtype=bool)
+    columns, rows = np.rint(points[inside]).astype(int).clip(0, len(plain) - 1).T
+    covered[inside] = (plain[rows, columns] != scene[rows, columns]).any(axis=1)
+    return covered
 
 
 def _box(annotation: Annotation, boxes: str) -> Array:

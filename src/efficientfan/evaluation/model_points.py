@@ -13,6 +13,7 @@ from efficientfan.errors import InputError
 from efficientfan.evaluation.matching import Candidate, match_faces
 from efficientfan.geometry import CropTransform
 from efficientfan.imaging import read_rgb, warp
+from efficientfan.predict import BackendOutput
 from efficientfan.schema import LandmarkSchema, convert_points
 from efficientfan.spec import ModelSpec
 from efficientfan.structures import Annotation, Face
@@ -21,8 +22,8 @@ __all__ = ["CropRunner", "FaceFinder", "points_from_boxes", "points_from_detecto
 
 Array = NDArray[Any]
 
-CropRunner: TypeAlias = Callable[[Array], tuple[Array, Array]]
-"""(N, S, S, 3) uint8 RGB crops -> points (N, K, 2) in crop pixels, scores (N, K): a `Backend.run`."""
+CropRunner: TypeAlias = Callable[[Array], BackendOutput]
+"""(N, S, S, 3) uint8 RGB crops to what they hold: a `Backend.run`."""
 
 _PHOTOS_AT_ONCE = 8
 """Whole photos can be large; their faces are batched by the predictor."""
@@ -124,9 +125,9 @@ def points_from_detector(
 
 
 def _run(run: CropRunner, schema: LandmarkSchema, crops: Array, *, flip_test: bool) -> Array:
-    points = np.asarray(run(crops)[0], dtype=np.float64)
+    points = np.asarray(run(crops).points, dtype=np.float64)
     if flip_test:
-        mirrored = np.asarray(run(np.ascontiguousarray(crops[:, :, ::-1]))[0])
+        mirrored = run(np.ascontiguousarray(crops[:, :, ::-1])).points
         points = (points + schema.flip(mirrored, width=crops.shape[2])) / 2
     return points
 

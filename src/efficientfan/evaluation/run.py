@@ -14,6 +14,7 @@ from efficientfan.evaluation.boxes import BOX_KINDS, boxes_of, jitter_boxes
 from efficientfan.evaluation.mean_shape import fit_mean_shape, place_shape
 from efficientfan.evaluation.model_points import FaceFinder, points_from_boxes, points_from_detector
 from efficientfan.evaluation.test_set import TestSet
+from efficientfan.predict import BackendOutput
 from efficientfan.spec import ModelSpec
 
 __all__ = ["CropBackend", "Model", "Setup", "mean_shape_points", "model_points"]
@@ -24,8 +25,8 @@ Array = NDArray[Any]
 class CropBackend(Protocol):
     """Runs the network on crops."""
 
-    def run(self, crops: Array, /) -> tuple[Array, Array]:
-        """(N, S, S, 3) uint8 RGB -> points (N, K, 2) in crop pixels, scores (N, K)."""
+    def run(self, crops: Array, /) -> BackendOutput:
+        """(N, S, S, 3) uint8 RGB crops to what they hold."""
 
 
 class Model(FaceFinder, Protocol):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import onnx
 import torch
+from torch import Tensor, nn
 
 from efficientfan.errors import EfficientFanError
 from efficientfan.export.parity import PARITY_BATCHES, Parity, measure_parity
@@ -40,12 +41,14 @@ def export_onnx(checkpoint: str | Path, out: str | Path, *, tolerance: float = 0
     """Write a checkpoint as ONNX and prove that it agrees with torch.
 
     The graph takes `crops` (N, S, S, 3) uint8 RGB and returns `points` (N, K, 2), crop pixels, and `scores`
-    (N, K) in [0, 1], both float32; N is free. Nothing is written unless every point agrees.
+    (N, K) in [0, 1], both float32; N is free. A network with a visibility head gives `visibility` (N, K, 3)
+    besides, the probabilities of `VISIBILITY_CLASSES`. Nothing is written unless every number agrees.
 
     Args:
         checkpoint: a `.safetensors` file of this package.
         out: the `.onnx` file.
-        tolerance: largest allowed distance of a point from torch's, in crop pixels; the same number bounds scores.
+        tolerance: largest allowed distance of a point from torch's, in crop pixels; the same number bounds scores
+            and probabilities.
 
     Raises:
         InputError: the checkpoint is unusable or `out` cannot be written.
@@ -61,14 +64,25 @@ def export_onnx(checkpoint: str | Path, out: str | Path, *, tolerance: float = 0
     return ExportReport(Path(out), size, parity)
 
 
+class _Graph(nn.Module):
+    """The outputs that are there, as the plain tuple that the exporter wants."""
+
+    def __init__(self, deployed: DeployedNet) -> None:
+        super().__init__()
+        self.deployed = deployed
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
+        return tuple(output for output in self.deployed(crops) if output is not None)
+
+
 def _write_graph(network: LandmarkNet, spec: ModelSpec, path: Path) -> None:
     crops = torch.zeros((PARITY_BATCHES[0], spec.input_size, spec.input_size, 3), dtype=torch.uint8)
     with _quiet():
         program = torch.onnx.export(
-            DeployedNet(network, spec).eval(),
+            _Graph(DeployedNet(network, spec)).eval(),
             (crops,),
             input_names=["crops"],
-            output_names=["points", "scores"],
+            output_names=list(spec.outputs),
             dynamic_shapes={"crops": {0: torch.export.Dim("faces", min=1, max=4096)}},
             opset_version=OPSET,
             dynamo=True,

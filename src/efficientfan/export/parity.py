@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import cv2
@@ -21,33 +21,36 @@ PARITY_BATCHES = (2, 1, 5)
 
 @dataclass(frozen=True)
 class Parity:
-    """Largest differences from torch: points in crop pixels, scores as they are."""
+    """Largest differences from torch: points in crop pixels, the others as they are; 0 for what is not there."""
 
-    points: float
-    scores: float
+    points: float = 0.0
+    scores: float = 0.0
+    visibility: float = 0.0
 
     def within(self, tolerance: float) -> bool:
-        """Whether both stay within the tolerance; NaN never does."""
-        return self.points <= tolerance and self.scores <= tolerance
+        """Whether all stay within the tolerance; NaN never does."""
+        return all(difference <= tolerance for difference in astuple(self))
 
     def __str__(self) -> str:
-        return f"points differ by {self.points:.2g} crop pixels at most, scores by {self.scores:.2g}"
+        visibility = f", visibility by {self.visibility:.2g}" if self.visibility else ""
+        return f"points differ by {self.points:.2g} crop pixels at most, scores by {self.scores:.2g}{visibility}"
 
 
 def measure_parity(deployed: nn.Module, path: str | Path, spec: ModelSpec, *, seed: int = 0) -> Parity:
     """Run torch and the file on the same crops: smooth random pictures, noise, and one flat grey."""
     rng = np.random.default_rng(seed)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    worst = Parity(0.0, 0.0)
+    worst = dict.fromkeys(spec.outputs, 0.0)
     for count in PARITY_BATCHES:
         crops = np.stack([_picture(spec.input_size, rng) for _ in range(count)])
         crops[0] = 127 if count == 1 else crops[0]
         with torch.no_grad():
-            expected = [tensor.numpy() for tensor in deployed(torch.from_numpy(crops))]
-        found = session.run(["points", "scores"], {"crops": crops})
-        differences = [float(np.abs(a - b).max()) for a, b in zip(expected, found, strict=True)]
-        worst = Parity(float(np.maximum(worst.points, differences[0])), float(np.maximum(worst.scores, differences[1])))
-    return worst
+            expected = deployed(torch.from_numpy(crops))
+        found = session.run(list(worst), {"crops": crops})
+        for name, array in zip(worst, found, strict=True):
+            difference = np.abs(getattr(expected, name).numpy() - array).max()
+            worst[name] = float(np.maximum(worst[name], difference))  # keeps NaN
+    return Parity(**worst)
 
 
 def _picture(size: int, rng: np.random.Generator) -> np.ndarray:

@@ -21,7 +21,7 @@ class Batch:
         images: (N, 3, S, S) normalised RGB.
         points: (N, K, 2) true landmarks in crop pixels; 0 where unlabelled.
         weights: (N, K) weight of each landmark; 0 where it has no label.
-        visibility: (N, K) int64 indices in `VISIBILITY_CLASSES`, -1 where unknown; None if nobody asks.
+        visibility: (N, K) int64 indices in `VISIBILITY_CLASSES`, -1 where unknown; None if there are none.
     """
 
     images: Tensor

@@ -82,15 +82,15 @@ def _self_test() -> Finding:
         return Finding("self-test", str(error), good=False)
     side = backend.spec.input_size
     crops = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), np.uint8)
-    points, scores = backend.run(crops)
+    found = backend.run(crops)
     started = time.perf_counter()
-    again, _ = backend.run(crops)
+    again = backend.run(crops)
     milliseconds = (time.perf_counter() - started) * 1e3
     good = bool(
-        np.isfinite(points).all()
-        and np.array_equal(points, again)
-        and scores.min() >= 0
-        and scores.max() <= 1
+        np.isfinite(found.points).all()
+        and np.array_equal(found.points, again.points)
+        and found.scores.min() >= 0
+        and found.scores.max() <= 1
     )
     return Finding(
         "self-test", f"{backend.spec.name}: {milliseconds:.1f} ms a face on {backend.device}", good

@@ -10,7 +10,9 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from efficientfan.errors import InputError, MissingDependencyError
+from efficientfan.predict.backend import BackendOutput
 from efficientfan.spec import METADATA_KEY, ModelSpec
+from efficientfan.structures import VISIBILITY_CLASSES
 
 __all__ = ["OnnxBackend"]
 
@@ -45,19 +47,20 @@ class OnnxBackend:
         self.spec = ModelSpec.from_json(text, where=str(path))
         _check_graph(self._session, self.spec, str(path))
 
-    def run(self, crops: Array) -> tuple[Array, Array]:
+    def run(self, crops: Array) -> BackendOutput:
         """See `Backend.run`.
 
         Raises:
             InputError: crops of another shape or type than (N, S, S, 3) uint8.
         """
-        side, k = self.spec.input_size, self.spec.schema.n_landmarks
+        side = self.spec.input_size
         if crops.dtype != np.uint8 or crops.shape[1:] != (side, side, 3):
             raise InputError(f"crops are (N, {side}, {side}, 3) uint8, not {crops.shape} {crops.dtype}")
+        names = self.spec.outputs
         if not len(crops):
-            return np.zeros((0, k, 2), np.float32), np.zeros((0, k), np.float32)
-        points, scores = self._session.run(["points", "scores"], {"crops": crops})
-        return points, scores
+            shapes = _output_shapes(self.spec)
+            return BackendOutput(*(np.zeros((0, *shapes[name]), np.float32) for name in names))
+        return BackendOutput(*self._session.run(list(names), {"crops": crops}))
 
 
 def _provider(device: str) -> tuple[str, dict[str, Any]]:
@@ -98,14 +101,20 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n")[0][:200]
 
 
+def _output_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
+    """Shape of each output the spec speaks of, without the batch axis."""
+    k = spec.schema.n_landmarks
+    shapes = {"points": (k, 2), "scores": (k,), "visibility": (k, len(VISIBILITY_CLASSES))}
+    return {name: shapes[name] for name in spec.outputs}
+
+
 def _check_graph(session: ort.InferenceSession, spec: ModelSpec, where: str) -> None:
     """The graph takes and gives what its spec says; an axis that is free in the graph passes."""
-    side, k = spec.input_size, spec.schema.n_landmarks
+    side = spec.input_size
     nodes = {node.name: node for node in (*session.get_inputs(), *session.get_outputs())}
     wanted = {
         "crops": ("tensor(uint8)", (side, side, 3)),
-        "points": ("tensor(float)", (k, 2)),
-        "scores": ("tensor(float)", (k,)),
+        **{name: ("tensor(float)", shape) for name, shape in _output_shapes(spec).items()},
     }
     for name, (kind, shape) in wanted.items():
         node = nodes.get(name)

@@ -136,9 +136,11 @@ class LandmarkPredictor:
                     for index, of_photo in groupby(batch, key=lambda job: job[0])
                 ]
             )
-            points, scores = self.backend.run(crops)
-            for (index, box, transform), crop_points, crop_scores in zip(batch, points, scores, strict=True):
-                faces[index].append(Face(box, transform.inverse(crop_points), crop_scores, spec.schema))
+            found = self.backend.run(crops)
+            for row, (index, box, transform) in enumerate(batch):
+                points = transform.inverse(found.points[row])
+                visibility = None if found.visibility is None else found.visibility[row]
+                faces[index].append(Face(box, points, found.scores[row], spec.schema, visibility))
         return faces
 
 

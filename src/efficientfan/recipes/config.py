@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from efficientfan.data.augment import Augmentation
+from efficientfan.data.catalog import get_dataset
 
 __all__ = [
     "CoordinateConfig",
@@ -21,6 +22,7 @@ __all__ = [
     "Recipe",
     "Source",
     "TrainConfig",
+    "VisibilityConfig",
 ]
 
 
@@ -96,11 +98,18 @@ class CoordinateConfig(_Section):
     weight: float = Field(1.0, ge=0)
 
 
+class VisibilityConfig(_Section):
+    """The loss on visible / covered / turned away; needs model.options.visibility: true."""
+
+    weight: float = Field(0.1, ge=0)
+
+
 class ObjectiveConfig(_Section):
     """What training minimises: the weighted sum of the parts that are given."""
 
     heatmap: HeatmapConfig | None = HeatmapConfig()
     coordinate: CoordinateConfig | None = None
+    visibility: VisibilityConfig | None = None
 
     @model_validator(mode="after")
     def _something(self) -> ObjectiveConfig:
@@ -205,4 +214,18 @@ class Recipe(_Section):
             name = self.model.decoder.get("name")
             if name in ("argmax", "quarter", "dark"):
                 raise ValueError(f"objective.coordinate needs a decoder with a gradient; {name!r} has none")
+        return self
+
+    @model_validator(mode="after")
+    def _visibility(self) -> Recipe:
+        wanted, there = self.objective.visibility is not None, bool(self.model.options.get("visibility"))
+        if wanted and not there:
+            raise ValueError("objective.visibility needs a network with that head: model.options.visibility: true")
+        if there and not wanted:
+            raise ValueError(
+                "model.options.visibility: nothing would train this head; give objective.visibility: {weight: 0.1}"
+            )
+        if wanted and all(get_dataset(source.dataset).visibility == "none" for source in self.data.train):
+            names = ", ".join(source.dataset for source in self.data.train)
+            raise ValueError(f"objective.visibility: {names} do not label what can be seen; add one that does (aflw68)")
         return self

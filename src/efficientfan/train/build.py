@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from efficientfan.data.catalog import get_dataset, load_dataset
+from efficientfan.data.visibility import VisibilityLabels
 from efficientfan.distill import (
+    CachedTeacher,
     Channels,
     DistillationObjective,
     DistillationTerm,
@@ -21,7 +23,8 @@ from efficientfan.distill import (
     load_teacher,
 )
 from efficientfan.errors import InputError
-from efficientfan.losses import CoordinateLoss, HeatmapLoss, Objective
+from efficientfan.files import sha256_of
+from efficientfan.losses import CoordinateLoss, HeatmapLoss, Objective, VisibilityLoss
 from efficientfan.models import LandmarkNet, build_network
 from efficientfan.recipes import Recipe
 from efficientfan.recipes.config import DistillConfig, Source
@@ -35,11 +38,16 @@ __all__ = ["Faces", "build_faces", "build_objective", "build_spec", "build_stude
 
 @dataclass(frozen=True)
 class Faces:
-    """Training faces with a loss weight each, and validation faces that are not among them."""
+    """Training faces with a loss weight each, and validation faces that are not among them.
+
+    `visibility` says of each training face what its flags mean, `validation_visibility` of all others.
+    """
 
     train: Sequence[Annotation]
     weights: NDArray[np.float64]
+    visibility: Sequence[VisibilityLabels]
     validation: Sequence[Annotation]
+    validation_visibility: VisibilityLabels
 
 
 def build_faces(recipe: Recipe) -> Faces:
@@ -58,10 +66,13 @@ def build_faces(recipe: Recipe) -> Faces:
         sources[0], validation = hold_out(sources[0], data.holdout.fraction, data.holdout.seed)
     train: list[Annotation] = []
     weights: list[float] = []
+    visibility: list[VisibilityLabels] = []
     for source, faces in zip(data.train, sources, strict=True):
         train += faces * source.repeat
         weights += [source.weight] * (len(faces) * source.repeat)
-    return Faces(train, np.array(weights), validation)
+        visibility += [get_dataset(source.dataset).visibility] * (len(faces) * source.repeat)
+    held = get_dataset((data.validation or data.train[0]).dataset).visibility
+    return Faces(train, np.array(weights), visibility, validation, held)
 
 
 def hold_out(
@@ -122,24 +133,54 @@ def _provenance(recipe: Recipe) -> dict[str, Any]:
     return table
 
 
-def build_objective(recipe: Recipe, student: LandmarkNet, spec: ModelSpec) -> Objective:
+def build_objective(
+    recipe: Recipe, student: LandmarkNet, spec: ModelSpec, *, teacher_cache: Path | None = None
+) -> Objective:
     """The sum of the recipe's loss parts; with `distill`, those against its teacher besides.
 
+    Args:
+        recipe: what to minimise.
+        student, spec: what is trained.
+        teacher_cache: folder that keeps the teacher's outputs (`CachedTeacher`).
+
     Raises:
-        InputError: no teacher was given, or it does not fit; a term does not take its levels or options.
+        InputError: no teacher was given, or it does not fit; a term does not take its levels or options; a
+            cache without a teacher, or with crops that differ from epoch to epoch.
     """
     base = _base_objective(recipe, spec.stride)
-    return base if recipe.distill is None else _with_teacher(base, recipe, recipe.distill, student, spec)
+    if teacher_cache is not None:
+        _check_cacheable(recipe)
+    if recipe.distill is None:
+        return base
+    return _with_teacher(base, recipe, recipe.distill, student, spec, teacher_cache)
+
+
+def _check_cacheable(recipe: Recipe) -> None:
+    if recipe.distill is None:
+        raise InputError(f"recipe {recipe.name!r} has no teacher whose outputs --teacher-cache could keep")
+    if recipe.augmentation.at_work:
+        settings = " ".join(f"--set augmentation.{name}=0" for name in recipe.augmentation.at_work)
+        raise InputError(
+            "--teacher-cache needs the same crops in every epoch, and this augmentation draws new ones: leave the "
+            f"cache out, or add {settings}"
+        )
 
 
 def _with_teacher(
-    base: Objective, recipe: Recipe, distill: DistillConfig, student: LandmarkNet, spec: ModelSpec
+    base: Objective,
+    recipe: Recipe,
+    distill: DistillConfig,
+    student: LandmarkNet,
+    spec: ModelSpec,
+    cache: Path | None,
 ) -> Objective:
     if distill.teacher is None:
         raise InputError(
             f"recipe {recipe.name!r} has no distill.teacher; add --set distill.teacher=FILE.safetensors"
         )
     teacher = load_teacher(distill.teacher, student, spec)
+    if cache is not None:
+        teacher = CachedTeacher(teacher.network, cache, sha256_of(distill.teacher))
     n_landmarks = spec.schema.n_landmarks
     channels = Channels(channels_of(student, n_landmarks), channels_of(teacher.network, n_landmarks))
     terms: dict[str, DistillationTerm] = {}
@@ -164,6 +205,8 @@ def _base_objective(recipe: Recipe, stride: int) -> Objective:
         unit = stride if coordinate.unit == "cell" else 1
         terms["coordinate"] = CoordinateLoss(coordinate.kind, unit, **coordinate.options)
         scales["coordinate"] = coordinate.weight
+    if recipe.objective.visibility is not None:
+        terms["visibility"], scales["visibility"] = VisibilityLoss(), recipe.objective.visibility.weight
     return Objective(terms, scales)
 
 

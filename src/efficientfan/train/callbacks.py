@@ -125,7 +125,7 @@ class ValidationSheet(Callback):
         shown = trainer.datamodule.validation  # type: ignore[attr-defined]
         crops = torch.stack([shown[index]["crop"] for index in range(min(self.faces, len(shown)))])
         with torch.no_grad():
-            points, _ = pl_module(crops.to(pl_module.device))
+            points = pl_module(crops.to(pl_module.device)).points
         pictures = [
             draw_points(crop, face, pl_module.spec.schema)
             for crop, face in zip(crops.numpy(), points.float().cpu().numpy().astype(np.float64), strict=True)
