@@ -97,9 +97,9 @@ def test_one_pixel(tmp_path):
     assert read_rgb(save(tmp_path, Image.new("RGB", (1, 1), (1, 2, 3)))).tolist() == [[[1, 2, 3]]]
 
 
-def encoded(kind="JPEG"):
+def encoded(kind="JPEG", pixels=None):
     stream = io.BytesIO()
-    Image.fromarray(astronaut()[:200, :200]).save(stream, kind)
+    Image.fromarray(astronaut()[:200, :200] if pixels is None else pixels).save(stream, kind)
     return stream.getvalue()
 
 
@@ -107,6 +107,7 @@ def encoded(kind="JPEG"):
     ("name", "content"),
     [
         ("empty.jpg", b""),
+        ("float.tif", encoded("TIFF", np.zeros((4, 4), np.float32))),
         ("text.jpg", b"not a photo\n" * 50),
         ("cut.jpg", encoded()[:4000]),
         ("cut.png", encoded("PNG")[:4000]),
@@ -123,6 +124,7 @@ def test_broken_files_are_named_in_one_line(tmp_path, name, content):
         read_rgb(tmp_path / name)
     assert str(caught.value).startswith(str(tmp_path / name))
     assert "\n" not in str(caught.value)
+    assert "copy it anew" in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "PPM"])

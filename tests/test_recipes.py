@@ -1,5 +1,6 @@
 """Recipes: inheritance, overrides, faults in one line, and every packaged one builds and takes a step."""
 
+import math
 from dataclasses import dataclass
 
 import pytest
@@ -306,3 +307,39 @@ def test_what_show_prints_is_a_recipe():
 def test_show_passes_a_fault_on():
     run = CliRunner().invoke(app, ["recipes", "show", "300w/mobilefan", "--set", "train.epoch=7"])
     assert isinstance(run.exception, InputError)
+
+
+# Visibility
+
+SEEING = "model.options.visibility=true", "objective.visibility={weight: 0.2}"
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "message"),
+    [
+        ("cofw/mobilefan", SEEING[:1], "nothing would train this head; give objective.visibility"),
+        ("cofw/mobilefan", SEEING[1:], "needs a network with that head: model.options.visibility: true"),
+        ("300w/mobilefan", SEEING, "300w do not label what can be seen; add one that does"),
+        ("cofw/mobilefan", ["objective.visibility={weight: -1}"], "objective.visibility.weight"),
+    ],
+)
+def test_a_visibility_objective_needs_head_and_labels(name, overrides, message):
+    with pytest.raises(InputError, match=message):
+        load_recipe(name, overrides)
+
+
+def test_a_recipe_with_visibility_builds_and_names_its_output():
+    recipe = small("cofw/mobilefan", *SEEING)
+    torch.manual_seed(0)
+    student = build_student(recipe)
+    spec = build_spec(recipe, student)
+    assert spec.outputs == ("points", "scores", "visibility")
+    objective = build_objective(recipe, student, spec)
+    assert objective.scales["visibility"] == 0.2
+    student.eval()
+    batch = Batch(
+        torch.randn(2, 3, 64, 64), 64 * torch.rand(2, 29, 2), torch.ones(2, 29), torch.full((2, 29), 1)
+    )
+    output = student(batch.images)
+    parts = objective(Prediction(output, batch.points), batch)
+    assert parts["visibility"].item() == pytest.approx(0.2 * math.log(3), rel=0.01)  # it knows nothing yet

@@ -122,3 +122,23 @@ def test_draw_gives_a_picture_of_its_own():
     assert drawn.shape == image.shape
     assert drawn.any()
     assert not image.any()
+
+
+def test_visibility_is_told_only_where_the_model_tells_it():
+    plain, seeing = make_face(), make_face(visibility=np.eye(3)[[0, 1, 2, 0, 0]])
+    assert plain.visibility is None
+    assert "visibility" not in plain.to_dict()
+    assert not plain.unseen.any()
+    assert seeing.visibility.dtype == np.float32
+    assert seeing.to_dict()["visibility"][1] == [0.0, 1.0, 0.0]
+    assert seeing.unseen.tolist() == [False, True, True, False, False]
+    with pytest.raises(InputError, match=r"Face.visibility must have shape \(5, 3\), not \(5,\)"):
+        make_face(visibility=np.ones(5))
+
+
+def test_landmarks_that_are_not_seen_are_drawn_as_rings():
+    image = np.zeros((140, 120, 3), np.uint8)
+    plain, seen = make_face(), make_face(visibility=np.eye(3)[[0] * 5])
+    unseen = make_face(visibility=np.eye(3)[[0, 2, 0, 0, 0]])
+    assert (plain.draw(image) == seen.draw(image)).all()
+    assert (plain.draw(image) != unseen.draw(image)).any()

@@ -38,7 +38,8 @@ def read_rgb(path: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Array
     Grey, palette, RGBA (laid on black), CMYK and 16-bit are converted; of an animation the first frame.
 
     Raises:
-        InputError: missing, not an image, truncated, or of more than `max_pixels` pixels.
+        InputError: missing, not an image, truncated, of floating-point pixels (whose white nobody knows), or of
+            more than `max_pixels` pixels.
     """
     try:
         with warnings.catch_warnings():
@@ -47,12 +48,19 @@ def read_rgb(path: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Array
                 _check_size(image.size, max_pixels, str(path))
                 return _from_pillow(image)
     except UnidentifiedImageError as error:
-        raise InputError(f"{path}: is not an image that can be read") from error
+        if Path(path).stat().st_size == 0:
+            raise InputError(f"{path}: is an empty file; copy it anew") from error
+        raise InputError(
+            f"{path}: is not an image that can be read; copy it anew, or convert it to .jpg or .png"
+        ) from error
     except _BROKEN as error:
         if isinstance(error, InputError):
             raise
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise InputError(f"{path}: cannot be read as an image ({reason})") from error
+        if isinstance(error, OSError) and error.strerror:
+            raise InputError(f"{path}: cannot be read as an image ({error.strerror})") from error
+        raise InputError(
+            f"{path}: cannot be read as an image ({error}); copy it anew, or convert it"
+        ) from error
 
 
 _LOCK = threading.Lock()
@@ -121,6 +129,8 @@ def _from_pillow(image: Image.Image) -> Array:
     if turned.mode.startswith("I;16") or turned.mode == "I":
         values = np.asarray(turned).astype(np.int64)
         return to_rgb((values.clip(0, 65535) >> 8).astype(np.uint8))
+    if turned.mode == "F":
+        raise ValueError("its pixels are floating-point; 8 or 16 bits are read")
     if turned.mode in ("RGBA", "LA", "PA") or "transparency" in turned.info:
         return to_rgb(np.asarray(turned.convert("RGBA")))
     return np.ascontiguousarray(turned.convert("RGB"))

@@ -52,7 +52,9 @@ class Annotation:
             raise InputError(f"{self.image}: points must have shape (K, 2), not {points.shape}")
         visibility = np.array(self.visibility, dtype=np.uint8)
         if visibility.shape != (len(points),):
-            raise InputError(f"{self.image}: visibility must have shape ({len(points)},), not {visibility.shape}")
+            raise InputError(
+                f"{self.image}: visibility must have shape ({len(points)},), not {visibility.shape}"
+            )
         if visibility.size and visibility.max() > VISIBLE:
             raise InputError(f"{self.image}: visibility flags are 0, 1 or 2, not {visibility.max()}")
         visibility[~np.isfinite(points).all(axis=1)] = UNLABELLED

@@ -14,6 +14,7 @@ import pytest
 
 from efficientfan.geometry import CropTransform
 from efficientfan.imaging import write_image
+from efficientfan.predict import BackendOutput
 from efficientfan.schema import get_schema
 from efficientfan.spec import ModelSpec
 from efficientfan.structures import Face
@@ -74,7 +75,7 @@ class OracleModel:
     def run(self, crops):
         self.calls.append(len(crops))
         points = np.stack([self._answer(crop) for crop in crops])
-        return points, np.ones(points.shape[:2], np.float32)
+        return BackendOutput(points, np.ones(points.shape[:2], np.float32))
 
     def _answer(self, crop):
         assert crop.shape == (64, 64, 3)

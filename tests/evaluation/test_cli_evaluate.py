@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import efficientfan.predict
 from efficientfan.cli.main import main
 from efficientfan.files import sha256_of
 from efficientfan.imaging import read_rgb
@@ -32,6 +33,19 @@ def model(monkeypatch, oracle, tmp_path):
     path = tmp_path / "oracle.onnx"
     path.write_bytes(b"weights")
     monkeypatch.setattr("efficientfan.predict.load", lambda *_, **__: oracle(offset=(2, 0), blind=[3]))
+    return path
+
+
+@pytest.fixture
+def unused_model(monkeypatch, tmp_path):
+    """A model file that must not be loaded."""
+
+    def load(*_, **__):
+        raise AssertionError("the model was loaded")
+
+    path = tmp_path / "unused.onnx"
+    path.write_bytes(b"weights")
+    monkeypatch.setattr("efficientfan.predict.load", load)
     return path
 
 
@@ -100,6 +114,27 @@ def test_results_stay_without_matplotlib(run, faces, model, tmp_path, monkeypatc
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["results.json", "worst.png"]
 
 
+@pytest.mark.parametrize(("box", "detector"), [("gt", "whole"), ("detector", "haar")])
+def test_a_detector_is_built_only_where_it_is_asked(run, faces, model, monkeypatch, box, detector):
+    load, asked = efficientfan.predict.load, []
+
+    def note(*arguments, **options):
+        asked.append(options["detector"])
+        return load(*arguments, **options)
+
+    monkeypatch.setattr("efficientfan.predict.load", note)
+    assert run("evaluate", *data(faces), "--model", model, "--box", box, "--detector", "haar")[0] == 0
+    assert asked == [detector]
+
+
+@pytest.mark.parametrize("command", [["compare", "a.json", "b.json"], ["evaluate"]])
+def test_a_negative_seed_is_refused(run, faces, command):
+    options = data(faces) if command == ["evaluate"] else ()
+    code, _, errors = run(*command, *options, "--seed", -1)
+    assert code == 2
+    assert "--seed" in errors
+
+
 def test_limit_takes_the_first_faces(run, faces, model):
     _, text, _ = run("evaluate", *data(faces), "--model", model, "--limit", 2)
     assert "2 of 554 faces" in text
@@ -118,10 +153,11 @@ def test_limit_takes_the_first_faces(run, faces, model):
         (("--box", "tight"), "--box is one of gt, supplied, detector"),
         (("--normaliser", "ears", "--model", "MODEL"), "unknown normaliser 'ears'"),
         (("--threshold", "0", "--model", "MODEL"), "a threshold is a positive fraction"),
+        (("--out", "MODEL", "--model", "MODEL"), "cannot be made a folder"),
     ],
 )
-def test_misuse_is_one_line_and_exit_code_2(run, faces, model, extra, message):
-    extra = [str(model) if part == "MODEL" else part for part in extra]
+def test_misuse_is_one_line_and_exit_code_2(run, faces, unused_model, extra, message):
+    extra = [str(unused_model) if part == "MODEL" else part for part in extra]
     code, text, errors = run("evaluate", *data(faces), *extra)
     assert code == 2
     assert text == ""

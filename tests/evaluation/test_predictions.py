@@ -11,6 +11,7 @@ import pytest
 from efficientfan.errors import InputError
 from efficientfan.evaluation import load_test_set, points_from_predictions, read_predictions
 from efficientfan.evaluation.matching import Candidate, match_faces
+from efficientfan.predict.output.coco import CocoWriter
 from efficientfan.predict.output.csv_table import CsvWriter
 from efficientfan.predict.output.json_list import JsonListWriter
 from efficientfan.predict.output.jsonl import JsonLinesWriter
@@ -59,9 +60,14 @@ def test_json_list_and_bare_file_names(test_set, tmp_path):
     np.testing.assert_array_equal(read(tmp_path / "p.json", test_set), test_set.truth)
 
 
-@pytest.mark.parametrize("name", ["p.jsonl", "p.json", "p.csv"])
+@pytest.mark.parametrize("name", ["p.jsonl", "p.json", "p.csv", "coco.json"])
 def test_what_predict_writes_is_read(test_set, tmp_path, name):
-    writers = {"p.jsonl": JsonLinesWriter, "p.json": JsonListWriter, "p.csv": lambda s: CsvWriter(s, IBUG68)}
+    writers = {
+        "p.jsonl": JsonLinesWriter,
+        "p.json": JsonListWriter,
+        "p.csv": lambda s: CsvWriter(s, IBUG68),
+        "coco.json": lambda s: CocoWriter(s, IBUG68),
+    }
     with (tmp_path / name).open("w", encoding="utf-8") as stream:
         writer = writers[name](stream)
         for index, annotation in enumerate(test_set.annotations):
@@ -81,7 +87,8 @@ def test_csv_round_trip(test_set, tmp_path):
     for name, points in zip(names(test_set), test_set.truth, strict=True):
         rows.append(f"{name},0.9," + ",".join(str(value) for value in points.ravel()))
     rows[3] = names(test_set)[2] + "," * (1 + len(columns))  # no face found
-    (tmp_path / "p.csv").write_text("\n".join(rows) + "\n")
+    # Excel begins its UTF-8 files with a byte-order mark.
+    (tmp_path / "p.csv").write_text("\n".join(rows) + "\n", encoding="utf-8-sig")
     points = read(tmp_path / "p.csv", test_set)
     assert np.isnan(points[2]).all()
     np.testing.assert_array_equal(np.delete(points, 2, axis=0), np.delete(test_set.truth, 2, axis=0))
@@ -172,6 +179,22 @@ POINTS = [[1.0, 2.0]] * 68
         ),
         ("p.json", '{"image": "a.png"}', "must be a list of objects"),
         ("p.json", "[", "line 1: is not JSON"),
+        ("p.json", '{"annotations": [], "images": [3]}', "'images' must be a list of objects"),
+        (
+            "p.json",
+            '{"annotations": [{"image_id": [1]}], "images": []}',
+            "annotation 1: its 'image_id' names",
+        ),
+        (
+            "p.json",
+            '{"annotations": [{"image_id": 1, "keypoints": [1, 2, 2]}], "images": [{"id": 1}]}',
+            r"annotation 1: 'keypoints' must have shape \(204,\)",
+        ),
+        (
+            "p.json",
+            '{"annotations": [], "images": [{"id": 1}]}',
+            "image 1: must be an object with the key 'image'",
+        ),
         ("p.csv", "image,jaw_0_x\n", "line 1: lacks the column 'jaw_0_y'"),
         ("p.csv", "image\n", r"lacks the column 'jaw_0_x' \(136"),
         ("missing.jsonl", None, "cannot be read"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ from efficientfan.export.parity import Parity, measure_parity
 from efficientfan.models import LandmarkNet, build_network, save_checkpoint
 from efficientfan.models.decoder import UpsamplingDecoder
 from efficientfan.models.deployed import DeployedNet
-from efficientfan.models.head import HEADS
+from efficientfan.models.head import HEADS, VisibilityHead
+from efficientfan.predict import OnnxBackend
 from efficientfan.schema import get_schema
 from efficientfan.spec import METADATA_KEY, ModelSpec
 
@@ -73,6 +75,12 @@ def test_exported_file_carries_its_spec_and_nothing_of_this_machine(exported: Pa
     assert str(Path(__file__).parents[2]).encode() not in content
 
 
+def test_the_score_threshold_can_be_set_at_export(checkpoint: Path, tmp_path: Path) -> None:
+    export_onnx(checkpoint, tmp_path / "model.onnx", score_threshold=0.7)
+    spec = replace(make_spec("softargmax"), score_threshold=0.7)
+    assert OnnxBackend(tmp_path / "model.onnx").spec.to_json() == spec.to_json()
+
+
 @pytest.mark.parametrize("faces", [1, 3, 8])
 def test_any_number_of_faces(exported: Path, faces: int) -> None:
     session = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
@@ -93,6 +101,28 @@ def test_every_decoder_exports(decoder: str, tmp_path: Path) -> None:
     parity = measure_parity(DeployedNet(network, spec).eval(), tmp_path / "model.onnx", spec)
     assert parity.points < 1e-3
     assert parity.scores < 1e-5
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_visibility_is_an_output_where_the_network_has_that_head(told: bool, tmp_path: Path) -> None:
+    spec = replace(make_spec("softargmax"), network={"name": "small", "visibility": told})
+    network = small_network("heatmap")
+    network.visibility = VisibilityHead(8, 5) if told else None
+    if told:
+        nn.init.normal_(network.visibility.conv.weight)
+    onnx_export._write_graph(network.eval(), spec, tmp_path / "model.onnx")
+    parity = measure_parity(DeployedNet(network, spec).eval(), tmp_path / "model.onnx", spec)
+    assert parity.within(1e-3)
+    found = OnnxBackend(tmp_path / "model.onnx").run(np.full((3, 64, 64, 3), 99, np.uint8))
+    assert (found.visibility is not None) == told
+    if told:
+        assert found.visibility.shape == (3, 5, 3)
+        np.testing.assert_allclose(found.visibility.sum(axis=2), 1, atol=1e-6)
+        with torch.no_grad():
+            network.visibility.conv.bias[1] += 1
+        parity = measure_parity(DeployedNet(network, spec).eval(), tmp_path / "model.onnx", spec)
+        assert not parity.within(1e-3)
+        assert parity.points < 1e-3
 
 
 def test_parity_sees_a_difference(tmp_path: Path) -> None:

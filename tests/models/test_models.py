@@ -10,6 +10,8 @@ from safetensors.torch import save_file
 
 from efficientfan.errors import InputError, MissingDependencyError
 from efficientfan.models import build_network, list_networks, load_checkpoint, save_checkpoint, summarise
+from efficientfan.models.deployed import DeployedNet
+from efficientfan.models.head import VisibilityHead
 from efficientfan.schema import get_schema
 from efficientfan.spec import ModelSpec
 
@@ -221,3 +223,46 @@ def test_the_guard_declares_operators_exactly_where_torchvision_lacks_them():
     )
     assert guarded.returncode == 0, guarded.stderr
     assert guarded.stdout.split() == [str(plain.returncode != 0), "False"]
+
+
+def test_a_visibility_head_is_extra_weight_and_nothing_else():
+    torch.manual_seed(0)
+    plain = build_network("mobilefan", 68)
+    torch.manual_seed(0)
+    seeing = build_network("mobilefan", 68, visibility=True)
+    images = torch.randn(2, 3, 64, 64)
+    assert plain(images).visibility is None
+    assert seeing(images).visibility.shape == (2, 68, 3)
+    torch.testing.assert_close(seeing.eval()(images).heatmaps, plain.eval()(images).heatmaps, rtol=0, atol=0)
+    names = set(seeing.state_dict()) - set(plain.state_dict())
+    assert names == {"visibility.conv.weight", "visibility.conv.bias"}
+    assert plain.state_dict().keys() < seeing.state_dict().keys()
+    extra = sum(seeing.state_dict()[name].numel() for name in names)
+    assert extra == 4 * 68 * (320 + 1)
+
+
+def test_the_visibility_head_looks_where_its_attention_is():
+    head = VisibilityHead(2, 3)
+    with torch.no_grad():
+        head.conv.weight.zero_()
+        rows = head.conv.weight[:, :, 0, 0].view(3, 4, 2)
+        rows[1, 0, 0] = 100  # landmark 1 looks at channel 0
+        rows[1, 3, 1] = 1  # and calls "turned away" what channel 1 holds there
+    features = torch.zeros(1, 2, 4, 4)
+    features[0, :, 2, 3] = torch.tensor([1.0, 7.0])
+    features[0, 1, 0, 0] = -50
+    logits = head(features)
+    torch.testing.assert_close(logits[0], torch.tensor([[0.0, 0, 0], [0, 0, 7], [0, 0, 0]]))
+
+
+def test_deployed_visibility_is_a_probability():
+    torch.manual_seed(0)
+    for options in ({}, {"visibility": True}):
+        network = build_network("mobilefan_050", 5, **options)
+        spec = ModelSpec(
+            "n", {"name": "mobilefan_050", **options}, get_schema("five"), 64, 4, 0.25, {"name": "quarter"}
+        )
+        found = DeployedNet(network, spec).eval()(torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8))
+        assert tuple(name for name, value in found._asdict().items() if value is not None) == spec.outputs
+    torch.testing.assert_close(found.visibility.sum(dim=2), torch.ones(2, 5))
+    assert found.visibility.min() > 0

@@ -6,9 +6,12 @@ import pytest
 
 from efficientfan import weights
 from efficientfan.cli.main import main
+from efficientfan.cli.models import NAMED_NETWORKS, _named, _pairs
 from efficientfan.errors import InputError
 from efficientfan.predict.doctor import examine
 from efficientfan.predict.fetch import FETCHABLE, cache_dir
+from efficientfan.predict.onnx_backend import OnnxBackend
+from efficientfan.spec import ModelSpec
 
 
 @pytest.fixture
@@ -50,7 +53,23 @@ def test_the_index_names_packaged_models_only():
 
 
 def test_list_states_the_licence(run, packaged):
-    assert run("models", "list")[:2] == (0, "tiny (default): ibug68, 32 px; licence: Apache-2.0\n")
+    code, out, _ = run("models", "list")
+    assert code == 0
+    assert out.splitlines()[1] == "  tiny (default): ibug68, 32 px; licence: Apache-2.0"
+
+
+def test_list_names_the_networks_without_torch(run, packaged, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    code, out, _ = run("models", "list")
+    assert code == 0
+    assert f"  {', '.join(NAMED_NETWORKS)}, timm/ENCODER" in out.splitlines()
+
+
+def test_the_networks_named_are_those_that_there_are():
+    pytest.importorskip("torch")
+    from efficientfan.models import list_networks
+
+    assert list(NAMED_NETWORKS) == list_networks()
 
 
 def test_show_a_model(run, packaged):
@@ -61,6 +80,18 @@ def test_show_a_model(run, packaged):
     assert table["crop"] == "32 px, margin 0.25, stride 4"
     assert table["licence"] == "Apache-2.0"
     assert table["training data"] == "none"
+
+
+def test_show_a_models_whole_spec(run, packaged, model_file):
+    code, out, _ = run("models", "show", "tiny", "--json")
+    assert code == 0
+    assert ModelSpec.from_json(out).to_json() == OnnxBackend(model_file).spec.to_json()
+
+
+def test_show_is_short_about_tables_within():
+    assert _named({"kernel": 4, "name": "mobilefan"}) == "mobilefan, kernel 4"
+    assert _named({"name": "dark"}) == "dark"
+    assert _pairs({"recipe": {"name": "r", "train": {"lr": 1}}, "seed": 0}) == "recipe r, seed 0"
 
 
 def test_show_what_is_neither_model_nor_network(run, packaged, tmp_path):

@@ -1,3 +1,4 @@
+import errno
 import json
 import sys
 import weakref
@@ -10,6 +11,7 @@ from tiny_model import disc_photo
 from efficientfan.cli.main import main
 from efficientfan.imaging import read_rgb, write_image
 from efficientfan.predict.loading import load
+from efficientfan.predict.output.jsonl import JsonLinesWriter
 from efficientfan.predict.photos import Photo
 from efficientfan.predict.stream import Failure, predict_photos
 
@@ -154,6 +156,16 @@ def test_misuse_exits_2_before_any_work(
     assert message in captured.err
     assert "Traceback" not in captured.err
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_full_disk_is_one_line(run, folder, monkeypatch):
+    def full(self, record):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(JsonLinesWriter, "add", full)
+    code, _, err = run(folder)
+    assert code == 2
+    assert err.splitlines()[-1] == "error: No space left on device"
 
 
 def test_boxes_from_a_file(run, folder, tmp_path):

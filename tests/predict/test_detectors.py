@@ -16,7 +16,7 @@ from efficientfan.predict.detectors import (
     build_detector,
     haar,
 )
-from efficientfan.predict.detectors.base import shrink_to, suppress
+from efficientfan.predict.detectors.base import plausible, shrink_to, suppress
 from efficientfan.predict.detectors.yunet import CORRECTION
 from efficientfan.predict.fetch import FETCHABLE, cache_dir
 
@@ -109,6 +109,30 @@ def test_yunet_looks_again_at_half_the_size(monkeypatch):
     assert fake.sizes == [(640, 640), (320, 320)]
     detector, _ = yunet(monkeypatch, longest=0)
     assert detector.detect(np.zeros((100, 100, 3), np.uint8)).boxes.shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        [-8.6e27, -3.5e27, 0, 0],  # what the real network says of a picture of 5000 x 1 pixels
+        [6270, -104650, 0.2, 0.1],
+        [30, 30, 0, 20],
+        [200, 30, 20, 20],
+        [float("nan")] * 4,
+    ],
+)
+def test_yunets_nonsense_is_left_out(monkeypatch, row):
+    detector, fake = yunet(monkeypatch)
+    fake.row[:4] = row
+    assert len(detector.detect(np.zeros((100, 100, 3), np.uint8))) == 0
+
+
+def test_faces_that_reach_over_the_edge_are_kept():
+    image = np.zeros((50, 100, 3), np.uint8)
+    boxes = np.array(
+        [[-30, -30, 5, 5], [90, 40, 130, 80], [-9, -9, 300, 300], [-20, 0, 0, 9], [0, 50, 9, 60.0]]
+    )
+    assert plausible(boxes, image).tolist() == [True, True, True, False, False]
 
 
 def test_auto_takes_the_cascades_until_yunet_is_fetched_and_says_so(caplog, monkeypatch):

@@ -15,9 +15,25 @@ def test_spec_rides_in_the_file(model_file):
 
 
 def test_no_crops_give_no_points(model_file):
-    points, scores = OnnxBackend(model_file).run(np.zeros((0, SIZE, SIZE, 3), np.uint8))
-    assert points.shape == (0, 68, 2)
-    assert scores.shape == (0, 68)
+    found = OnnxBackend(model_file).run(np.zeros((0, SIZE, SIZE, 3), np.uint8))
+    assert found.points.shape == (0, 68, 2)
+    assert found.scores.shape == (0, 68)
+    assert found.visibility is None
+
+
+SEEING = spec(network={"name": "none", "visibility": True}).to_json()
+
+
+def test_visibility_where_the_model_tells_it(tmp_path):
+    backend = OnnxBackend(write_model(tmp_path / "seeing.onnx", tiny_graph(visibility=True), SEEING))
+    found = backend.run(np.full((2, SIZE, SIZE, 3), 51, np.uint8))
+    np.testing.assert_allclose(found.visibility, np.tile([0.2, 0.05, 0.0], (2, 68, 1)), atol=1e-6)
+    assert backend.run(np.zeros((0, SIZE, SIZE, 3), np.uint8)).visibility.shape == (0, 68, 3)
+
+
+def test_an_output_that_the_spec_does_not_speak_of_is_left_alone(tmp_path):
+    backend = OnnxBackend(write_model(tmp_path / "more.onnx", tiny_graph(visibility=True)))
+    assert backend.run(np.zeros((1, SIZE, SIZE, 3), np.uint8)).visibility is None
 
 
 @pytest.mark.parametrize(
@@ -66,6 +82,7 @@ def test_a_foreign_model_is_refused(tmp_path):
         (tiny_graph(), spec(input_size=64).to_json(), "the spec wants tensor"),
         (tiny_graph(points_name="landmarks"), None, "has no 'points'"),
         (tiny_graph(batch=1), None, "the spec wants"),
+        (tiny_graph(), SEEING, "has no 'visibility'"),
     ],
 )
 def test_graph_and_spec_must_agree(tmp_path, graph, text, message):

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -81,6 +82,16 @@ def test_pts_count_from_one(tmp_path):
     assert lines[:3] == ["version: 1", "n_points: 68", "{"]
     assert lines[-1] == "}"
     assert np.allclose(np.loadtxt(lines[3:-1]) - 1, face(1).points, atol=5e-4)
+
+
+def test_coco_marks_what_is_not_seen(tmp_path):
+    visibility = np.tile([0.8, 0.1, 0.1], (68, 1))
+    visibility[3], visibility[9] = [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]
+    seeing = dataclasses.replace(face(0), visibility=visibility)
+    write(tmp_path / "o.json", "coco", [Record("in/a.jpg", 160, 120, "tiny", SCHEMA, [seeing])])
+    [row] = json.loads((tmp_path / "o.json").read_text())["annotations"]
+    assert [index for index, flag in enumerate(row["keypoints"][2::3]) if flag != 2] == [3, 9]
+    assert row["keypoints"][2::3][3] == 1
 
 
 def test_coco(tmp_path):

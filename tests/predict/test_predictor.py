@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_model import MARGIN, SIZE, disc_photo, oval, spec, write_model
+from tiny_model import MARGIN, SIZE, disc_photo, oval, spec, tiny_graph, write_model
 
 from efficientfan.errors import InputError
 from efficientfan.imaging import write_image
@@ -43,6 +43,18 @@ def test_landmarks_are_where_the_disc_is(backend):
     assert face.box.tolist() == square(66, 55, 25)
     share = np.pi * 14.6**2 / (50 * (1 + MARGIN)) ** 2
     assert face.score == pytest.approx(200 / 255 * share, rel=0.02)
+
+
+def test_visibility_reaches_the_face_it_is_of(backend, tmp_path):
+    told = spec(network={"name": "none", "visibility": True}).to_json()
+    seeing = OnnxBackend(write_model(tmp_path / "seeing.onnx", tiny_graph(visibility=True), told))
+    photo = disc_photo((40, 60, 10), (110, 60, 20))
+    boxes = [square(110, 60, 25), square(40, 60, 25)]
+    faces = LandmarkPredictor(seeing, Scripted())(photo, boxes)
+    assert faces[0].score > 2 * faces[1].score
+    for face in faces:
+        np.testing.assert_allclose(face.visibility, np.outer(face.scores, [1, 0.25, 0]), rtol=1e-6)
+    assert all(face.visibility is None for face in LandmarkPredictor(backend, Scripted())(photo, boxes))
 
 
 def test_second_crop_is_taken_from_the_landmarks(backend):

@@ -2,6 +2,7 @@
 
 The points are a fixed oval that fills 1 / 1.25 of the crop, moved by (red's centre of mass - crop's centre);
 every score is the mean of green. So a bright disc is a "face" whose landmarks and score are known exactly.
+"visibility", where it is asked for, is the score times (1, 1/4, 0).
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def spec(**changes: object) -> ModelSpec:
     return ModelSpec(**(values | changes))  # type: ignore[arg-type]
 
 
-def tiny_graph(size: int = SIZE, points_name: str = "points", batch: str | int = "faces") -> onnx.ModelProto:
+def tiny_graph(
+    size: int = SIZE, points_name: str = "points", batch: str | int = "faces", visibility: bool = False
+) -> onnx.ModelProto:
     constants = {
         "red": np.array(0, np.int64),
         "green": np.array(1, np.int64),
@@ -72,6 +75,12 @@ def tiny_graph(size: int = SIZE, points_name: str = "points", batch: str | int =
         node("Unsqueeze", ["score", "second"], ["column"]),
         node("Add", ["column", "flat"], ["scores"]),
     ]
+    if visibility:
+        constants |= {"last": np.array([2], np.int64), "classes": np.array([1.0, 0.25, 0.0], np.float32)}
+        nodes += [
+            node("Unsqueeze", ["scores", "last"], ["each"]),
+            node("Mul", ["each", "classes"], ["visibility"]),
+        ]
     value = helper.make_tensor_value_info
     graph = helper.make_graph(
         nodes,
@@ -80,6 +89,7 @@ def tiny_graph(size: int = SIZE, points_name: str = "points", batch: str | int =
         [
             value(points_name, TensorProto.FLOAT, [batch, 68, 2]),
             value("scores", TensorProto.FLOAT, [batch, 68]),
+            *([value("visibility", TensorProto.FLOAT, [batch, 68, 3])] if visibility else []),
         ],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )

@@ -18,6 +18,7 @@ from tiny_training import tiny_recipe
 
 from efficientfan.errors import InputError
 from efficientfan.train import fit
+from efficientfan.train.fit import _claim
 
 SCRIPT = Path(__file__).parent / "tiny_training.py"
 
@@ -120,6 +121,18 @@ def test_resume_with_another_recipe_is_refused_and_shows_the_difference(
 ) -> None:
     with pytest.raises(InputError, match=r"another recipe[\s\S]*-  lr: 0.002[\s\S]*\+  lr: 0.1"):
         fit(tiny_recipe(drawn_300w, "train.lr=0.1"), undisturbed, resume=True)
+
+
+def test_a_recipe_that_was_written_before_a_key_was_known_is_no_other_recipe(
+    drawn_300w: Path, tmp_path: Path
+) -> None:
+    recipe, last = tiny_recipe(drawn_300w), tmp_path / "last.ckpt"
+    _claim(tmp_path, last, recipe, resume=False)
+    last.touch()
+    note = tmp_path / "recipe.yaml"
+    note.write_text(note.read_text().replace("  visibility: null\n", ""))
+    assert "visibility" not in note.read_text()
+    _claim(tmp_path, last, recipe, resume=True)
 
 
 def test_a_folder_in_use_is_refused(drawn_300w: Path, undisturbed: Path) -> None:

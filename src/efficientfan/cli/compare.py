@@ -18,7 +18,7 @@ def compare_command(
         ),
     ],
     out: Annotated[Path | None, typer.Option(help="Folder for compare.txt and ced.png.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap intervals.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap intervals.", min=0)] = 0,
 ) -> None:
     """Put runs into one table and one error curve, and say which differences are real (paired bootstrap).
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
 
 from efficientfan.errors import InputError, MissingDependencyError
 
@@ -25,7 +26,7 @@ def evaluate_command(
     ],
     model: Annotated[
         str | None,
-        typer.Option(help="A packaged model's name, or an exported .onnx file. [default: default]"),
+        typer.Option(help="A packaged model's name, or an exported .onnx file.", show_default="default"),
     ] = None,
     predictions: Annotated[
         Path | None,
@@ -39,8 +40,8 @@ def evaluate_command(
         str | None,
         typer.Option(
             help="Where faces are looked for: gt (tight box of the true points), supplied (the data set's), "
-            "or detector (found in the photo). With --predictions it only notes how the file was made. "
-            "[default: gt]"
+            "or detector (found in the photo). With --predictions it only notes how the file was made.",
+            show_default="gt",
         ),
     ] = None,
     box_jitter: Annotated[
@@ -54,12 +55,13 @@ def evaluate_command(
         list[str] | None,
         typer.Option(
             help="Divide errors by interocular, interpupil, box (sqrt of its area) or diagonal; may be "
-            "repeated, the first is that of fr and auc. [default: the data set's own]"
+            "repeated, the first is that of fr and auc.",
+            show_default="the data set's own",
         ),
     ] = None,
     threshold: Annotated[
         list[float] | None,
-        typer.Option(help="Of fr and auc, as a fraction; may be repeated. [default: 0.08 0.10]"),
+        typer.Option(help="Of fr and auc, as a fraction; may be repeated.", show_default="0.08 0.10"),
     ] = None,
     by: Annotated[
         str | None, typer.Option(help="Also one row per value of this attribute of the faces, such as pose.")
@@ -67,11 +69,13 @@ def evaluate_command(
     detector: Annotated[str, typer.Option(help="For --box detector: auto, yunet or haar.")] = "auto",
     batch_size: Annotated[int, typer.Option(help="Crops in one call of the network.", min=1)] = 32,
     device: Annotated[str, typer.Option(help="Where the model runs.")] = "cpu",
-    threads: Annotated[int | None, typer.Option(help="Of the model. [default: all cores]")] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Of the model.", min=1, show_default="all cores")
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(help="Only the first N faces, for a quick look.", min=1)
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the jitter and of the bootstrap intervals.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the jitter and of the bootstrap intervals.", min=0)] = 0,
     label: Annotated[str | None, typer.Option(help="Name of the run in tables and plots.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for results.json, ced.png, landmarks.png and worst.png.")
@@ -90,7 +94,8 @@ def evaluate_command(
         results_table,
         score_points,
     )
-    from efficientfan.evaluation.score import DEFAULT_THRESHOLDS
+    from efficientfan.evaluation.score import DEFAULT_THRESHOLDS, check_measures
+    from efficientfan.predict.output import check_folder
 
     if model is not None and predictions is not None:
         raise InputError("give --model or --predictions, not both")
@@ -102,6 +107,9 @@ def evaluate_command(
     test_set = load_test_set(dataset, root, split, schema=schema, by=by)
     if limit is not None:
         test_set = test_set.first(limit)
+    check_measures(test_set, normaliser, threshold or DEFAULT_THRESHOLDS)
+    if out is not None:
+        check_folder(out)
     settings = setup.to_dict()
     if predictions is not None:
         table = read_predictions(predictions, test_set.schema)
@@ -144,9 +152,14 @@ def _run_model(
     from efficientfan.weights import find_model
 
     path = find_model(name)
-    predictor = load(path, detector=detector, device=device, threads=threads)
-    with typer.progressbar(length=len(test_set.annotations), label="faces", file=sys.stderr) as bar:
-        points = model_points(predictor, test_set, setup, batch_size=batch_size, progress=bar.update)
+    finder = detector if setup.box == "detector" else "whole"  # else it is not asked
+    predictor = load(path, detector=finder, device=device, threads=threads)
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("faces", total=len(test_set.annotations))
+        points = model_points(
+            predictor, test_set, setup, batch_size=batch_size, progress=lambda done: bar.advance(task, done)
+        )
     subject = _file("model", path) | {"name": predictor.spec.name}
     found = {"detector": predictor.detector.name} if setup.box == "detector" else {}
     return points, subject, found

@@ -21,6 +21,12 @@ def export_command(
     tolerance: Annotated[
         float, typer.Option(min=0.0, help="Largest distance of a point from torch's, in crop pixels.")
     ] = 0.01,
+    min_score: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Detected faces that score below are dropped; the checkpoint's if not given."
+        ),
+    ] = None,
 ) -> None:
     """Write one graph from uint8 crops to landmarks, with its spec inside; refuse if it disagrees with torch.
 
@@ -34,5 +40,7 @@ def export_command(
         raise MissingDependencyError(
             f"export needs {error.name}: pip install 'efficientfan[train]'"
         ) from error
-    report = export_onnx(checkpoint, out or checkpoint.with_suffix(".onnx"), tolerance=tolerance)
+    report = export_onnx(
+        checkpoint, out or checkpoint.with_suffix(".onnx"), tolerance=tolerance, score_threshold=min_score
+    )
     print(f"{report.path}: {report.size_bytes / 1e6:.1f} MB; against torch, {report.parity}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -18,15 +19,33 @@ from efficientfan.cli.recipes import recipes_app
 from efficientfan.cli.schemas import schemas_app
 from efficientfan.cli.train import train_command
 from efficientfan.errors import EfficientFanError
+from efficientfan.version import __version__
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    help="Facial landmarks: predict, evaluate, train, export.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"efficientfan {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Facial landmarks: predict, evaluate, train, export."""
+
+
 app.command("predict")(predict_command)
 app.command("doctor")(doctor_command)
 app.add_typer(models_app, name="models")
@@ -51,6 +70,10 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:  # a full disk, a file that was taken away meanwhile
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""`efficientfan models`: which models there are, what they are, and the one detector that is fetched."""
+"""`efficientfan models`: which models and networks there are, what they are, and the detector to fetch."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,10 +22,19 @@ models_app = typer.Typer(
 
 _KEY_WIDTH = 15
 
+NAMED_NETWORKS = (
+    "mobilefan",
+    "mobilefan_050",
+    "efficientfan_b0",
+    "teacher_resnet50",
+    "teacher_efficientnet_b7",
+)
+"""`efficientfan.models.list_networks()`, which takes torch to ask."""
+
 
 @models_app.command("list")
 def list_command() -> None:
-    """List the packaged models with their terms.
+    """List the packaged models with their terms, and the networks that can be trained.
 
     Example: efficientfan models list
     """
@@ -31,16 +42,20 @@ def list_command() -> None:
     from efficientfan.weights import aliases, find_model, list_models
 
     names = list_models()
+    if names:
+        typer.echo("packaged models, trained:")
     for name in names:
         spec = OnnxBackend(find_model(name), threads=1).spec
         also = "".join(f" ({alias})" for alias, target in aliases().items() if target == name)
         typer.echo(
-            f"{name}{also}: {spec.schema.name}, {spec.input_size} px; licence: {spec.licence or 'not stated'}"
+            f"  {name}{also}: {spec.schema.name}, {spec.input_size} px; licence: {spec.licence or 'not stated'}"
         )
     if not names:
         typer.echo(
             "no packaged models: train one and export it (efficientfan train, efficientfan export)", err=True
         )
+    typer.echo("networks to train (their size and cost: efficientfan models show NAME):")
+    typer.echo(f"  {', '.join(NAMED_NETWORKS)}, timm/ENCODER")
 
 
 @models_app.command("show")
@@ -48,8 +63,13 @@ def show_command(
     name: Annotated[
         str, typer.Argument(help="A packaged model, an exported .onnx file, or a named network.")
     ],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A model's whole spec as JSON: its schema, recipe, figures.")
+    ] = False,
 ) -> None:
     """Show what a model file is, or the size and cost of a named network (needs the train extra).
+
+    `efficientfan models list` names both.
 
     Examples:
 
@@ -65,7 +85,11 @@ def show_command(
     except InputError as error:
         _show_network(name, error)
         return
-    _show_spec(OnnxBackend(path, threads=1).spec, path)
+    spec = OnnxBackend(path, threads=1).spec
+    if as_json:
+        typer.echo(json.dumps(json.loads(spec.to_json()), indent=1))
+    else:
+        _show_spec(spec, path)
 
 
 @models_app.command("fetch")
@@ -92,10 +116,10 @@ def _show_spec(spec: ModelSpec, path: Path) -> None:
     rows = {
         "name": spec.name,
         "file": f"{path} ({size})",
-        "network": _pairs(spec.network),
+        "network": _named(spec.network),
         "landmarks": f"{spec.schema.n_landmarks}, {spec.schema.name}",
         "crop": f"{spec.input_size} px, margin {spec.crop_margin:g}, stride {spec.stride}",
-        "decoder": _pairs(spec.decoder),
+        "decoder": _named(spec.decoder),
         "min score": f"{spec.score_threshold:g}",
         "licence": spec.licence or "not stated",
         "training data": spec.training_data or "not stated",
@@ -111,6 +135,7 @@ def _show_network(name: str, not_a_file: InputError) -> None:
     """Parameters and multiply-accumulates as in the papers' tables: 256 x 256, 68 landmarks."""
     try:
         from efficientfan.models import build_network, list_networks, summarise
+        from efficientfan.models.zoo import network_config
     except ImportError as error:
         raise MissingDependencyError(
             f"{not_a_file}; to show a named network: pip install 'efficientfan[train]'"
@@ -119,11 +144,21 @@ def _show_network(name: str, not_a_file: InputError) -> None:
         raise InputError(f"{not_a_file}; named networks are {', '.join(list_networks())}") from not_a_file
     summary = summarise(build_network(name, 68))
     typer.echo(f"{'network':<{_KEY_WIDTH}}{name}")
+    typer.echo(f"{'about':<{_KEY_WIDTH}}{network_config(name).about}")
     typer.echo(f"{'parameters':<{_KEY_WIDTH}}{summary.parameters / 1e6:.2f} M ({summary.parameters})")
     typer.echo(
         f"{'MACs':<{_KEY_WIDTH}}{summary.macs / 1e9:.3f} G ({summary.macs}), 256 x 256 pixels, 68 landmarks"
     )
+    typer.echo("a network without weights; `efficientfan models list` names the trained models", err=True)
 
 
-def _pairs(table: object) -> str:
-    return ", ".join(f"{key} {value}" for key, value in dict(table).items())  # type: ignore[call-overload]
+def _named(table: Mapping[str, Any]) -> str:
+    """The name first, then what else was said."""
+    others = {key: value for key, value in table.items() if key != "name"}
+    return ", ".join([str(table.get("name", "")), *filter(None, [_pairs(others)])])
+
+
+def _pairs(table: Mapping[str, Any]) -> str:
+    """One line; of a table within, such as a recipe, the name only (--json shows all)."""
+    shown = {k: v.get("name", "...") if isinstance(v, Mapping) else v for k, v in table.items()}
+    return ", ".join(f"{key} {value}" for key, value in shown.items())

@@ -41,8 +41,9 @@ def predict_command(
     boxes: Annotated[
         Path | None,
         typer.Option(
-            help='Take these boxes instead of looking for faces: JSON {"a.jpg": [[x0, y0, x1, y1], ...]}, or '
-            "CSV with the columns image, x0, y0, x1, y1. One face a box, none dropped."
+            help="Take these boxes instead of looking for faces: a .csv file with the columns image, x0, y0, x1, "
+            "y1 (what --out FILE.csv writes will do), or a .json object from each image to its list of boxes. "
+            "One face a box, none dropped."
         ),
     ] = None,
     model: Annotated[

@@ -158,9 +158,7 @@ _ROWS = (
         {},
         visibility="occlusion",
     ),
-    DatasetInfo(
-        "csv", "a CSV table, or a folder with SPLIT.csv", read_csv, None, {}, visibility="occlusion"
-    ),
+    DatasetInfo("csv", "a CSV table, or a folder with SPLIT.csv", read_csv, None, {}, visibility="occlusion"),
     DatasetInfo(
         "pts", "folders of photos with a .pts beside each; SPLIT is a folder", read_pts_tree, None, {}
     ),

@@ -116,7 +116,7 @@ class FaceCrops(Dataset[Sample]):
         if flipped:
             order = self.schema.flip_indices
             points, labelled, visibility = points[order], labelled[order], visibility[order]
-        inside = (points >= -0.5).all(axis=1) & (points <= size - 0.5).all(axis=1)  # NaN is outside
+        inside = np.asarray(((points >= -0.5) & (points <= size - 0.5)).all(axis=1))  # NaN is outside
         visibility[labelled & ~inside] = UNKNOWN  # seen or not, it is not in this picture
         visibility[_covered(plain, scene, points, inside) & (visibility == SEEN)] = COVERED
         return {

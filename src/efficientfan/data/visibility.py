@@ -15,7 +15,9 @@ VisibilityLabels: TypeAlias = Literal["none", "occlusion", "full"]
 """What a data set's flags say: nothing; visible or covered; besides, unlabelled landmarks are turned away."""
 
 UNKNOWN = -1
-SEEN, COVERED, TURNED_AWAY = (VISIBILITY_CLASSES.index(name) for name in ("visible", "covered", "turned_away"))
+SEEN, COVERED, TURNED_AWAY = (
+    VISIBILITY_CLASSES.index(name) for name in ("visible", "covered", "turned_away")
+)
 
 _MEANING: dict[str, dict[int, int]] = {
     "none": {},

@@ -30,9 +30,9 @@ class CachedTeacher(Teacher):
 
     An output is found by the teacher's file, the device and precision it ran in, and the crop's pixels. So
     nothing can go stale: another photo, box, margin or size is another crop. Runs with other students, terms
-    or hold-outs share the cache, and so do processes. The outputs are stored as they are, not rounded: a run
-    ends with the same weights with the cache as without. A batch that is not known as a whole is computed as
-    a whole.
+    or hold-outs share the cache, and so do processes. The outputs are stored as they are, not rounded: where
+    the teacher says the same of a crop in any batch, as on a processor, a run ends with the same weights with
+    the cache as without. A batch that is not known as a whole is computed as a whole.
 
     It pays only where the same crops come back: without augmentation (`Augmentation.at_work`).
 
@@ -50,11 +50,13 @@ class CachedTeacher(Teacher):
         self.folder = Path(folder)
         self.sha256 = sha256
         self._stores = True
-        self._stored = 0
+        self._announced = False
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"{folder}: is no folder for a cache ({error.strerror}); choose another") from error
+            raise InputError(
+                f"{folder}: is no folder for a cache ({error.strerror}); choose another"
+            ) from error
 
     def __call__(self, images: Tensor) -> NetworkOutput:
         """(N, 3, S, S) normalised RGB to the teacher's maps."""
@@ -84,9 +86,9 @@ class CachedTeacher(Teacher):
             logger.warning("%s: %s; the teacher's further outputs are not stored", self.folder, error)
             self._stores = False
             return
-        if not self._stored:
+        if not self._announced:
             logger.info("teacher cache %s: %.1f MB a face", self.folder, len(content) / 1e6)
-        self._stored += 1
+        self._announced = True
 
 
 def _precision(device: str) -> str:
@@ -95,7 +97,7 @@ def _precision(device: str) -> str:
 
 
 def _digest(image: Tensor) -> str:
-    return hashlib.blake2b(image.numpy(), digest_size=20).hexdigest()
+    return hashlib.blake2b(image.numpy().data, digest_size=20).hexdigest()
 
 
 def _named(output: NetworkOutput) -> dict[str, Tensor]:
@@ -138,5 +140,5 @@ def _read(path: Path, key: str) -> dict[str, Tensor] | None:
 def _checksum(tensors: Mapping[str, Tensor]) -> str:
     value = 0
     for _, tensor in sorted(tensors.items()):
-        value = zlib.crc32(tensor.view(torch.uint8).numpy(), value)
+        value = zlib.crc32(tensor.view(torch.uint8).numpy().data, value)
     return f"{value:08x}"

@@ -2,7 +2,7 @@
 
 JSON lines (`.jsonl`) or a JSON list (`.json`), one object a photo:
 `{"image": PATH, "faces": [{"points": [[x, y], ...], "box": [x0, y0, x1, y1]}, ...]}`; `box` and all other
-keys may be absent. Or CSV (`.csv`), one row a face, with a column `image`, landmark columns in pairs
+keys may be absent. Or COCO keypoints (`.json`), whose v is not looked at. Or CSV (`.csv`), one row a face, with a column `image`, landmark columns in pairs
 `<landmark>_x,<landmark>_y` in the schema's order and, if there are boxes, `box_x0,box_y0,box_x1,box_y1`.
 """
 
@@ -113,7 +113,7 @@ def read_predictions(path: str | Path, schema: LandmarkSchema) -> dict[str, list
         InputError: unreadable, another format or number of points, a schema without conversion; the message
             names the file and line.
     """
-    readers = {".jsonl": _json_lines, ".json": _json_list, ".csv": _csv_rows}
+    readers = {".jsonl": _json_lines, ".json": _json_file, ".csv": _csv_rows}
     suffix = Path(path).suffix.lower()
     if suffix not in readers:
         raise InputError(f"{path}: predictions are a .jsonl, .json or .csv file")
@@ -135,12 +135,37 @@ def _json_lines(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]
                 raise InputError(f"{path}: line {number}: is not JSON ({error})") from error
 
 
-def _json_list(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
+def _json_file(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
     table = read_json(path)
-    if not isinstance(table, list):
-        raise InputError(f"{path}: must be a list of objects, one a photo, not {type(table).__name__}")
-    for number, record in enumerate(table, start=1):
-        yield f"{path}: entry {number}", record
+    if isinstance(table, Mapping) and isinstance(table.get("annotations"), list):
+        yield from _coco(path, table, schema)
+    elif isinstance(table, list):
+        for number, record in enumerate(table, start=1):
+            yield f"{path}: entry {number}", record
+    else:
+        raise InputError(f"{path}: must be a list of objects, one a photo, or COCO's object of lists")
+
+
+def _coco(path: Path, table: Mapping[str, Any], schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
+    images = table.get("images")
+    if not isinstance(images, list) or not all(
+        isinstance(image, Mapping) and isinstance(image.get("id"), int | str) for image in images
+    ):
+        raise InputError(f"{path}: 'images' must be a list of objects with 'id' and 'file_name'")
+    faces: dict[int | str, list[dict[str, Any]]] = {image["id"]: [] for image in images}
+    for number, entry in enumerate(table["annotations"], start=1):
+        where = f"{path}: annotation {number}"
+        image_id = entry.get("image_id") if isinstance(entry, Mapping) else None
+        if not isinstance(image_id, int | str) or image_id not in faces:
+            raise InputError(f"{where}: its 'image_id' names none of the file's images")
+        keypoints = _numbers(entry.get("keypoints"), (3 * schema.n_landmarks,), f"{where}: 'keypoints'")
+        face: dict[str, Any] = {"points": keypoints.reshape(-1, 3)[:, :2]}
+        if entry.get("bbox") is not None:
+            x, y, width, height = _numbers(entry["bbox"], (4,), f"{where}: 'bbox'")
+            face["box"] = [x, y, x + width, y + height]
+        faces[image_id].append(face)
+    for number, image in enumerate(images, start=1):
+        yield f"{path}: image {number}", {"image": image.get("file_name"), "faces": faces[image["id"]]}
 
 
 _BOX_COLUMNS = ("box_x0", "box_y0", "box_x1", "box_y1")
@@ -212,7 +237,7 @@ def _numbers(value: Any, shape: tuple[int, ...], where: str) -> Array:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:

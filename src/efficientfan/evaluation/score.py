@@ -10,10 +10,17 @@ from numpy.typing import NDArray
 
 from efficientfan.evaluation.results import GroupScore, Results
 from efficientfan.evaluation.test_set import TestSet
-from efficientfan.metrics import MetricAccumulator, bootstrap_mean, per_landmark, per_region, sample_values
+from efficientfan.metrics import (
+    MetricAccumulator,
+    bootstrap_mean,
+    failure_rate,
+    per_landmark,
+    per_region,
+    sample_values,
+)
 from efficientfan.structures import OCCLUDED, VISIBLE
 
-__all__ = ["DEFAULT_THRESHOLDS", "score_points"]
+__all__ = ["DEFAULT_THRESHOLDS", "check_measures", "score_points"]
 
 Array = NDArray[Any]
 
@@ -70,6 +77,21 @@ def score_points(
         samples={name: _number(error) for name, error in zip(measured.names, errors, strict=True)},
         **_breakdowns(measured, np.stack([a.visibility for a in test_set.annotations])),
     )
+
+
+def check_measures(
+    test_set: TestSet,
+    normalisers: Sequence[str] | None = None,
+    thresholds: Sequence[float] = DEFAULT_THRESHOLDS,
+) -> None:
+    """Refuse whatever `score_points` would refuse of them, before a model is run for it.
+
+    Raises:
+        InputError: as `score_points`.
+    """
+    perfect = _measure(test_set.truth, test_set, tuple(normalisers or [test_set.normaliser])).errors()
+    for threshold in thresholds:
+        failure_rate(perfect, threshold)
 
 
 def _measure(points: Array, test_set: TestSet, kinds: tuple[str, ...]) -> MetricAccumulator:

@@ -8,7 +8,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
@@ -37,7 +37,13 @@ class ExportReport:
     parity: Parity
 
 
-def export_onnx(checkpoint: str | Path, out: str | Path, *, tolerance: float = 0.01) -> ExportReport:
+def export_onnx(
+    checkpoint: str | Path,
+    out: str | Path,
+    *,
+    tolerance: float = 0.01,
+    score_threshold: float | None = None,
+) -> ExportReport:
     """Write a checkpoint as ONNX and prove that it agrees with torch.
 
     The graph takes `crops` (N, S, S, 3) uint8 RGB and returns `points` (N, K, 2), crop pixels, and `scores`
@@ -49,12 +55,15 @@ def export_onnx(checkpoint: str | Path, out: str | Path, *, tolerance: float = 0
         out: the `.onnx` file.
         tolerance: largest allowed distance of a point from torch's, in crop pixels; the same number bounds scores
             and probabilities.
+        score_threshold: for the file's spec, in [0, 1]; None keeps the checkpoint's.
 
     Raises:
         InputError: the checkpoint is unusable or `out` cannot be written.
         EfficientFanError: the exported graph disagrees with torch.
     """
     network, spec = load_checkpoint(checkpoint)
+    if score_threshold is not None:
+        spec = replace(spec, score_threshold=score_threshold)
     with atomic_path(out) as temporary:
         _write_graph(network, spec, temporary)
         parity = measure_parity(DeployedNet(network, spec).eval(), temporary, spec)

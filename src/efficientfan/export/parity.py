@@ -33,7 +33,9 @@ class Parity:
 
     def __str__(self) -> str:
         visibility = f", visibility by {self.visibility:.2g}" if self.visibility else ""
-        return f"points differ by {self.points:.2g} crop pixels at most, scores by {self.scores:.2g}{visibility}"
+        return (
+            f"points differ by {self.points:.2g} crop pixels at most, scores by {self.scores:.2g}{visibility}"
+        )
 
 
 def measure_parity(deployed: nn.Module, path: str | Path, spec: ModelSpec, *, seed: int = 0) -> Parity:

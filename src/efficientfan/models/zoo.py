@@ -39,14 +39,24 @@ class NetworkConfig:
 
 
 NETWORKS: Mapping[str, NetworkConfig] = {
-    "mobilefan": NetworkConfig("mobilenetv2_100", about="MobileFAN: MobileNetV2, three 2x2 transposed convolutions"),
-    "mobilefan_050": NetworkConfig("mobilenetv2_050", about="MobileFAN (0.5): half-width MobileNetV2 encoder"),
+    "mobilefan": NetworkConfig(
+        "mobilenetv2_100", about="MobileFAN: MobileNetV2, three 2x2 transposed convolutions"
+    ),
+    "mobilefan_050": NetworkConfig(
+        "mobilenetv2_050", about="MobileFAN (0.5): half-width MobileNetV2 encoder"
+    ),
     "efficientfan_b0": NetworkConfig(
         "efficientnet_b0", head="integral", about="EfficientFAN: EfficientNet-B0, integral head"
     ),
-    "teacher_resnet50": NetworkConfig("resnet50", 256, 4, about="MobileFAN's teacher: ResNet-50, 256 channels"),
+    "teacher_resnet50": NetworkConfig(
+        "resnet50", 256, 4, about="MobileFAN's teacher: ResNet-50, 256 channels"
+    ),
     "teacher_efficientnet_b7": NetworkConfig(
-        "efficientnet_b7", 256, 4, head="integral", about="EfficientFAN's teacher: EfficientNet-B7, 256 channels"
+        "efficientnet_b7",
+        256,
+        4,
+        head="integral",
+        about="EfficientFAN's teacher: EfficientNet-B7, 256 channels",
     ),
 }
 
@@ -63,18 +73,24 @@ def network_config(name: str, **overrides: Any) -> NetworkConfig:
         InputError: unknown name or field.
     """
     if name.startswith(TIMM_PREFIX):
-        config = NetworkConfig(name.removeprefix(TIMM_PREFIX), about="a timm encoder with MobileFAN's decoder")
+        config = NetworkConfig(
+            name.removeprefix(TIMM_PREFIX), about="a timm encoder with MobileFAN's decoder"
+        )
     elif name in NETWORKS:
         config = NETWORKS[name]
     else:
-        raise InputError(f"unknown network {name!r}; known are {', '.join(NETWORKS)} and {TIMM_PREFIX}ENCODER")
+        raise InputError(
+            f"unknown network {name!r}; known are {', '.join(NETWORKS)} and {TIMM_PREFIX}ENCODER"
+        )
     try:
         return replace(config, **overrides)
     except TypeError as error:
         raise InputError(f"network {name!r}: {error}") from error
 
 
-def build_network(name: str, n_landmarks: int, *, init: Initialisation = "scratch", **overrides: Any) -> LandmarkNet:
+def build_network(
+    name: str, n_landmarks: int, *, init: Initialisation = "scratch", **overrides: Any
+) -> LandmarkNet:
     """Build a network by name.
 
     Args:

@@ -220,12 +220,16 @@ class Recipe(_Section):
     def _visibility(self) -> Recipe:
         wanted, there = self.objective.visibility is not None, bool(self.model.options.get("visibility"))
         if wanted and not there:
-            raise ValueError("objective.visibility needs a network with that head: model.options.visibility: true")
+            raise ValueError(
+                "objective.visibility needs a network with that head: model.options.visibility: true"
+            )
         if there and not wanted:
             raise ValueError(
                 "model.options.visibility: nothing would train this head; give objective.visibility: {weight: 0.1}"
             )
         if wanted and all(get_dataset(source.dataset).visibility == "none" for source in self.data.train):
             names = ", ".join(source.dataset for source in self.data.train)
-            raise ValueError(f"objective.visibility: {names} do not label what can be seen; add one that does (aflw68)")
+            raise ValueError(
+                f"objective.visibility: {names} do not label what can be seen; add one that does (aflw68)"
+            )
         return self

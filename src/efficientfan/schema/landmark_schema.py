@@ -43,6 +43,9 @@ class LandmarkSchema:
     normalisers: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
     layout: tuple[tuple[float, float], ...] = ()
 
+    def __repr__(self) -> str:
+        return f"LandmarkSchema({self.name!r}, {len(self.landmarks)} landmarks)"
+
     def __post_init__(self) -> None:
         def fail(message: str) -> None:
             raise InputError(f"schema {self.name!r}: {message}")

@@ -33,7 +33,15 @@ from efficientfan.spec import ModelSpec
 from efficientfan.structures import Annotation
 from efficientfan.version import __version__
 
-__all__ = ["Faces", "build_faces", "build_objective", "build_spec", "build_student", "with_metrics"]
+__all__ = [
+    "Faces",
+    "build_faces",
+    "build_objective",
+    "build_spec",
+    "build_student",
+    "check_cacheable",
+    "with_metrics",
+]
 
 
 @dataclass(frozen=True)
@@ -141,21 +149,24 @@ def build_objective(
     Args:
         recipe: what to minimise.
         student, spec: what is trained.
-        teacher_cache: folder that keeps the teacher's outputs (`CachedTeacher`).
+        teacher_cache: folder that keeps the teacher's outputs (`CachedTeacher`), for a recipe that
+            `check_cacheable` accepts.
 
     Raises:
-        InputError: no teacher was given, or it does not fit; a term does not take its levels or options; a
-            cache without a teacher, or with crops that differ from epoch to epoch.
+        InputError: no teacher was given, or it does not fit; a term does not take its levels or options.
     """
     base = _base_objective(recipe, spec.stride)
-    if teacher_cache is not None:
-        _check_cacheable(recipe)
     if recipe.distill is None:
         return base
     return _with_teacher(base, recipe, recipe.distill, student, spec, teacher_cache)
 
 
-def _check_cacheable(recipe: Recipe) -> None:
+def check_cacheable(recipe: Recipe) -> None:
+    """Check that a cache of the teacher's outputs could serve this recipe.
+
+    Raises:
+        InputError: it has no teacher, or its crops differ from epoch to epoch.
+    """
     if recipe.distill is None:
         raise InputError(f"recipe {recipe.name!r} has no teacher whose outputs --teacher-cache could keep")
     if recipe.augmentation.at_work:

@@ -17,8 +17,15 @@ from efficientfan.data.dataset import CropSpec, FaceCrops
 from efficientfan.errors import InputError
 from efficientfan.files import write_text
 from efficientfan.models import save_checkpoint
-from efficientfan.recipes import Recipe
-from efficientfan.train.build import build_faces, build_objective, build_spec, build_student, with_metrics
+from efficientfan.recipes import Recipe, load_recipe
+from efficientfan.train.build import (
+    build_faces,
+    build_objective,
+    build_spec,
+    build_student,
+    check_cacheable,
+    with_metrics,
+)
 from efficientfan.train.callbacks import KeepLast, StopGently, ValidationSheet
 from efficientfan.train.data_module import FaceData
 from efficientfan.train.module import LandmarkModule
@@ -30,7 +37,15 @@ logger = logging.getLogger(__name__)
 _PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
-def fit(recipe: Recipe, out: str | Path, *, resume: bool = False, devices: int | str = "auto", nodes: int = 1) -> Path:
+def fit(
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    devices: int | str = "auto",
+    nodes: int = 1,
+    teacher_cache: Path | None = None,
+) -> Path:
     """Train as the recipe says.
 
     The folder then holds `recipe.yaml`, `model.safetensors` (the last, averaged weights with their spec),
@@ -43,24 +58,29 @@ def fit(recipe: Recipe, out: str | Path, *, resume: bool = False, devices: int |
         resume: go on from the folder's last checkpoint.
         devices: number of devices or processes of each machine, or "auto".
         nodes: number of machines; the launcher (torchrun, SLURM) starts the processes.
+        teacher_cache: folder that keeps the teacher's outputs, for recipes without augmentation.
 
     Returns:
         The path of `model.safetensors`.
 
     Raises:
-        InputError: unusable data, a folder in use, nothing to resume, or a resume with another recipe.
+        InputError: unusable data, a folder in use, nothing to resume, a resume with another recipe, or a
+            cache that could not serve.
         Interrupted: stopped by Ctrl-C, after a checkpoint.
         EfficientFanError: the loss is not a number; the last checkpoint is from before.
     """
     folder = Path(out)
     last = folder / "checkpoints" / "last.ckpt"
+    if teacher_cache is not None:
+        check_cacheable(recipe)
     _claim(folder, last, recipe, resume)
 
     lightning.seed_everything(recipe.train.seed, verbose=False)
     faces = build_faces(recipe)
     network = build_student(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     spec = build_spec(recipe, network)
-    module = LandmarkModule(network, build_objective(recipe, network, spec), spec, recipe.train)
+    objective = build_objective(recipe, network, spec, teacher_cache=teacher_cache)
+    module = LandmarkModule(network, objective, spec, recipe.train)
     crop = CropSpec(spec.input_size, spec.crop_margin)
     train = FaceCrops(
         faces.train,
@@ -70,11 +90,22 @@ def fit(recipe: Recipe, out: str | Path, *, resume: bool = False, devices: int |
         weights=faces.weights,
         seed=recipe.train.seed,
         boxes=recipe.data.boxes,
+        visibility=faces.visibility,
     )
-    validation = FaceCrops(faces.validation, spec.schema, crop, boxes=recipe.data.boxes)
+    validation = FaceCrops(
+        faces.validation,
+        spec.schema,
+        crop,
+        boxes=recipe.data.boxes,
+        visibility=[faces.validation_visibility] * len(faces.validation),
+    )
     logger.info("%d training faces an epoch, %d for validation", len(train), len(validation))
     data = FaceData(
-        train, validation, batch_size=recipe.train.batch_size, workers=recipe.train.workers, seed=recipe.train.seed
+        train,
+        validation,
+        batch_size=recipe.train.batch_size,
+        workers=recipe.train.workers,
+        seed=recipe.train.seed,
     )
     batches = max(1, len(train) // recipe.train.batch_size)
     trainer = _trainer(recipe, folder, last, devices, nodes, log_every=min(20, batches))
@@ -93,7 +124,7 @@ def fit(recipe: Recipe, out: str | Path, *, resume: bool = False, devices: int |
 
 def _claim(folder: Path, last: Path, recipe: Recipe, resume: bool) -> None:
     """Make the folder ours, or refuse: nothing of an earlier run is overwritten."""
-    text = yaml.safe_dump(recipe.model_dump(mode="json", by_alias=True), sort_keys=False)
+    text = _written(recipe)
     note = folder / "recipe.yaml"
     if not resume:
         if last.exists():
@@ -102,10 +133,18 @@ def _claim(folder: Path, last: Path, recipe: Recipe, resume: bool) -> None:
         return
     if not last.is_file() or not note.is_file():
         raise InputError(f"{folder}: holds no checkpoint to resume from; start without --resume")
-    former = note.read_text(encoding="utf-8")
+    former = _written(load_recipe(note))  # keys that are newer than the run have their defaults
     if former != text:
-        changes = difflib.unified_diff(former.splitlines(), text.splitlines(), "before", "now", lineterm="", n=0)
-        raise InputError(f"{folder}: was started with another recipe, so it cannot be resumed:\n" + "\n".join(changes))
+        changes = difflib.unified_diff(
+            former.splitlines(), text.splitlines(), "before", "now", lineterm="", n=0
+        )
+        raise InputError(
+            f"{folder}: was started with another recipe, so it cannot be resumed:\n" + "\n".join(changes)
+        )
+
+
+def _written(recipe: Recipe) -> str:
+    return yaml.safe_dump(recipe.model_dump(mode="json", by_alias=True), sort_keys=False)
 
 
 def _trainer(

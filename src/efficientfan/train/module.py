@@ -13,9 +13,10 @@ from torch import Tensor
 from efficientfan.errors import EfficientFanError
 from efficientfan.losses import Batch, Objective, Prediction
 from efficientfan.models import LandmarkNet
-from efficientfan.models.deployed import DeployedNet
+from efficientfan.models.deployed import DeployedNet, DeployedOutput
 from efficientfan.recipes.config import TrainConfig
 from efficientfan.spec import ModelSpec
+from efficientfan.structures import VISIBILITY_CLASSES
 
 __all__ = ["LandmarkModule", "learning_rate_factor"]
 
@@ -30,20 +31,23 @@ class LandmarkModule(lightning.LightningModule):
         config: optimiser and schedule.
     """
 
-    def __init__(self, network: LandmarkNet, objective: Objective, spec: ModelSpec, config: TrainConfig) -> None:
+    def __init__(
+        self, network: LandmarkNet, objective: Objective, spec: ModelSpec, config: TrainConfig
+    ) -> None:
         super().__init__()
         self.objective = objective
         self.spec = spec
         self.config = config
         self.deployed = DeployedNet(network, spec)
 
-    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, S, S, 3) uint8 crops to points (N, K, 2) in crop pixels and scores (N, K)."""
-        points, scores = self.deployed(crops)
-        return points, scores
+    def forward(self, crops: Tensor) -> DeployedOutput:
+        """What (N, S, S, 3) uint8 crops hold."""
+        output: DeployedOutput = self.deployed(crops)
+        return output
 
     def training_step(self, sample: dict[str, Tensor], index: int) -> Tensor:
-        batch = Batch(self.deployed.normalise(sample["crop"]), sample["points"], sample["weights"])
+        images = self.deployed.normalise(sample["crop"])
+        batch = Batch(images, sample["points"], sample["weights"], sample["visibility"])
         output = self.deployed.network(batch.images)
         points, _ = self.deployed.decoder(output.heatmaps)
         parts = self.objective(Prediction(output, points), batch)
@@ -60,11 +64,15 @@ class LandmarkModule(lightning.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         self.validated: list[tuple[Any, Any, Any]] = []
+        self.visible_counts = torch.zeros(3, device=self.device)
 
     def validation_step(self, sample: dict[str, Tensor], index: int) -> None:
-        points, _ = self(sample["crop"])
-        found, truth, weights = (t.float().cpu().numpy() for t in (points, sample["points"], sample["weights"]))
+        output = self(sample["crop"])
+        tensors = (output.points, sample["points"], sample["weights"])
+        found, truth, weights = (tensor.float().cpu().numpy() for tensor in tensors)
         self.validated.append((found, truth, weights))
+        if output.visibility is not None:
+            self.visible_counts += visible_counts(output.visibility, sample["visibility"])
 
     def on_validation_epoch_end(self) -> None:
         points, truth, weights = (np.concatenate(part) for part in zip(*self.validated, strict=True))
@@ -72,6 +80,10 @@ class LandmarkModule(lightning.LightningModule):
         value = validation_nme(points, truth, self.spec)
         # All processes must see one number: the mean over processes of equal shares.
         self.log("val_nme", value, prog_bar=True, sync_dist=True)
+        hits, found, there = self.trainer.strategy.reduce(self.visible_counts, reduce_op="sum").tolist()
+        if there:
+            values = {"val_visible_precision": hits / max(1.0, found), "val_visible_recall": hits / there}
+            self.log_dict(values, sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["rng"] = torch.get_rng_state()
@@ -84,7 +96,10 @@ class LandmarkModule(lightning.LightningModule):
         others = [p for p in self.parameters() if p.requires_grad and p.ndim <= 1]
         kind = torch.optim.AdamW if self.config.optimiser == "adamw" else torch.optim.Adam
         optimiser = kind(
-            [{"params": decayed, "weight_decay": self.config.weight_decay}, {"params": others, "weight_decay": 0.0}],
+            [
+                {"params": decayed, "weight_decay": self.config.weight_decay},
+                {"params": others, "weight_decay": 0.0},
+            ],
             lr=self.config.lr,
         )
         total = int(self.trainer.estimated_stepping_batches)
@@ -102,6 +117,18 @@ def learning_rate_factor(config: TrainConfig, step: int, total: int) -> float:
         return float(config.gamma ** sum(step >= share * total for share in config.milestones))
     done = (step - config.warmup_steps) / max(1, total - config.warmup_steps)
     return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def visible_counts(probabilities: Tensor, labels: Tensor) -> Tensor:
+    """(3,) how many landmarks are rightly found visible, found visible, and visible, of those with a label.
+
+    Args:
+        probabilities: (N, K, 3) of `VISIBILITY_CLASSES`.
+        labels: (N, K), as in `Batch`.
+    """
+    visible = VISIBILITY_CLASSES.index("visible")
+    found, there = (probabilities.argmax(dim=2) == visible) & (labels >= 0), labels == visible
+    return torch.stack([(found & there).sum(), found.sum(), there.sum()]).float()
 
 
 def validation_nme(points: Any, truth: Any, spec: ModelSpec) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from efficientfan.errors import InputError
 from efficientfan.geometry import box_iou
 
-__all__ = ["BoxCorrection", "Detections", "FaceDetector", "shrink_to", "suppress"]
+__all__ = ["BoxCorrection", "Detections", "FaceDetector", "plausible", "shrink_to", "suppress"]
 
 Array = NDArray[Any]
 
@@ -84,6 +84,13 @@ def shrink_to(image: Array, long_side: int) -> tuple[Array, float]:
         return image, 1.0
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA)), factor
+
+
+def plausible(boxes: Array, image: Array) -> Array:
+    """Which of (N, 4) xyxy boxes are at least a pixel wide and high and reach into the image: (N,) bool."""
+    height, width = image.shape[:2]
+    big = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
+    return np.asarray(big & (boxes[:, :2] < (width, height)).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1))
 
 
 def suppress(boxes: Array, scores: Array, iou: float) -> list[int]:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.predict.detectors.base import BoxCorrection, Detections, shrink_to
+from efficientfan.predict.detectors.base import BoxCorrection, Detections, plausible, shrink_to
 from efficientfan.predict.fetch import fetched
 
 __all__ = ["YuNetDetector"]
@@ -46,6 +46,10 @@ class YuNetDetector:
         for long_side in (self.long_side, self.long_side // 2):
             small, factor = shrink_to(image, long_side)
             boxes, scores = self.raw(small)
+            kept = plausible(
+                boxes, small
+            )  # on pictures a few pixels wide it dreams of faces light-years away
+            boxes, scores = boxes[kept], scores[kept]
             if len(boxes):
                 break
         # Its boxes count from the outer edge of pixel 0, ours from its centre.

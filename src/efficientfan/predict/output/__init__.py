@@ -84,7 +84,7 @@ def _open_text(path: Path) -> TextIO:
 
 
 def check_folder(folder: Path) -> None:
-    """Make a folder for results and see that files can be written there.
+    """Make a folder for results and see that files can be written there, before the work rather than after.
 
     Raises:
         InputError: they cannot.

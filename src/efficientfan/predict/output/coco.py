@@ -7,7 +7,7 @@ from typing import Any, TextIO
 
 from efficientfan.predict.output.record import Record
 from efficientfan.schema import LandmarkSchema
-from efficientfan.structures import VISIBLE
+from efficientfan.structures import OCCLUDED, VISIBLE
 
 __all__ = ["CocoWriter"]
 
@@ -15,7 +15,8 @@ __all__ = ["CocoWriter"]
 class CocoWriter:
     """Collects, since COCO keeps photos and faces in two lists; for very many photos take JSON lines.
 
-    v is 2 throughout: the landmarks' scores stand beside them, as `keypoint_scores`.
+    v is 1 for landmarks that the model calls covered or turned away, and 2 for all others; the landmarks' scores
+    stand beside them, as `keypoint_scores`.
     """
 
     def __init__(self, stream: TextIO, schema: LandmarkSchema) -> None:
@@ -36,6 +37,7 @@ class CocoWriter:
             table = face.to_dict()
             x0, y0, x1, y1 = table["box"]
             width, height = round(x1 - x0, 3), round(y1 - y0, 3)
+            flags = [OCCLUDED if unseen else VISIBLE for unseen in face.unseen]
             self._annotations.append(
                 {
                     "id": len(self._annotations) + 1,
@@ -45,7 +47,11 @@ class CocoWriter:
                     "bbox": [x0, y0, width, height],
                     "area": round(width * height, 1),
                     "num_keypoints": len(table["points"]),
-                    "keypoints": [value for x, y in table["points"] for value in (x, y, VISIBLE)],
+                    "keypoints": [
+                        value
+                        for (x, y), flag in zip(table["points"], flags, strict=True)
+                        for value in (x, y, flag)
+                    ],
                     "score": table["score"],
                     "keypoint_scores": table["scores"],
                 }

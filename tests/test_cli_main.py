@@ -1,0 +1,46 @@
+"""The command line as a whole: its version, and help that shows every word that was written for it."""
+
+import sys
+
+import pytest
+from typer.main import get_command
+
+import efficientfan
+from efficientfan.cli.main import app, main
+
+
+def run(monkeypatch, capsys, *arguments):
+    monkeypatch.setattr(sys, "argv", ["efficientfan", *arguments])
+    monkeypatch.setenv("COLUMNS", "120")
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    return exit_.value.code or 0, capsys.readouterr().out
+
+
+def commands(group, path=()):
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+COMMANDS = dict(commands(get_command(app)))
+
+
+def test_version(monkeypatch, capsys):
+    assert run(monkeypatch, capsys, "--version") == (0, f"efficientfan {efficientfan.__version__}\n")
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help_teaches(monkeypatch, capsys, path):
+    code, out = run(monkeypatch, capsys, *path, "--help")
+    assert code == 0
+    assert f"efficientfan {' '.join(path)} " in out.partition("Example")[2] + " "
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_no_help_text_is_taken_for_markup(path):
+    """Typer hands help to rich, which swallows words in square brackets."""
+    helps = [parameter.help or "" for parameter in COMMANDS[path].params]
+    assert [text for text in helps if "[" in text] == []
