@@ -137,6 +137,17 @@ def test_faces_without_points_are_unfit(tmp_path):
     assert report.errors == ["fewer than two labelled points (1): bare"]
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_faces_whose_points_span_no_area_are_unfit(tmp_path, axis):
+    """All points in one row, column or place: neither a crop nor an error can be made of them."""
+    make_300w(tmp_path)
+    faces = load_dataset("300w", tmp_path, "train", warn=False)
+    points = faces[1].points.copy()
+    points[:, axis] = 5
+    faces[1] = dataclasses.replace(faces[1], points=points)
+    assert checked(faces).errors == [f"the points span no area (1): {faces[1].name}"]
+
+
 def test_misuse_is_an_error_not_a_finding(tmp_path):
     with pytest.raises(InputError, match="unknown data set"):
         check_dataset("300x", tmp_path)

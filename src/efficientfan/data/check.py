@@ -128,7 +128,7 @@ def check_split(
 ) -> None:
     """Add to `report` what is wrong with `faces`; `digests` carries photo hashes from split to split."""
     sizes: dict[Path, tuple[int, int] | None] = {}
-    twins, unreadable, bare, outside, missed = [], [], [], [], []
+    twins, unreadable, bare, flat, outside, missed = [], [], [], [], [], []
     for done, face in enumerate(faces, start=1):
         if face.image not in sizes:
             sizes[face.image] = None
@@ -144,6 +144,8 @@ def check_split(
         size = sizes[face.image]
         if (face.visibility != UNLABELLED).sum() < 2:
             bare.append(face.name)
+        elif not (face.tight_box[2:] > face.tight_box[:2]).all():
+            flat.append(face.name)
         elif size is not None:
             if _overshoot(face, size) > FAR:
                 outside.append(face.name)
@@ -151,7 +153,11 @@ def check_split(
                 missed.append(face.name)
         progress(report.title, done, len(faces))
     report.faces, report.photos = len(faces), len(sizes)
-    for findings, text in ((unreadable, "unreadable photo"), (bare, "fewer than two labelled points")):
+    for findings, text in (
+        (unreadable, "unreadable photo"),
+        (bare, "fewer than two labelled points"),
+        (flat, "the points span no area"),
+    ):
         if findings:
             report.errors.append(_summary(findings, text))
     for findings, text in ((outside, "points far outside the photo"), (missed, "the box misses the points")):

@@ -2,8 +2,9 @@
 
 JSON lines (`.jsonl`) or a JSON list (`.json`), one object a photo:
 `{"image": PATH, "faces": [{"points": [[x, y], ...], "box": [x0, y0, x1, y1]}, ...]}`; `box` and all other
-keys may be absent. Or COCO keypoints (`.json`), whose v is not looked at. Or CSV (`.csv`), one row a face, with a column `image`, landmark columns in pairs
-`<landmark>_x,<landmark>_y` in the schema's order and, if there are boxes, `box_x0,box_y0,box_x1,box_y1`.
+keys may be absent. Or COCO keypoints (`.json`), whose v is not looked at. Or CSV (`.csv`), one row a face, with
+a column `image`, landmark columns in pairs `<landmark>_x,<landmark>_y` in the schema's order and, if there are
+boxes, `box_x0,box_y0,box_x1,box_y1`.
 """
 
 from __future__ import annotations
