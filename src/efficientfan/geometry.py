@@ -20,6 +20,7 @@ __all__ = [
     "CropTransform",
     "as_boxes",
     "box_iou",
+    "box_nesting",
     "box_of_points",
     "cells_to_pixels",
     "pixels_to_cells",
@@ -91,12 +92,27 @@ def box_iou(first: ArrayLike, second: ArrayLike) -> Array:
     >>> box_iou([[0, 0, 2, 2]], [[1, 0, 3, 2], [5, 5, 6, 6]]).round(3).tolist()
     [[0.333, 0.0]]
     """
+    common, a, b = _areas(first, second)
+    return np.asarray(common / np.maximum(a + b - common, 1e-12))
+
+
+def box_nesting(first: ArrayLike, second: ArrayLike) -> Array:
+    """Share of the smaller box that lies in the other, of (N, 4) and (M, 4) xyxy boxes, as (N, M).
+
+    >>> box_nesting([[0, 0, 4, 4]], [[1, 1, 2, 2], [3, 0, 5, 4]]).tolist()
+    [[1.0, 0.5]]
+    """
+    common, a, b = _areas(first, second)
+    return np.asarray(common / np.maximum(np.minimum(a, b), 1e-12))
+
+
+def _areas(first: ArrayLike, second: ArrayLike) -> tuple[Array, Array, Array]:
+    """Areas that each pair has in common (N, M), and each box's own, (N, 1) and (1, M)."""
     a = np.asarray(first, dtype=np.float64).reshape(-1, 1, 4)
     b = np.asarray(second, dtype=np.float64).reshape(1, -1, 4)
     size = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    inter = size.clip(min=0).prod(axis=-1)
-    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - inter
-    return np.asarray(inter / np.maximum(union, 1e-12))
+    common = size.clip(min=0).prod(axis=-1)
+    return common, (a[..., 2:] - a[..., :2]).prod(-1), (b[..., 2:] - b[..., :2]).prod(-1)
 
 
 @dataclass(frozen=True)

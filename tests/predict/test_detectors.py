@@ -171,9 +171,10 @@ def test_correction_moves_and_scales_about_the_centre():
 
 def test_suppression_keeps_the_surest_of_those_that_overlap():
     boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [30, 0, 40, 10], [2, 0, 12, 10.0]])
-    assert suppress(boxes, np.array([1.0, 3, 2, 0.5]), iou=0.5) == [1, 2]
-    assert suppress(boxes, np.array([1.0, 3, 2, 0.5]), iou=0.9) == [1, 2, 0, 3]
-    assert suppress(np.zeros((0, 4)), np.zeros(0), iou=0.5) == []
+    overlap, scores = box_iou(boxes, boxes), np.array([1.0, 3, 2, 0.5])
+    assert suppress(overlap > 0.5, scores) == [1, 2]
+    assert suppress(overlap > 0.9, scores) == [1, 2, 0, 3]
+    assert suppress(np.zeros((0, 0), dtype=bool), np.zeros(0)) == []
 
 
 def test_shrinking_never_enlarges():

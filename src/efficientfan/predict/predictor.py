@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efficientfan.errors import InputError
-from efficientfan.geometry import CropTransform, box_iou
+from efficientfan.geometry import CropTransform, box_iou, box_nesting
 from efficientfan.imaging import ImageLike, to_rgb, warp
 from efficientfan.predict.backend import Backend
 from efficientfan.predict.detectors.base import FaceDetector, suppress
@@ -24,6 +24,9 @@ Array = NDArray[Any]
 
 SAME_FACE_IOU = 0.5
 """Two found faces whose landmark boxes overlap by more are one face, found twice."""
+
+SAME_FACE_NESTING = 0.7
+"""So are two of which the smaller lies in the larger by more: an eye and a cheek are often taken for a face."""
 
 LOST_IOU = 0.2
 """Landmarks whose box overlaps the detector's by less have run away; the second crop stays the detector's."""
@@ -158,5 +161,6 @@ def _select(faces: list[Face], threshold: float) -> list[Face]:
     """Drop what is no face or found twice; the largest first."""
     sure = [face for face in faces if face.score >= threshold]
     boxes = np.reshape([_landmark_box(face) for face in sure], (-1, 4))
-    kept = [sure[index] for index in suppress(boxes, np.array([face.score for face in sure]), SAME_FACE_IOU)]
+    same = (box_iou(boxes, boxes) > SAME_FACE_IOU) | (box_nesting(boxes, boxes) > SAME_FACE_NESTING)
+    kept = [sure[index] for index in suppress(same, np.array([face.score for face in sure]))]
     return sorted(kept, key=lambda face: -float(np.prod(np.ptp(face.points, axis=0))))

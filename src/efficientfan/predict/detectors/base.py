@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
-from efficientfan.geometry import box_iou
 
 __all__ = ["BoxCorrection", "Detections", "FaceDetector", "plausible", "shrink_to", "suppress"]
 
@@ -93,11 +92,15 @@ def plausible(boxes: Array, image: Array) -> Array:
     return np.asarray(big & (boxes[:, :2] < (width, height)).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1))
 
 
-def suppress(boxes: Array, scores: Array, iou: float) -> list[int]:
-    """Greedy non-maximum suppression: which boxes overlap no surer one by more than `iou`, surest first."""
-    overlaps = box_iou(boxes, boxes) > iou
+def suppress(same: Array, scores: Array) -> list[int]:
+    """Greedy non-maximum suppression: the indices that are the same as no surer one, surest first.
+
+    Args:
+        same: (N, N) bool, whether two are the same.
+        scores: (N,), higher is surer.
+    """
     kept: list[int] = []
     for index in np.argsort(-scores, kind="stable"):
-        if not overlaps[index, kept].any():
+        if not same[index, kept].any():
             kept.append(int(index))
     return kept

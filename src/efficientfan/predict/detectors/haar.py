@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.errors import MissingDependencyError
+from efficientfan.geometry import box_iou
 from efficientfan.predict.detectors.base import BoxCorrection, Detections, shrink_to, suppress
 
 __all__ = ["HaarDetector"]
@@ -45,7 +46,7 @@ class HaarDetector:
         boxes = np.concatenate([CORRECTIONS[kind].apply(boxes) for kind, (boxes, _) in found.items()])
         scores = np.concatenate([scores for _, scores in found.values()])
         # The frontal cascade's scores lie far above the profile one's, so its better box stays.
-        kept = suppress(boxes, scores, iou=0.3)
+        kept = suppress(box_iou(boxes, boxes) > 0.3, scores)
         # A cascade's box counts from the outer edge of pixel 0, ours from its centre.
         return Detections(boxes[kept] / factor - 0.5, scores[kept])
 
