@@ -32,7 +32,13 @@ def softmax_cross_entropy(maps: Tensor, targets: Tensor) -> Tensor:
 
 
 def adaptive_wing(
-    maps: Tensor, targets: Tensor, *, omega: float = 14.0, theta: float = 0.5, epsilon: float = 1.0, alpha: float = 2.1
+    maps: Tensor,
+    targets: Tensor,
+    *,
+    omega: float = 14.0,
+    theta: float = 0.5,
+    epsilon: float = 1.0,
+    alpha: float = 2.1,
 ) -> Tensor:
     """(N, K) adaptive wing loss (Wang, Bo & Fuxin, ICCV 2019, equation 3), with its weight map: 11 near the targets."""
     distance = (maps - targets).abs()

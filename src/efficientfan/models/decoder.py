@@ -31,7 +31,12 @@ class UpsamplingDecoder(nn.Module):
         self.stages = nn.ModuleList(
             nn.Sequential(
                 nn.ConvTranspose2d(
-                    in_channels if stage == 0 else channels, channels, kernel, 2, padding=(kernel - 2) // 2, bias=False
+                    in_channels if stage == 0 else channels,
+                    channels,
+                    kernel,
+                    2,
+                    padding=(kernel - 2) // 2,
+                    bias=False,
                 ),
                 nn.BatchNorm2d(channels),
                 nn.ReLU(inplace=False),  # distillation keeps every stage's output

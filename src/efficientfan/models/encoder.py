@@ -60,7 +60,9 @@ def _create(name: str, init: Initialisation, options: dict[str, Any]) -> nn.Modu
             # The last index alone: shallower maps are not used, and deeper layers are cut off.
             return cast(
                 nn.Module,
-                timm.create_model(name, pretrained=pretrained, features_only=True, out_indices=(-1,), **options),
+                timm.create_model(
+                    name, pretrained=pretrained, features_only=True, out_indices=(-1,), **options
+                ),
             )
         except (RuntimeError, TypeError, AttributeError, AssertionError) as error:
             if pretrained:

@@ -58,7 +58,8 @@ class VisibilityHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(N, C, h, w) to logits (N, K, 3) of `VISIBILITY_CLASSES`."""
         maps = cast(Tensor, self.conv(features))
-        cells = maps.reshape(maps.shape[0], self.n_landmarks, 1 + len(VISIBILITY_CLASSES), -1)  # (N, K, 4, h*w)
+        per_landmark = 1 + len(VISIBILITY_CLASSES)
+        cells = maps.reshape(maps.shape[0], self.n_landmarks, per_landmark, -1)  # (N, K, 4, h*w)
         attention = cells[:, :, :1].softmax(dim=3)
         return (attention * cells[:, :, 1:]).sum(dim=3)
 
