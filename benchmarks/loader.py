@@ -17,14 +17,14 @@ import time
 
 import torch
 
-from efficientfan.data.dataset import CropSpec, FaceCrops
+from efficientfan.data.dataset import FaceCrops
 from efficientfan.data.loader import ResumableLoader
 from efficientfan.data.sampler import ResumableBatchSampler
 from efficientfan.losses import Batch, Prediction
 from efficientfan.models.deployed import DeployedNet
 from efficientfan.recipes import Recipe, load_recipe
-from efficientfan.schema import get_schema
-from efficientfan.train.build import build_faces, build_objective, build_spec, build_student
+from efficientfan.train.build import build_objective, build_spec, build_student
+from efficientfan.train.faces import build_crops, build_faces
 
 WARM_UP = 3
 
@@ -92,13 +92,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     recipe = load_recipe(arguments.recipe, arguments.overrides)
-    faces = FaceCrops(
-        build_faces(recipe).train,
-        get_schema(recipe.data.schema_name),
-        CropSpec(recipe.model.input_size, recipe.model.margin),
-        augmentation=recipe.augmentation,
-        boxes=recipe.data.boxes,
-    )
+    faces, _ = build_crops(recipe, build_faces(recipe))
     name = f"{recipe.model.network} at {recipe.model.input_size}, {recipe.train.precision}"
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the start")
     for workers in arguments.workers:

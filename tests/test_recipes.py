@@ -343,3 +343,10 @@ def test_a_recipe_with_visibility_builds_and_names_its_output():
     output = student(batch.images)
     parts = objective(Prediction(output, batch.points), batch)
     assert parts["visibility"].item() == pytest.approx(0.2 * math.log(3), rel=0.01)  # it knows nothing yet
+
+
+def test_values_may_follow_one_set() -> None:
+    arguments = ["recipes", "show", "mobilefan_128", "--set", "train.epochs=5", "train.lr=0.5"]
+    result = CliRunner().invoke(app, arguments)
+    shown = yaml.safe_load(result.stdout)
+    assert (shown["train"]["epochs"], shown["train"]["lr"]) == (5, 0.5)

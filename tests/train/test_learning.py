@@ -16,7 +16,8 @@ from efficientfan.errors import EfficientFanError
 from efficientfan.losses import Batch, Prediction
 from efficientfan.recipes.config import TrainConfig
 from efficientfan.train import fit
-from efficientfan.train.build import build_objective, build_spec, build_student, hold_out
+from efficientfan.train.build import build_objective, build_spec, build_student
+from efficientfan.train.faces import hold_out
 from efficientfan.train.module import LandmarkModule, learning_rate_factor, validation_nme
 
 STEPS = 120

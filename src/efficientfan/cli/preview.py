@@ -7,20 +7,17 @@ from typing import Annotated
 
 import typer
 
+from efficientfan.cli.recipe_options import MoreSettings, RecipeName, Settings, recipe_of
 from efficientfan.errors import MissingDependencyError
 
 __all__ = ["preview_command"]
 
 
 def preview_command(
-    recipe: Annotated[
-        str, typer.Argument(help="Name of a packaged recipe (`efficientfan recipes list`) or a .yaml file.")
-    ],
+    recipe: RecipeName,
     out: Annotated[Path, typer.Option(help="Write the sheet here (.png or .jpg).")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the recipe; may be given again."),
-    ] = None,
+    more: MoreSettings = None,
+    settings: Settings = None,
     faces: Annotated[int, typer.Option(min=1, help="Faces shown, a column each.")] = 6,
     seed: Annotated[int, typer.Option(min=0, help="Another seed shows other faces.")] = 0,
 ) -> None:
@@ -31,25 +28,15 @@ def preview_command(
     Example: efficientfan data preview mobilefan_128 --set data.root=/data --out preview.png
     """
     try:
-        from efficientfan.data.dataset import CropSpec, FaceCrops
         from efficientfan.data.preview import augmentation_sheet
-        from efficientfan.recipes import load_recipe
-        from efficientfan.train.build import build_faces
+        from efficientfan.train.faces import build_crops, build_faces
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"a preview needs {error.name}: pip install 'efficientfan[train]'"
         ) from error
     from efficientfan.imaging import write_image
-    from efficientfan.schema import get_schema
 
-    loaded = load_recipe(recipe, overrides or [])
-    crops = FaceCrops(
-        build_faces(loaded).train,
-        get_schema(loaded.data.schema_name),
-        CropSpec(loaded.model.input_size, loaded.model.margin),
-        augmentation=loaded.augmentation,
-        seed=loaded.train.seed,
-        boxes=loaded.data.boxes,
-    )
+    loaded = recipe_of(recipe, settings, more)
+    crops, _ = build_crops(loaded, build_faces(loaded))
     write_image(out, augmentation_sheet(crops, count=faces, seed=seed))
     typer.echo(out)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from efficientfan.cli.recipe_options import MoreSettings, RecipeName, Settings, recipe_of
 from efficientfan.errors import MissingDependencyError
 
 __all__ = ["recipes_app"]
@@ -34,13 +35,9 @@ def list_command(
 
 @recipes_app.command("show")
 def show_command(
-    recipe: Annotated[str, typer.Argument(help="Name of a packaged recipe, or path of your own .yaml file.")],
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Replace a value, such as train.epochs=5; repeatable."
-        ),
-    ] = None,
+    recipe: RecipeName,
+    more: MoreSettings = None,
+    settings: Settings = None,
 ) -> None:
     """Check a recipe and print all that it says, with what it inherits and every default, as YAML.
 
@@ -51,9 +48,7 @@ def show_command(
     _check_installed()
     import yaml
 
-    from efficientfan.recipes import load_recipe
-
-    checked = load_recipe(recipe, set_ or ())
+    checked = recipe_of(recipe, settings, more)
     for line in _pedigree(recipe):
         typer.echo(f"# {line}")
     typer.echo(

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from efficientfan.cli.recipe_options import MoreSettings, RecipeName, Settings, recipe_of
 from efficientfan.errors import InputError, MissingDependencyError
 
 __all__ = ["train_command"]
@@ -19,14 +20,10 @@ _ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "20000000000", 
 
 
 def train_command(
-    recipe: Annotated[
-        str, typer.Argument(help="Name of a packaged recipe (`efficientfan recipes list`) or a .yaml file.")
-    ],
+    recipe: RecipeName,
+    more: MoreSettings = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/RECIPE if not given.")] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the recipe; may be given again."),
-    ] = None,
+    settings: Settings = None,
     resume: Annotated[
         bool, typer.Option(help="Go on from the folder's last checkpoint, exactly where it was.")
     ] = False,
@@ -48,11 +45,11 @@ def train_command(
 
     Ctrl-C saves a checkpoint and stops; --resume goes on with the same weights as if nothing had happened.
 
-    Example: efficientfan train mobilefan_128 --set data.root=/data --set train.epochs=5
+    Example: efficientfan train mobilefan_128 --set data.root=/data train.epochs=5
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
+    loaded = recipe_of(recipe, settings, more)
     try:
-        from efficientfan.recipes import load_recipe
         from efficientfan.train import fit
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
@@ -60,7 +57,6 @@ def train_command(
         ) from error
     if devices != "auto" and not devices.isdigit():
         raise InputError(f"--devices {devices!r}: give a number or auto")
-    loaded = load_recipe(recipe, overrides or [])
     _recommend_allocator()
     model = fit(
         loaded,

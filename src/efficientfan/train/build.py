@@ -1,18 +1,14 @@
-"""From a recipe to its parts: spec, network, objective, faces."""
+"""From a recipe to its parts: network, spec, objective."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
-from efficientfan.data.catalog import get_dataset, load_dataset
-from efficientfan.data.visibility import VisibilityLabels
+from efficientfan.data.catalog import get_dataset
 from efficientfan.distill import (
     CachedTeacher,
     Channels,
@@ -27,83 +23,18 @@ from efficientfan.files import sha256_of
 from efficientfan.losses import CoordinateLoss, HeatmapLoss, Objective, VisibilityLoss
 from efficientfan.models import LandmarkNet, build_network
 from efficientfan.recipes import Recipe
-from efficientfan.recipes.config import DistillConfig, Source
+from efficientfan.recipes.config import DistillConfig
 from efficientfan.schema import get_schema
 from efficientfan.spec import ModelSpec
-from efficientfan.structures import Annotation
 from efficientfan.version import __version__
 
 __all__ = [
-    "Faces",
-    "build_faces",
     "build_objective",
     "build_spec",
     "build_student",
     "check_cacheable",
     "with_metrics",
 ]
-
-
-@dataclass(frozen=True)
-class Faces:
-    """Training faces with a loss weight each, and validation faces that are not among them.
-
-    `visibility` says of each training face what its flags mean, `validation_visibility` of all others.
-    """
-
-    train: Sequence[Annotation]
-    weights: NDArray[np.float64]
-    visibility: Sequence[VisibilityLabels]
-    validation: Sequence[Annotation]
-    validation_visibility: VisibilityLabels
-
-
-def build_faces(recipe: Recipe) -> Faces:
-    """Read the recipe's data sets and carve out the validation faces.
-
-    Raises:
-        InputError: no root was given, a split is missing or empty.
-    """
-    data = recipe.data
-    if data.root is None:
-        raise InputError(f"recipe {recipe.name!r} has no data.root; add --set data.root=FOLDER")
-    sources = [_read(source, data.root, data.schema_name) for source in data.train]
-    if data.validation is not None:
-        validation = _read(data.validation, data.root, data.schema_name)
-    elif data.holdout is not None:
-        sources[0], validation = hold_out(sources[0], data.holdout.fraction, data.holdout.seed)
-    train: list[Annotation] = []
-    weights: list[float] = []
-    visibility: list[VisibilityLabels] = []
-    for source, faces in zip(data.train, sources, strict=True):
-        train += faces * source.repeat
-        weights += [source.weight] * (len(faces) * source.repeat)
-        visibility += [get_dataset(source.dataset).visibility] * (len(faces) * source.repeat)
-    held = get_dataset((data.validation or data.train[0]).dataset).visibility
-    return Faces(train, np.array(weights), visibility, validation, held)
-
-
-def hold_out(
-    faces: list[Annotation], fraction: float, seed: int
-) -> tuple[list[Annotation], list[Annotation]]:
-    """Split faces in (rest, held out); the choice depends on the seed and the names, not on their order."""
-    by_name = sorted(range(len(faces)), key=lambda index: faces[index].name)
-    count = max(1, round(fraction * len(faces)))
-    chosen = {by_name[i] for i in np.random.default_rng(seed).permutation(len(faces))[:count]}
-    return [f for i, f in enumerate(faces) if i not in chosen], [
-        f for i, f in enumerate(faces) if i in chosen
-    ]
-
-
-def _read(source: Source, root: Path, schema: str) -> list[Annotation]:
-    faces = load_dataset(source.dataset, root / source.folder, source.split, schema=schema)
-    # A crop needs a box: a face with fewer than two labelled landmarks cannot be trained on.
-    usable = [face for face in faces if np.isfinite(face.points).all(axis=1).sum() >= 2]
-    if not usable:
-        raise InputError(
-            f"data set {source.dataset!r}, split {source.split!r}: no usable face in {root / source.folder}"
-        )
-    return usable
 
 
 def build_student(recipe: Recipe) -> LandmarkNet:

@@ -13,21 +13,14 @@ import torch
 import yaml
 from lightning.pytorch import callbacks, loggers
 
-from efficientfan.data.dataset import CropSpec, FaceCrops
 from efficientfan.errors import InputError
 from efficientfan.files import write_text
 from efficientfan.models import save_checkpoint
 from efficientfan.recipes import Recipe, load_recipe
-from efficientfan.train.build import (
-    build_faces,
-    build_objective,
-    build_spec,
-    build_student,
-    check_cacheable,
-    with_metrics,
-)
+from efficientfan.train.build import build_objective, build_spec, build_student, check_cacheable, with_metrics
 from efficientfan.train.callbacks import KeepLast, StopGently, ValidationSheet
 from efficientfan.train.data_module import FaceData
+from efficientfan.train.faces import build_crops, build_faces
 from efficientfan.train.module import LandmarkModule
 
 __all__ = ["fit"]
@@ -73,7 +66,7 @@ def fit(
     last = folder / "checkpoints" / "last.ckpt"
     if teacher_cache is not None:
         check_cacheable(recipe)
-    _claim(folder, last, recipe, resume)
+    _check_folder(folder, last, recipe, resume)
 
     lightning.seed_everything(recipe.train.seed, verbose=False)
     faces = build_faces(recipe)
@@ -81,24 +74,7 @@ def fit(
     spec = build_spec(recipe, network)
     objective = build_objective(recipe, network, spec, teacher_cache=teacher_cache)
     module = LandmarkModule(network, objective, spec, recipe.train)
-    crop = CropSpec(spec.input_size, spec.crop_margin)
-    train = FaceCrops(
-        faces.train,
-        spec.schema,
-        crop,
-        augmentation=recipe.augmentation,
-        weights=faces.weights,
-        seed=recipe.train.seed,
-        boxes=recipe.data.boxes,
-        visibility=faces.visibility,
-    )
-    validation = FaceCrops(
-        faces.validation,
-        spec.schema,
-        crop,
-        boxes=recipe.data.boxes,
-        visibility=[faces.validation_visibility] * len(faces.validation),
-    )
+    train, validation = build_crops(recipe, faces)
     logger.info("%d training faces an epoch, %d for validation", len(train), len(validation))
     data = FaceData(
         train,
@@ -109,6 +85,8 @@ def fit(
     )
     batches = max(1, len(train) // recipe.train.batch_size)
     trainer = _trainer(recipe, folder, last, devices, nodes, log_every=min(20, batches))
+    if not resume:
+        write_text(folder / "recipe.yaml", _written(recipe))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning and torch's pytree
@@ -122,21 +100,20 @@ def fit(
     return model
 
 
-def _claim(folder: Path, last: Path, recipe: Recipe, resume: bool) -> None:
-    """Make the folder ours, or refuse: nothing of an earlier run is overwritten."""
-    text = _written(recipe)
+def _check_folder(folder: Path, last: Path, recipe: Recipe, resume: bool) -> None:
+    """Refuse to overwrite a run, or to go on with another one."""
     note = folder / "recipe.yaml"
     if not resume:
         if last.exists():
             raise InputError(f"{folder}: holds a run already; add --resume to go on, or choose another --out")
-        write_text(note, text)
         return
     if not last.is_file() or not note.is_file():
         raise InputError(f"{folder}: holds no checkpoint to resume from; start without --resume")
     former = _written(load_recipe(note))  # keys that are newer than the run have their defaults
-    if former != text:
+    now = _written(recipe)
+    if former != now:
         changes = difflib.unified_diff(
-            former.splitlines(), text.splitlines(), "before", "now", lineterm="", n=0
+            former.splitlines(), now.splitlines(), "before", "now", lineterm="", n=0
         )
         raise InputError(
             f"{folder}: was started with another recipe, so it cannot be resumed:\n" + "\n".join(changes)

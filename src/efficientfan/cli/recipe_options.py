@@ -1,0 +1,42 @@
+"""The recipe and its overrides, as every command that takes a recipe spells them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from efficientfan.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from efficientfan.recipes import Recipe
+
+__all__ = ["MoreSettings", "RecipeName", "Settings", "recipe_of"]
+
+RecipeName = Annotated[
+    str, typer.Argument(help="Name of a packaged recipe (`efficientfan recipes list`) or a .yaml file.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the recipe; more may follow it."),
+]
+MoreSettings = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", show_default=False, help="Further values, as --set."),
+]
+
+
+def recipe_of(name: str, settings: list[str] | None, more: list[str] | None) -> Recipe:
+    """Read and check a recipe with its overrides.
+
+    Raises:
+        InputError: no such recipe, or a key or value that a recipe cannot have.
+        MissingDependencyError: the train extra is not installed.
+    """
+    try:
+        from efficientfan.recipes import load_recipe
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"recipes need {error.name}: pip install 'efficientfan[train]'"
+        ) from error
+    return load_recipe(name, [*(settings or []), *(more or [])])
