@@ -1,6 +1,6 @@
 """Networks: encoder (timm) + decoder + head, by name. Needs the `train` extra."""
 
-from efficientfan.models.checkpoint import load_checkpoint, save_checkpoint
+from efficientfan.models.checkpoint import load_checkpoint, save_checkpoint, start_from
 from efficientfan.models.network import LandmarkNet, NetworkOutput
 from efficientfan.models.summary import NetworkSummary, summarise
 from efficientfan.models.zoo import build_network, list_networks
@@ -13,5 +13,6 @@ __all__ = [
     "list_networks",
     "load_checkpoint",
     "save_checkpoint",
+    "start_from",
     "summarise",
 ]

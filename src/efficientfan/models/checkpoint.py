@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -12,9 +13,12 @@ from efficientfan.errors import InputError
 from efficientfan.files import write_bytes
 from efficientfan.models.network import LandmarkNet
 from efficientfan.models.zoo import build_network
+from efficientfan.schema import LandmarkSchema
 from efficientfan.spec import METADATA_KEY, ModelSpec
 
-__all__ = ["load_checkpoint", "read_tensors", "save_checkpoint"]
+__all__ = ["load_checkpoint", "read_tensors", "save_checkpoint", "start_from"]
+
+logger = logging.getLogger(__name__)
 
 
 def save_checkpoint(path: str | Path, network: LandmarkNet, spec: ModelSpec) -> None:
@@ -55,3 +59,27 @@ def load_checkpoint(path: str | Path) -> tuple[LandmarkNet, ModelSpec]:
     except RuntimeError as error:
         raise InputError(f"{path}: its weights do not fit its own spec ({error})") from error
     return network.eval(), spec
+
+
+def start_from(path: str | Path, network: LandmarkNet, schema: LandmarkSchema) -> None:
+    """Give a network the weights of a checkpoint, to go on training from there.
+
+    The checkpoint must be a part of the network; what it lacks, such as a new head, keeps its fresh weights.
+
+    Raises:
+        InputError: unreadable, of another schema, or weights that the network has no place for.
+    """
+    tensors, spec = read_tensors(path)
+    if spec.schema.landmarks != schema.landmarks:
+        raise InputError(
+            f"{path}: has landmarks of {spec.schema.name!r}, but {schema.name!r} is to be trained"
+        )
+    own = network.state_dict()
+    strange = [name for name, tensor in tensors.items() if name not in own or own[name].shape != tensor.shape]
+    if strange:
+        raise InputError(
+            f"{path}: {len(strange)} of its weights do not fit this network, such as {strange[0]!r}; start from a "
+            f"checkpoint of the same network (it holds {spec.network['name']!r})"
+        )
+    network.load_state_dict({**own, **tensors})
+    logger.info("%d weights from %s, %d fresh", len(tensors), path, len(own) - len(tensors))

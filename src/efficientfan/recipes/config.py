@@ -74,6 +74,9 @@ class ModelConfig(_Section):
     network: str = Field("mobilefan", description="see `efficientfan models list`, or timm/ENCODER")
     options: dict[str, Any] = Field(default_factory=dict, description="fields of NetworkConfig to replace")
     init: Literal["scratch", "imagenet", "auto"] = "scratch"
+    start: Path | None = Field(
+        None, description="a checkpoint of the same network to go on from, to fine-tune"
+    )
     input_size: int = Field(256, ge=32, multiple_of=32)
     margin: float = Field(0.25, gt=-1, description="the crop's side is the box's longer side x (1 + margin)")
     decoder: dict[str, Any] = Field(

@@ -21,7 +21,7 @@ from efficientfan.distill import (
 from efficientfan.errors import InputError
 from efficientfan.files import sha256_of
 from efficientfan.losses import CoordinateLoss, HeatmapLoss, Objective, VisibilityLoss
-from efficientfan.models import LandmarkNet, build_network
+from efficientfan.models import LandmarkNet, build_network, start_from
 from efficientfan.recipes import Recipe
 from efficientfan.recipes.config import DistillConfig
 from efficientfan.schema import get_schema
@@ -38,10 +38,16 @@ __all__ = [
 
 
 def build_student(recipe: Recipe) -> LandmarkNet:
-    """The network to be trained."""
-    model = recipe.model
-    n_landmarks = get_schema(recipe.data.schema_name).n_landmarks
-    return build_network(model.network, n_landmarks, init=model.init, **model.options)
+    """The network to be trained, fresh or from the checkpoint that the recipe starts from.
+
+    Raises:
+        InputError: an unknown network, or a checkpoint that does not fit it.
+    """
+    model, schema = recipe.model, get_schema(recipe.data.schema_name)
+    network = build_network(model.network, schema.n_landmarks, init=model.init, **model.options)
+    if model.start is not None:
+        start_from(model.start, network, schema)
+    return network
 
 
 def build_spec(recipe: Recipe, network: LandmarkNet) -> ModelSpec:
@@ -67,6 +73,8 @@ def build_spec(recipe: Recipe, network: LandmarkNet) -> ModelSpec:
 def _provenance(recipe: Recipe) -> dict[str, Any]:
     table: dict[str, Any] = recipe.model_dump(mode="json", by_alias=True)
     table["data"].pop("root", None)  # a path of one machine tells others nothing
+    if recipe.model.start is not None:
+        table["model"]["start"] = recipe.model.start.name
     if recipe.distill is not None and recipe.distill.teacher is not None:
         table["distill"]["teacher"] = recipe.distill.teacher.name
     return table
