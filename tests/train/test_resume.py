@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import resource
 import signal
@@ -9,6 +10,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +19,10 @@ import torch
 from safetensors.numpy import load_file
 from tiny_training import tiny_recipe
 
-from efficientfan.errors import InputError
+from efficientfan.errors import EfficientFanError, InputError
 from efficientfan.train import fit
-from efficientfan.train.fit import _claim
+from efficientfan.train.callbacks import KeepLast
+from efficientfan.train.run_folder import RunFolder
 
 SCRIPT = Path(__file__).parent / "tiny_training.py"
 
@@ -80,12 +84,15 @@ def test_killed_in_mid_epoch_and_resumed_ends_with_the_same_weights(
     assert_same_weights(undisturbed, out)
 
 
-def test_ctrl_c_saves_and_can_be_resumed(drawn_300w: Path, undisturbed: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_save_and_can_be_resumed(
+    drawn_300w: Path, undisturbed: Path, tmp_path: Path, kind: signal.Signals
+) -> None:
     out = tmp_path / "stopped"
     last = out / "checkpoints" / "last.ckpt"
     process = start(drawn_300w, out, "train.checkpoint_steps=1")
     wait_for(last, process)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, kind)  # as a terminal does: the loader's worker hears it too
     code, errors = finish(process)
     assert code == 2
     assert "--resume" in errors.splitlines()[-1]
@@ -94,6 +101,78 @@ def test_ctrl_c_saves_and_can_be_resumed(drawn_300w: Path, undisturbed: Path, tm
     process = start(drawn_300w, out, "train.checkpoint_steps=1", "--resume")
     assert finish(process)[0] == 0
     assert_same_weights(undisturbed, out)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "steps"),
+    [
+        (["train.accumulate=4"], [1, 2, 3, 4]),  # six batches an epoch: the second step is of two
+        (["train.accumulate=3", "train.ema=null", "train.early_stop=1", "train.lr=1.0e-9"], [1, 2, 3]),
+    ],
+)
+def test_every_checkpoint_of_a_run_leads_to_the_same_end(
+    drawn_300w: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str], steps: list[int]
+) -> None:
+    """Also those at an epoch's end and the last: nothing is trained, validated or forgotten twice."""
+    kept: dict[int, bytes] = {}
+    save = KeepLast.save
+
+    def save_and_keep(self: KeepLast, trainer: Any) -> None:
+        save(self, trainer)
+        assert trainer.global_step not in kept
+        kept[trainer.global_step] = self.path.read_bytes()
+
+    epochs = 4 if "train.early_stop=1" in overrides else 2
+    recipe = tiny_recipe(
+        drawn_300w, f"train.epochs={epochs}", "train.checkpoint_steps=1", "train.workers=0", *overrides
+    )
+    folder = RunFolder(tmp_path / "run")
+    monkeypatch.setattr(KeepLast, "save", save_and_keep)
+    expected = load_file(fit(recipe, folder.path, devices=1))
+    monkeypatch.setattr(KeepLast, "save", save)
+    best = folder.last.with_name("best.ckpt")
+    best_epoch = torch.load(best, weights_only=True)["epoch"]
+    sheets = sorted(path.name for path in folder.sheets.iterdir())
+    assert sheets == ["epoch_000.jpg", "epoch_001.jpg"]
+
+    assert list(kept) == [1, 2, 3, 4]
+    for step in steps:
+        folder.last.write_bytes(kept[step])
+        folder.model.unlink()
+        for sheet in sheets[step // 2 :]:
+            (folder.sheets / sheet).unlink()
+        found = load_file(fit(recipe, folder.path, resume=True, devices=1))
+        for name, weights in expected.items():
+            np.testing.assert_array_equal(found[name], weights, err_msg=f"{name}, from step {step}")
+        assert sorted(path.name for path in folder.sheets.iterdir()) == sheets
+        assert torch.load(best, weights_only=True)["epoch"] == best_epoch
+
+
+def test_resuming_a_run_that_has_ended_does_nothing(drawn_300w: Path, undisturbed: Path) -> None:
+    model = undisturbed / "model.safetensors"
+    written = model.stat().st_mtime_ns
+    assert fit(tiny_recipe(drawn_300w), undisturbed, resume=True) == model
+    assert model.stat().st_mtime_ns == written
+
+
+def test_the_logs_reach_as_far_as_the_checkpoint(drawn_300w: Path, tmp_path: Path) -> None:
+    out = tmp_path / "killed"
+    last = out / "checkpoints" / "last.ckpt"
+    process = start(drawn_300w, out, "train.epochs=500")
+    wait_for(last, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    finish(process)
+    with (out / "logs/csv/version_0/metrics.csv").open() as file:
+        steps = [int(row["step"]) for row in csv.DictReader(file)]
+    assert max(steps, default=-1) + 1 >= torch.load(last, weights_only=True)["global_step"] - 1
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
+    network = torch.nn.Linear(1, 1)
+    torch.nn.init.constant_(network.weight, float("nan"))
+    trainer = SimpleNamespace(lightning_module=network, global_step=3)
+    with pytest.raises(EfficientFanError, match="the weights are not finite after step 3"):
+        KeepLast(tmp_path / "last.ckpt").save(trainer)
 
 
 def test_full_disk_leaves_the_former_checkpoint(drawn_300w: Path, undisturbed: Path, tmp_path: Path) -> None:
@@ -126,13 +205,14 @@ def test_resume_with_another_recipe_is_refused_and_shows_the_difference(
 def test_a_recipe_that_was_written_before_a_key_was_known_is_no_other_recipe(
     drawn_300w: Path, tmp_path: Path
 ) -> None:
-    recipe, last = tiny_recipe(drawn_300w), tmp_path / "last.ckpt"
-    _claim(tmp_path, last, recipe, resume=False)
-    last.touch()
-    note = tmp_path / "recipe.yaml"
-    note.write_text(note.read_text().replace("  visibility: null\n", ""))
-    assert "visibility" not in note.read_text()
-    _claim(tmp_path, last, recipe, resume=True)
+    recipe, folder = tiny_recipe(drawn_300w), RunFolder(tmp_path)
+    folder.claim(recipe)
+    folder.last.parent.mkdir()
+    folder.last.touch()
+    note = folder.recipe.read_text()
+    folder.recipe.write_text(note.replace("  visibility: null\n", ""))
+    assert folder.recipe.read_text() != note
+    folder.check(recipe, resume=True)
 
 
 def test_a_folder_in_use_is_refused(drawn_300w: Path, undisturbed: Path) -> None:

@@ -43,7 +43,8 @@ def train_command(
 ) -> None:
     """Train a network as a recipe says: checkpoints, logs, pictures, and model.safetensors at the end.
 
-    Ctrl-C saves a checkpoint and stops; --resume goes on with the same weights as if nothing had happened.
+    Ctrl-C (or SIGTERM) saves a checkpoint and stops; --resume goes on with the same weights as if nothing had
+    happened. Standard output gets one line, the path of the model.
 
     Example: efficientfan train mobilefan_128 --set data.root=/data train.epochs=5
     """
@@ -55,9 +56,16 @@ def train_command(
         raise MissingDependencyError(
             f"training needs {error.name}: pip install 'efficientfan[train]'"
         ) from error
-    if devices != "auto" and not devices.isdigit():
-        raise InputError(f"--devices {devices!r}: give a number or auto")
-    _recommend_allocator()
+    from lightning.pytorch.utilities import rank_zero_only
+
+    if devices != "auto" and not (devices.isdigit() and int(devices)):
+        raise InputError(f"--devices {devices!r}: give a number from 1, or auto")
+    for library in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(library).setLevel(logging.WARNING)  # its tips are not about this run
+    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+        _recommend_allocator()
+    else:
+        logging.getLogger("efficientfan").setLevel(logging.ERROR)  # process 0 says it
     model = fit(
         loaded,
         out or Path("runs") / loaded.name,
@@ -66,7 +74,7 @@ def train_command(
         nodes=nodes,
         teacher_cache=teacher_cache,
     )
-    print(model)
+    rank_zero_only(print)(model)
 
 
 def _recommend_allocator() -> None:
@@ -74,5 +82,5 @@ def _recommend_allocator() -> None:
     if missing and sys.platform == "linux":
         settings = " ".join(f"{name}={value}" for name, value in missing.items())
         logging.getLogger(__name__).info(
-            "training on a processor is up to twice as fast with: env %s", settings
+            "training on a processor is up to twice as fast when started with: env %s", settings
         )

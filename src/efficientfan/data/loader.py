@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,7 +29,7 @@ class ResumableLoader(DataLoader[Sample]):
             num_workers=workers,
             persistent_workers=workers > 0,
             prefetch_factor=4 if workers else None,
-            worker_init_fn=_stay_on_one_core,
+            worker_init_fn=_start_worker,
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator(),  # the global one must not depend on how often a loader was started
         )
@@ -53,6 +54,9 @@ class ResumableLoader(DataLoader[Sample]):
         self.epoch, self.batches_done = int(state["epoch"]), int(state["batches_done"])
 
 
-def _stay_on_one_core(worker: int) -> None:
-    """OpenCV's threads would compete with training, and a pool that a fork has cut off can hang."""
+def _start_worker(worker: int) -> None:
+    # A stop is for the process that trains: it still needs batches to finish its step, and ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # OpenCV's threads would compete with training, and a pool that a fork has cut off can hang.
     cv2.setNumThreads(0)

@@ -34,13 +34,23 @@ class CoordinateLoss(nn.Module):
     Args:
         kind: a key of `COORDINATE_KINDS`.
         unit: crop pixels that count as one; the stride measures in heatmap cells.
-        options: parameters of the loss, such as beta=0.1.
+        options: parameters of the loss, such as beta=0.1; all are lengths in `unit`, above 0.
+
+    Raises:
+        InputError: an unknown loss or option, or an option that is not above 0.
     """
 
     def __init__(self, kind: str, unit: float = 1.0, **options: float) -> None:
         super().__init__()
         if kind not in COORDINATE_KINDS:
             raise InputError(f"unknown coordinate loss {kind!r}; known are {', '.join(COORDINATE_KINDS)}")
+        for name, value in options.items():
+            if not value > 0:
+                raise InputError(f"coordinate loss {kind!r}: {name} must be above 0, not {value}")
+        try:
+            COORDINATE_KINDS[kind](torch.zeros(1), **options)
+        except TypeError as error:
+            raise InputError(f"coordinate loss: {error}") from error
         self.loss = COORDINATE_KINDS[kind]
         self.unit = unit
         self.options = options

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from efficientfan.data.augment import Augmentation
 from efficientfan.data.catalog import get_dataset
+from efficientfan.schema import get_schema
 
 __all__ = [
     "CoordinateConfig",
@@ -27,7 +29,18 @@ __all__ = [
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, table: Any) -> Any:
+        known = [field.alias or name for name, field in cls.model_fields.items()]
+        for key in table if isinstance(table, dict) else ():
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, n=1)
+                advice = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+                raise ValueError(f"there is no {key!r}; {advice}")
+        return table
 
 
 class Source(_Section):
@@ -38,6 +51,15 @@ class Source(_Section):
     split: str = "train"
     repeat: int = Field(1, ge=1, description="how often each face is seen in an epoch")
     weight: float = Field(1.0, gt=0, description="loss weight of its landmarks")
+
+    @model_validator(mode="after")
+    def _there(self) -> Source:
+        splits = get_dataset(self.dataset).splits
+        if splits and self.split not in splits:
+            raise ValueError(
+                f"data set {self.dataset!r} has no split {self.split!r}; it has {', '.join(splits)}"
+            )
+        return self
 
 
 class HoldOut(_Section):
@@ -60,6 +82,12 @@ class DataConfig(_Section):
         None, description="a split of its own instead of a hold-out; never the test set"
     )
     boxes: Literal["tight", "supplied"] = "tight"
+
+    @field_validator("schema_name")
+    @classmethod
+    def _known_schema(cls, name: str) -> str:
+        get_schema(name)
+        return name
 
     @model_validator(mode="after")
     def _one_validation(self) -> DataConfig:
@@ -176,7 +204,7 @@ class TrainConfig(_Section):
     lr: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     schedule: Literal["steps", "cosine"] = "steps"
-    milestones: list[float] = Field(
+    milestones: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         [0.375, 0.625], description="of `steps`: shares of the run at which lr drops"
     )
     gamma: float = Field(0.1, gt=0, le=1, description="of `steps`: factor of each drop")
@@ -210,6 +238,22 @@ class Recipe(_Section):
     distill: DistillConfig | None = None
     augmentation: Augmentation = Augmentation()
     train: TrainConfig = TrainConfig()
+
+    @model_validator(mode="after")
+    def _buildable(self) -> Recipe:
+        """Names and options that are the parts' own business, asked of the parts; this loads torch."""
+        from efficientfan.codec import build_decoder
+        from efficientfan.losses import CoordinateLoss
+        from efficientfan.models.zoo import network_config
+
+        network_config(self.model.network, **self.model.options)
+        try:
+            build_decoder(stride=4, **self.model.decoder)
+        except TypeError as error:
+            raise ValueError(f"model.decoder: {error}") from error
+        if self.objective.coordinate is not None:
+            CoordinateLoss(self.objective.coordinate.kind, **self.objective.coordinate.options)
+        return self
 
     @model_validator(mode="after")
     def _decodable(self) -> Recipe:

@@ -57,7 +57,8 @@ def recipe_from_dict(table: dict[str, Any], where: str = "recipe") -> Recipe:
         return Recipe.model_validate(table)
     except ValidationError as error:
         faults = [
-            f"{'.'.join(map(str, fault['loc'])) or 'recipe'}: {fault['msg']}" for fault in error.errors()
+            f"{'.'.join(map(str, fault['loc'])) or 'recipe'}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors()
         ]
         raise InputError(f"{where}: " + "; ".join(faults)) from None
 

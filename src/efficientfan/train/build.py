@@ -109,10 +109,10 @@ def check_cacheable(recipe: Recipe) -> None:
     if recipe.distill is None:
         raise InputError(f"recipe {recipe.name!r} has no teacher whose outputs --teacher-cache could keep")
     if recipe.augmentation.at_work:
-        settings = " ".join(f"--set augmentation.{name}=0" for name in recipe.augmentation.at_work)
+        settings = " ".join(f"augmentation.{name}=0" for name in recipe.augmentation.at_work)
         raise InputError(
             "--teacher-cache needs the same crops in every epoch, and this augmentation draws new ones: leave the "
-            f"cache out, or add {settings}"
+            f"cache out, or add --set {settings}"
         )
 
 

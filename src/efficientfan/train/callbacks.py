@@ -1,8 +1,10 @@
-"""What happens around the loop: checkpoints, a gentle stop, pictures."""
+"""What happens around the loop: checkpoints, a gentle stop, a line and pictures each epoch."""
 
 from __future__ import annotations
 
+import logging
 import signal
+import threading
 import time
 from pathlib import Path
 from types import FrameType
@@ -18,7 +20,9 @@ from efficientfan.errors import EfficientFanError
 from efficientfan.imaging import write_image
 from efficientfan.train.module import LandmarkModule
 
-__all__ = ["Interrupted", "KeepLast", "StopGently", "ValidationSheet"]
+__all__ = ["EpochLines", "Interrupted", "KeepLast", "StopGently", "ValidationSheet"]
+
+logger = logging.getLogger(__name__)
 
 
 class Interrupted(EfficientFanError):
@@ -44,8 +48,20 @@ class KeepLast(Callback):
         self._saved_at = time.monotonic()
 
     def save(self, trainer: lightning.Trainer) -> None:
-        """Write the checkpoint now; all processes must call it together."""
+        """Write the checkpoint now, and the logs up to it; all processes must call it together.
+
+        Raises:
+            EfficientFanError: a weight is not finite; the former checkpoint stays.
+        """
+        # A gradient that is not finite can follow from a loss that is: the next batch would be too late.
+        if not all(bool(weight.isfinite().all()) for weight in trainer.lightning_module.parameters()):
+            raise EfficientFanError(
+                f"the weights are not finite after step {trainer.global_step}; checkpoints are from before it: lower "
+                "train.lr or set train.clip"
+            )
         trainer.save_checkpoint(self.path)
+        for log in trainer.loggers:
+            log.save()
         self._saved_step, self._saved_at = trainer.global_step, time.monotonic()
 
     def on_train_batch_end(
@@ -56,8 +72,8 @@ class KeepLast(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        if (batch_idx + 1) % trainer.accumulate_grad_batches:
-            return  # gradients under way are not part of a checkpoint
+        if not _may_leave(trainer, batch_idx):
+            return
         if self.every_steps is not None:
             due = trainer.global_step - self._saved_step >= self.every_steps
         else:
@@ -70,20 +86,39 @@ class KeepLast(Callback):
         self.save(trainer)
 
 
+def _may_leave(trainer: lightning.Trainer, batch_idx: int) -> bool:
+    """Whether a checkpoint taken after this batch is one to go on from exactly.
+
+    Gradients under way are not part of it. After an epoch's last batch, Lightning would go on with the next
+    epoch without validating: the end of the epoch is the place to save then.
+    """
+    return not trainer.is_last_batch and (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+
+
 class StopGently(Callback):
-    """Turns the first Ctrl-C into: finish the step, save, stop. A second Ctrl-C stops at once."""
+    """Turns the first Ctrl-C or SIGTERM into: finish the step, save, stop. A second Ctrl-C stops at once.
+
+    Lightning restores the signals' former handlers when `fit` ends, in whatever way.
+
+    Args:
+        last: saves the checkpoint; it must come before this one among the callbacks.
+    """
 
     def __init__(self, last: KeepLast) -> None:
         self.last = last
         self._asked = False
-        self._former: Any = None
 
-    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._former = signal.signal(signal.SIGINT, self._note)
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return  # signals are the main thread's
+        at_once = signal.getsignal(signal.SIGINT)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self._asked = True
-        signal.signal(signal.SIGINT, self._former)
+        def note(number: int, frame: FrameType | None) -> None:
+            self._asked = True
+            signal.signal(signal.SIGINT, at_once)
+
+        signal.signal(signal.SIGINT, note)
+        signal.signal(signal.SIGTERM, note)
 
     def on_train_batch_end(
         self,
@@ -93,16 +128,42 @@ class StopGently(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        if self._asked and (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
+        if _may_leave(trainer, batch_idx) and self._asked_anywhere(trainer):
             self.last.save(trainer)
-            raise Interrupted(
-                f"stopped after step {trainer.global_step}; {self.last.path} is saved: go on with --resume"
-            )
+            self._stop(trainer)
 
-    def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
-        if self._former is not None:
-            signal.signal(signal.SIGINT, self._former)
-            self._former = None
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self._asked_anywhere(trainer) and not trainer.should_stop:  # an early stop needs no other
+            self._stop(trainer)
+
+    def _asked_anywhere(self, trainer: lightning.Trainer) -> bool:
+        """Processes hear a signal at different steps, or only one of them does; they must stop together."""
+        return trainer.strategy.reduce_boolean_decision(self._asked, all=False)
+
+    def _stop(self, trainer: lightning.Trainer) -> None:
+        raise Interrupted(
+            f"stopped after step {trainer.global_step}; {self.last.path} is saved: go on with --resume"
+        )
+
+
+class EpochLines(Callback):
+    """One line an epoch in the log, where nobody watches a progress bar."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._began, self._first_step = time.monotonic(), trainer.global_step
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        values = trainer.callback_metrics
+        logger.info(
+            "epoch %d of %s: %d steps in %.0f s, loss %.4g, validation NME %.2f %%",
+            trainer.current_epoch + 1,
+            trainer.max_epochs,
+            trainer.global_step - self._first_step,
+            time.monotonic() - self._began,
+            values["loss"].item(),
+            100 * values["val_nme"].item(),
+        )
+        self._began, self._first_step = time.monotonic(), trainer.global_step
 
 
 class ValidationSheet(Callback):

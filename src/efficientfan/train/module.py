@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
@@ -20,9 +21,14 @@ from efficientfan.structures import VISIBILITY_CLASSES
 
 __all__ = ["LandmarkModule", "learning_rate_factor"]
 
+logger = logging.getLogger(__name__)
+
 
 class LandmarkModule(lightning.LightningModule):
     """Trains a network with an objective; it knows neither the recipe's data nor a teacher.
+
+    Attributes:
+        val_nme: of the last validation, as a fraction; NaN before the first.
 
     Args:
         network: the student.
@@ -39,6 +45,7 @@ class LandmarkModule(lightning.LightningModule):
         self.spec = spec
         self.config = config
         self.deployed = DeployedNet(network, spec)
+        self.val_nme = math.nan
 
     def forward(self, crops: Tensor) -> DeployedOutput:
         """What (N, S, S, 3) uint8 crops hold."""
@@ -77,19 +84,28 @@ class LandmarkModule(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         points, truth, weights = (np.concatenate(part) for part in zip(*self.validated, strict=True))
         truth[weights == 0] = np.nan
-        value = validation_nme(points, truth, self.spec)
-        # All processes must see one number: the mean over processes of equal shares.
-        self.log("val_nme", value, prog_bar=True, sync_dist=True)
+        share = torch.tensor(
+            [validation_nme(points, truth, self.spec) * len(points), len(points)], device=self.device
+        )
+        total, faces = self.trainer.strategy.reduce(share, reduce_op="sum").tolist()
+        self.val_nme = total / faces
+        self.log("val_nme", self.val_nme, prog_bar=True, sync_dist=True)
         hits, found, there = self.trainer.strategy.reduce(self.visible_counts, reduce_op="sum").tolist()
         if there:
             values = {"val_visible_precision": hits / max(1.0, found), "val_visible_recall": hits / there}
             self.log_dict(values, sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["val_nme"] = self.val_nme
         checkpoint["rng"] = torch.get_rng_state()
+        if self.device.type == "cuda":
+            checkpoint["rng_cuda"] = torch.cuda.get_rng_state(self.device)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.val_nme = checkpoint.get("val_nme", math.nan)
         torch.set_rng_state(checkpoint["rng"].cpu())
+        if "rng_cuda" in checkpoint and self.device.type == "cuda":
+            torch.cuda.set_rng_state(checkpoint["rng_cuda"].cpu(), self.device)
 
     def configure_optimizers(self) -> Any:
         decayed = [p for p in self.parameters() if p.requires_grad and p.ndim > 1]
@@ -103,6 +119,12 @@ class LandmarkModule(lightning.LightningModule):
             lr=self.config.lr,
         )
         total = int(self.trainer.estimated_stepping_batches)
+        if self.config.warmup_steps >= total:
+            logger.warning(
+                "the run has %d steps, train.warmup_steps is %d: it ends before train.lr is reached",
+                total,
+                self.config.warmup_steps,
+            )
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: learning_rate_factor(self.config, step, total)
         )

@@ -18,7 +18,7 @@ def list_models() -> list[str]:
 
 
 def aliases() -> dict[str, str]:
-    """Other names of packaged models, such as "default" -> "mobilefan_128"."""
+    """Other names of packaged models, such as "default" -> "mobilefan_128_visibility"."""
     return {str(alias): str(name) for alias, name in read_json(_FOLDER / "index.json").items()}
 
 

@@ -1,0 +1,85 @@
+"""`RunFolder`: what a run leaves, and whether another may use the folder."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from efficientfan.errors import InputError
+from efficientfan.files import write_text
+from efficientfan.recipes import Recipe, load_recipe
+
+__all__ = ["RunFolder"]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe with every default written out."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def last(self) -> Path:
+        """Checkpoint to go on from."""
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def model(self) -> Path:
+        """The trained weights and their spec; it is there if and only if the run has come to its end."""
+        return self.path / "model.safetensors"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the CSV and TensorBoard logs."""
+        return self.path / "logs"
+
+    @property
+    def sheets(self) -> Path:
+        """Folder of the validation pictures."""
+        return self.path / "validation"
+
+    def check(self, recipe: Recipe, *, resume: bool) -> None:
+        """Check that a run may start here, or go on.
+
+        Raises:
+            InputError: the folder holds a run; or, to resume, none, or one of another recipe.
+        """
+        if not resume:
+            if self.last.exists():
+                raise InputError(
+                    f"{self.path}: holds a run already; add --resume to go on, or choose another --out"
+                )
+            return
+        if not self.last.is_file() or not self.recipe.is_file():
+            raise InputError(f"{self.path}: holds no checkpoint to resume from; start without --resume")
+        former = _written(load_recipe(self.recipe))  # keys that are newer than the run have their defaults
+        now = _written(recipe)
+        if former != now:
+            changes = difflib.unified_diff(
+                former.splitlines(), now.splitlines(), "before", "now", lineterm="", n=0
+            )
+            raise InputError(
+                f"{self.path}: was started with another recipe, so it cannot be resumed:\n"
+                + "\n".join(changes)
+            )
+
+    def claim(self, recipe: Recipe) -> None:
+        """Write down whose folder it is. What a run without a checkpoint left behind goes.
+
+        Raises:
+            InputError: the folder cannot be written to.
+        """
+        self.model.unlink(missing_ok=True)
+        write_text(self.recipe, _written(recipe))
+
+
+def _written(recipe: Recipe) -> str:
+    return yaml.safe_dump(recipe.model_dump(mode="json", by_alias=True), sort_keys=False)
