@@ -44,7 +44,9 @@ def find_term(kind: str) -> type[DistillationTerm]:
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"distillation term {kind!r} cannot be imported ({error})") from error
+        raise InputError(
+            f"distillation term {kind!r} cannot be imported ({error}); install it, or set PYTHONPATH to its folder"
+        ) from error
     if not (isinstance(found, type) and issubclass(found, DistillationTerm)):
         raise InputError(
             f"distillation term {kind!r} is not a subclass of efficientfan.distill.DistillationTerm"

@@ -59,9 +59,9 @@ class KeepLast(Callback):
                 f"the weights are not finite after step {trainer.global_step}; checkpoints are from before it: lower "
                 "train.lr or set train.clip"
             )
-        trainer.save_checkpoint(self.path)
         for log in trainer.loggers:
             log.save()
+        trainer.save_checkpoint(self.path)
         self._saved_step, self._saved_at = trainer.global_step, time.monotonic()
 
     def on_train_batch_end(
