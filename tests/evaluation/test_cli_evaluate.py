@@ -8,23 +8,8 @@ import sys
 import pytest
 
 import efficientfan.predict
-from efficientfan.cli.main import main
 from efficientfan.files import sha256_of
 from efficientfan.imaging import read_rgb
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run a command line; returns (exit code, stdout, stderr)."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["efficientfan", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        captured = capsys.readouterr()
-        return exit_.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture
@@ -53,9 +38,9 @@ def data(faces, split="common"):
     return ("--dataset", "300w", "--root", faces[0], "--split", split)
 
 
-def test_a_model_is_measured_and_everything_is_written(run, faces, model, tmp_path):
+def test_a_model_is_measured_and_everything_is_written(run_command, faces, model, tmp_path):
     out = tmp_path / "out"
-    code, text, _ = run("evaluate", *data(faces), "--model", model, "--mean-shape", "--out", out)
+    code, text, _ = run_command("evaluate", *data(faces), "--model", model, "--mean-shape", "--out", out)
     assert code == 0
     for expected in ("nme_interocular", "common, mean shape", "6 of 554 faces"):
         assert expected in text
@@ -72,8 +57,8 @@ def test_a_model_is_measured_and_everything_is_written(run, faces, model, tmp_pa
         assert read_rgb(out / name).std() > 0
 
 
-def test_missed_faces_are_printed(run, faces, model, tmp_path):
-    code, text, _ = run(
+def test_missed_faces_are_printed(run_command, faces, model, tmp_path):
+    code, text, _ = run_command(
         "evaluate", *data(faces), "--model", model, "--box", "detector", "--out", tmp_path / "out"
     )
     assert code == 0
@@ -84,20 +69,20 @@ def test_missed_faces_are_printed(run, faces, model, tmp_path):
     )
 
 
-def test_predictions_are_measured_and_compared(run, faces, tmp_path):
+def test_predictions_are_measured_and_compared(run_command, faces, tmp_path):
     for label, move in (("near", 1.0), ("far", 3.0)):
         lines = [
             {"image": f"{folder}/{i}.png", "faces": [{"points": (faces[1][i] + move).tolist()}]}
             for i, folder in enumerate(["helen/testset"] * 4 + ["lfpw/testset"] * 2)
         ]
         (tmp_path / f"{label}.jsonl").write_text("\n".join(map(json.dumps, lines)))
-        code, text, _ = run(
+        code, text, _ = run_command(
             "evaluate", *data(faces), "--predictions", tmp_path / f"{label}.jsonl", "--out", tmp_path / label
         )
         assert code == 0
         assert f"{label} on 300w common, boxes: not stated" in text
     files = [tmp_path / label / "results.json" for label in ("near", "far")]
-    code, text, _ = run("compare", *files, "--out", tmp_path / "both")
+    code, text, _ = run_command("compare", *files, "--out", tmp_path / "both")
     assert code == 0
     assert (tmp_path / "both/compare.txt").read_text() == text
     difference = 100 * 2 * 2**0.5 / 39
@@ -105,9 +90,9 @@ def test_predictions_are_measured_and_compared(run, faces, tmp_path):
     assert read_rgb(tmp_path / "both/ced.png").std() > 0
 
 
-def test_results_stay_without_matplotlib(run, faces, model, tmp_path, monkeypatch):
+def test_results_stay_without_matplotlib(run_command, faces, model, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    code, _, errors = run("evaluate", *data(faces), "--model", model, "--out", tmp_path / "out")
+    code, _, errors = run_command("evaluate", *data(faces), "--model", model, "--out", tmp_path / "out")
     assert code == 0
     assert "no plots" in errors
     assert "efficientfan[plots]" in errors
@@ -115,7 +100,7 @@ def test_results_stay_without_matplotlib(run, faces, model, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(("box", "detector"), [("gt", "whole"), ("detector", "haar")])
-def test_a_detector_is_built_only_where_it_is_asked(run, faces, model, monkeypatch, box, detector):
+def test_a_detector_is_built_only_where_it_is_asked(run_command, faces, model, monkeypatch, box, detector):
     load, asked = efficientfan.predict.load, []
 
     def note(*arguments, **options):
@@ -123,20 +108,20 @@ def test_a_detector_is_built_only_where_it_is_asked(run, faces, model, monkeypat
         return load(*arguments, **options)
 
     monkeypatch.setattr("efficientfan.predict.load", note)
-    assert run("evaluate", *data(faces), "--model", model, "--box", box, "--detector", "haar")[0] == 0
+    assert run_command("evaluate", *data(faces), "--model", model, "--box", box, "--detector", "haar")[0] == 0
     assert asked == [detector]
 
 
 @pytest.mark.parametrize("command", [["compare", "a.json", "b.json"], ["evaluate"]])
-def test_a_negative_seed_is_refused(run, faces, command):
+def test_a_negative_seed_is_refused(run_command, faces, command):
     options = data(faces) if command == ["evaluate"] else ()
-    code, _, errors = run(*command, *options, "--seed", -1)
+    code, _, errors = run_command(*command, *options, "--seed", -1)
     assert code == 2
     assert "--seed" in errors
 
 
-def test_limit_takes_the_first_faces(run, faces, model):
-    _, text, _ = run("evaluate", *data(faces), "--model", model, "--limit", 2)
+def test_limit_takes_the_first_faces(run_command, faces, model):
+    _, text, _ = run_command("evaluate", *data(faces), "--model", model, "--limit", 2)
     assert "2 of 554 faces" in text
 
 
@@ -156,9 +141,9 @@ def test_limit_takes_the_first_faces(run, faces, model):
         (("--out", "MODEL", "--model", "MODEL"), "cannot be made a folder"),
     ],
 )
-def test_misuse_is_one_line_and_exit_code_2(run, faces, unused_model, extra, message):
+def test_misuse_is_one_line_and_exit_code_2(run_command, faces, unused_model, extra, message):
     extra = [str(unused_model) if part == "MODEL" else part for part in extra]
-    code, text, errors = run("evaluate", *data(faces), *extra)
+    code, text, errors = run_command("evaluate", *data(faces), *extra)
     assert code == 2
     assert text == ""
     assert message in errors
@@ -166,8 +151,8 @@ def test_misuse_is_one_line_and_exit_code_2(run, faces, unused_model, extra, mes
     assert errors.strip().splitlines()[-1].startswith("error: ")
 
 
-def test_comparing_a_foreign_file_is_refused(run, tmp_path):
+def test_comparing_a_foreign_file_is_refused(run_command, tmp_path):
     (tmp_path / "a.json").write_text("{}")
-    code, _, errors = run("compare", tmp_path / "a.json", tmp_path / "a.json")
+    code, _, errors = run_command("compare", tmp_path / "a.json", tmp_path / "a.json")
     assert code == 2
     assert errors.startswith(f"error: {tmp_path / 'a.json'}: is not a results file")

@@ -5,26 +5,12 @@ from dataclasses import replace
 import pytest
 
 from efficientfan import weights
-from efficientfan.cli.main import main
 from efficientfan.cli.models import NAMED_NETWORKS, _named, _pairs
 from efficientfan.errors import InputError
 from efficientfan.predict.doctor import examine
 from efficientfan.predict.fetch import FETCHABLE, cache_dir
 from efficientfan.predict.onnx_backend import OnnxBackend
 from efficientfan.spec import ModelSpec
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["efficientfan", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return exit_.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture
@@ -52,15 +38,15 @@ def test_the_index_names_packaged_models_only():
         assert set(weights.aliases().values()) <= set(weights.list_models())
 
 
-def test_list_states_the_licence(run, packaged):
-    code, out, _ = run("models", "list")
+def test_list_states_the_licence(run_command, packaged):
+    code, out, _ = run_command("models", "list")
     assert code == 0
     assert out.splitlines()[1] == "  tiny (default): ibug68, 32 px; licence: Apache-2.0"
 
 
-def test_list_names_the_networks_without_torch(run, packaged, monkeypatch):
+def test_list_names_the_networks_without_torch(run_command, packaged, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    code, out, _ = run("models", "list")
+    code, out, _ = run_command("models", "list")
     assert code == 0
     assert f"  {', '.join(NAMED_NETWORKS)}, timm/ENCODER" in out.splitlines()
 
@@ -72,8 +58,8 @@ def test_the_networks_named_are_those_that_there_are():
     assert list(NAMED_NETWORKS) == list_networks()
 
 
-def test_show_a_model(run, packaged):
-    code, out, _ = run("models", "show", "default")
+def test_show_a_model(run_command, packaged):
+    code, out, _ = run_command("models", "show", "default")
     assert code == 0
     table = {line[:15].strip(): line[15:] for line in out.splitlines()}
     assert table["landmarks"] == "68, ibug68"
@@ -82,8 +68,8 @@ def test_show_a_model(run, packaged):
     assert table["training data"] == "none"
 
 
-def test_show_a_models_whole_spec(run, packaged, model_file):
-    code, out, _ = run("models", "show", "tiny", "--json")
+def test_show_a_models_whole_spec(run_command, packaged, model_file):
+    code, out, _ = run_command("models", "show", "tiny", "--json")
     assert code == 0
     assert ModelSpec.from_json(out).to_json() == OnnxBackend(model_file).spec.to_json()
 
@@ -94,54 +80,54 @@ def test_show_is_short_about_tables_within():
     assert _pairs({"recipe": {"name": "r", "train": {"lr": 1}}, "seed": 0}) == "recipe r, seed 0"
 
 
-def test_show_what_is_neither_model_nor_network(run, packaged, tmp_path):
-    code, _, err = run("models", "show", "none.onnx")
+def test_show_what_is_neither_model_nor_network(run_command, packaged, tmp_path):
+    code, _, err = run_command("models", "show", "none.onnx")
     assert code == 2
     assert "none.onnx" in err
     (tmp_path / "text.onnx").write_text("hello")
-    code, _, err = run("models", "show", tmp_path / "text.onnx")
+    code, _, err = run_command("models", "show", tmp_path / "text.onnx")
     assert code == 2
     assert "text.onnx" in err
 
 
-def test_show_without_the_train_extra_says_what_to_install(run, packaged, monkeypatch):
+def test_show_without_the_train_extra_says_what_to_install(run_command, packaged, monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientfan.models", None)
-    code, _, err = run("models", "show", "mobilefan")
+    code, _, err = run_command("models", "show", "mobilefan")
     assert code == 2
     assert "pip install 'efficientfan[train]'" in err
 
 
-def test_show_a_named_network(run, packaged):
+def test_show_a_named_network(run_command, packaged):
     pytest.importorskip("torch")
-    code, out, _ = run("models", "show", "mobilefan_050")
+    code, out, _ = run_command("models", "show", "mobilefan_050")
     assert code == 0
     assert "parameters" in out
     assert "256 x 256 pixels, 68 landmarks" in out
 
 
-def test_fetch_from_a_file(run, tmp_path, monkeypatch):
+def test_fetch_from_a_file(run_command, tmp_path, monkeypatch):
     content = b"published"
     known = replace(FETCHABLE["yunet"], sha256=hashlib.sha256(content).hexdigest())
     monkeypatch.setitem(FETCHABLE, "yunet", known)
     (tmp_path / "copy.onnx").write_bytes(content)
-    code, out, err = run("models", "fetch", "yunet", "--file", tmp_path / "copy.onnx")
+    code, out, err = run_command("models", "fetch", "yunet", "--file", tmp_path / "copy.onnx")
     assert (code, out.strip()) == (0, str(cache_dir() / known.file_name))
     assert "licence MIT" in err
     (tmp_path / "copy.onnx").write_bytes(b"else")
-    assert run("models", "fetch", "yunet", "--file", tmp_path / "copy.onnx")[0] == 2
+    assert run_command("models", "fetch", "yunet", "--file", tmp_path / "copy.onnx")[0] == 2
 
 
-def test_doctor_finds_all_well(run, packaged):
-    code, out, _ = run("doctor")
+def test_doctor_finds_all_well(run_command, packaged):
+    code, out, _ = run_command("doctor")
     assert code == 0
     assert "BAD" not in out
     assert "self-test" in out
 
 
-def test_doctor_finds_what_is_broken(run, packaged):
+def test_doctor_finds_what_is_broken(run_command, packaged):
     (packaged / "tiny.onnx").write_bytes(b"broken")
     path = cache_dir() / FETCHABLE["yunet"].file_name
     path.parent.mkdir(parents=True)
     path.write_bytes(b"broken")
     assert {finding.name for finding in examine() if not finding.good} == {"detector yunet", "self-test"}
-    assert run("doctor")[0] == 1
+    assert run_command("doctor")[0] == 1

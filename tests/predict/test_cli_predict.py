@@ -17,25 +17,11 @@ from efficientfan.predict.stream import Failure, predict_photos
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, model_file):
+def run(run_command, model_file):
     """Runs `efficientfan predict ... --model tiny`; returns exit code, standard output and standard error."""
 
     def call(*arguments, detector="whole", model=model_file):
-        line = [
-            "efficientfan",
-            "predict",
-            *map(str, arguments),
-            "--model",
-            str(model),
-            "--detector",
-            detector,
-        ]
-        monkeypatch.setattr(sys, "argv", line)
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return exit_.value.code or 0, captured.out, captured.err
+        return run_command("predict", *arguments, "--model", model, "--detector", detector)
 
     return call
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from efficientfan.errors import InputError, MissingDependencyError
+from efficientfan.cli.extras import needs_train_extra
+from efficientfan.errors import InputError
 
 __all__ = ["export_command"]
 
@@ -34,12 +35,8 @@ def export_command(
     """
     if target != "onnx":
         raise InputError(f"--format {target!r} is not known; onnx is")
-    try:
+    with needs_train_extra("export needs"):
         from efficientfan.export import export_onnx
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"export needs {error.name}: pip install 'efficientfan[train]'"
-        ) from error
     report = export_onnx(
         checkpoint, out or checkpoint.with_suffix(".onnx"), tolerance=tolerance, score_threshold=min_score
     )

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from efficientfan.cli.extras import needs_train_extra
 from efficientfan.cli.recipe_options import MoreSettings, RecipeName, Settings, recipe_of
-from efficientfan.errors import MissingDependencyError
 
 __all__ = ["preview_command"]
 
@@ -27,13 +27,9 @@ def preview_command(
 
     Example: efficientfan data preview mobilefan_128 --set data.root=/data --out preview.png
     """
-    try:
+    with needs_train_extra("a preview needs"):
         from efficientfan.data.preview import augmentation_sheet
         from efficientfan.train.faces import build_crops, build_faces
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"a preview needs {error.name}: pip install 'efficientfan[train]'"
-        ) from error
     from efficientfan.imaging import write_image
 
     loaded = recipe_of(recipe, settings, more)

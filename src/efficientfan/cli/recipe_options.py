@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from efficientfan.errors import MissingDependencyError
+from efficientfan.cli.extras import needs_train_extra
 
 if TYPE_CHECKING:
     from efficientfan.recipes import Recipe
@@ -33,10 +33,6 @@ def recipe_of(name: str, settings: list[str] | None, more: list[str] | None) -> 
         InputError: no such recipe, or a key or value that a recipe cannot have.
         MissingDependencyError: the train extra is not installed.
     """
-    try:
+    with needs_train_extra("recipes need"):
         from efficientfan.recipes import load_recipe
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"recipes need {error.name}: pip install 'efficientfan[train]'"
-        ) from error
     return load_recipe(name, [*(settings or []), *(more or [])])

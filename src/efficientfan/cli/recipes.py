@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from efficientfan.cli.extras import needs_train_extra
 from efficientfan.cli.recipe_options import MoreSettings, RecipeName, Settings, recipe_of
-from efficientfan.errors import MissingDependencyError
 
 __all__ = ["recipes_app"]
 
@@ -23,8 +23,8 @@ def list_command(
 
     Example: efficientfan recipes list 300w
     """
-    _check_installed()
-    from efficientfan.recipes import list_recipes, read_recipe_file
+    with needs_train_extra("recipes need"):
+        from efficientfan.recipes import list_recipes, read_recipe_file
 
     names = [name for name in list_recipes() if containing in name]
     width = max(map(len, names), default=0)
@@ -45,10 +45,9 @@ def show_command(
 
     Example: efficientfan recipes show 300w/mobilefan_fa_fs --set train.batch_size=64 > mine.yaml
     """
-    _check_installed()
+    checked = recipe_of(recipe, settings, more)
     import yaml
 
-    checked = recipe_of(recipe, settings, more)
     for line in _pedigree(recipe):
         typer.echo(f"# {line}")
     typer.echo(
@@ -64,11 +63,3 @@ def _pedigree(recipe: str, indent: str = "") -> Iterator[str]:
         about = " ".join(str(read_recipe_file(base).get("about", "")).split())
         yield f"{indent}inherits {base}: {about}"
         yield from _pedigree(base, indent + "  ")
-
-
-def _check_installed() -> None:
-    try:
-        import pydantic  # noqa: F401
-        import yaml  # noqa: F401
-    except ImportError as error:
-        raise MissingDependencyError("recipes need: pip install 'efficientfan[train]'") from error

@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
+from efficientfan.cli.extras import needs_train_extra
 from efficientfan.cli.recipe_options import MoreSettings, RecipeName, Settings, recipe_of
-from efficientfan.errors import InputError, MissingDependencyError
+from efficientfan.errors import InputError
 
 __all__ = ["train_command"]
 
@@ -50,19 +51,15 @@ def train_command(
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     loaded = recipe_of(recipe, settings, more)
-    try:
+    with needs_train_extra("training needs"):
         from efficientfan.train import fit
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"training needs {error.name}: pip install 'efficientfan[train]'"
-        ) from error
     from lightning.pytorch.utilities import rank_zero_only
 
     if devices != "auto" and not (devices.isdigit() and int(devices)):
         raise InputError(f"--devices {devices!r}: give a number from 1, or auto")
     for library in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)  # its tips are not about this run
-    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+    if getattr(rank_zero_only, "rank", 0) == 0:  # an attribute that Lightning hangs on the function
         _recommend_allocator()
     else:
         logging.getLogger("efficientfan").setLevel(logging.ERROR)  # process 0 says it

@@ -6,6 +6,7 @@ They are part of the exported graph, so they use only operations that ONNX has.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 
-class Decoder(nn.Module):
+class Decoder(nn.Module, ABC):
     """Base: turns cell coordinates into crop pixels (`efficientfan.geometry`: cell i at (i + 0.5) * stride - 0.5).
 
     Args:
@@ -44,9 +45,9 @@ class Decoder(nn.Module):
         cells, scores = self.decode_cells(maps.float())
         return (cells + 0.5) * self.stride - 0.5, scores.clamp(0, 1)
 
+    @abstractmethod
     def decode_cells(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         """As `forward`, in heatmap cells."""
-        raise NotImplementedError
 
 
 def _peak(maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

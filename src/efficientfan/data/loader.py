@@ -37,7 +37,7 @@ class ResumableLoader(DataLoader[Sample]):
         self.epoch = 0
         self.batches_done = 0
 
-    def __iter__(self) -> Iterator[Sample]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Sample]:  # type: ignore[override]  # torch promises its own iterator; this one counts
         self.order.resume(self.epoch, self.batches_done)
         for batch in super().__iter__():
             self.batches_done += 1

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save
 from torch import Tensor
 
@@ -17,6 +17,7 @@ from efficientfan.distill.teacher import Teacher
 from efficientfan.errors import InputError
 from efficientfan.files import write_bytes
 from efficientfan.models import LandmarkNet, NetworkOutput
+from efficientfan.models.tensor_file import read_tensor_file
 
 __all__ = ["CachedTeacher"]
 
@@ -125,9 +126,7 @@ def _read(path: Path, key: str) -> dict[str, Tensor] | None:
     if not path.exists():
         return None
     try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors, metadata = read_tensor_file(path)
     except (OSError, SafetensorError) as error:
         logger.warning("%s: cannot be used (%s); it is computed anew", path, error)
         return None

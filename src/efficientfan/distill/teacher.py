@@ -11,7 +11,7 @@ from torch import Tensor
 
 from efficientfan.distill.term import level_names
 from efficientfan.errors import InputError
-from efficientfan.models import LandmarkNet, NetworkOutput, load_checkpoint
+from efficientfan.models import LandmarkNet, NetworkOutput, channels_last, load_checkpoint
 from efficientfan.schema import LandmarkSchema
 from efficientfan.spec import ModelSpec
 
@@ -52,7 +52,7 @@ def load_teacher(path: str | Path, student: LandmarkNet, spec: ModelSpec) -> Tea
     network, teacher_spec = load_checkpoint(path)
     check_fit(student, spec, network, teacher_spec, where=str(path))
     logger.info("teacher %s from %s", teacher_spec.name, path)
-    return Teacher(network.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+    return Teacher(channels_last(network))
 
 
 def check_fit(

@@ -1,7 +1,7 @@
 """Networks: encoder (timm) + decoder + head, by name. Needs the `train` extra."""
 
 from efficientfan.models.checkpoint import load_checkpoint, save_checkpoint, start_from
-from efficientfan.models.network import LandmarkNet, NetworkOutput
+from efficientfan.models.network import LandmarkNet, NetworkOutput, channels_last
 from efficientfan.models.summary import NetworkSummary, summarise
 from efficientfan.models.zoo import build_network, list_networks
 
@@ -10,6 +10,7 @@ __all__ = [
     "NetworkOutput",
     "NetworkSummary",
     "build_network",
+    "channels_last",
     "list_networks",
     "load_checkpoint",
     "save_checkpoint",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save
 from torch import Tensor
 
 from efficientfan.errors import InputError
 from efficientfan.files import write_bytes
 from efficientfan.models.network import LandmarkNet
+from efficientfan.models.tensor_file import read_tensor_file
 from efficientfan.models.zoo import build_network
 from efficientfan.schema import LandmarkSchema
 from efficientfan.spec import METADATA_KEY, ModelSpec
@@ -34,9 +35,7 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], ModelSpec]:
         InputError: missing, damaged, or written by something else.
     """
     try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors, metadata = read_tensor_file(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
     except SafetensorError as error:

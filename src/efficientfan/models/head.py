@@ -12,14 +12,20 @@ from efficientfan.structures import VISIBILITY_CLASSES
 __all__ = ["HEADS", "HeatmapHead", "IntegralHead", "VisibilityHead"]
 
 
+def _faint_conv(in_channels: int, out_channels: int) -> nn.Conv2d:
+    """A 1x1 convolution that starts near zero, so that no landmark has a say before it has learnt one."""
+    conv = nn.Conv2d(in_channels, out_channels, 1)
+    nn.init.normal_(conv.weight, std=0.001)
+    nn.init.zeros_(cast(Tensor, conv.bias))
+    return conv
+
+
 class HeatmapHead(nn.Module):
     """A 1x1 convolution (MobileFAN, section 3.1)."""
 
     def __init__(self, in_channels: int, n_landmarks: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, n_landmarks, 1)
-        nn.init.normal_(self.conv.weight, std=0.001)
-        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+        self.conv = _faint_conv(in_channels, n_landmarks)
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, C, H, W) to heatmaps (N, K, H, W)."""
@@ -51,9 +57,7 @@ class VisibilityHead(nn.Module):
     def __init__(self, in_channels: int, n_landmarks: int) -> None:
         super().__init__()
         self.n_landmarks = n_landmarks
-        self.conv = nn.Conv2d(in_channels, n_landmarks * (1 + len(VISIBILITY_CLASSES)), 1)
-        nn.init.normal_(self.conv.weight, std=0.001)
-        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+        self.conv = _faint_conv(in_channels, n_landmarks * (1 + len(VISIBILITY_CLASSES)))
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, C, h, w) to logits (N, K, 3) of `VISIBILITY_CLASSES`."""

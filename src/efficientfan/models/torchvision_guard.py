@@ -31,9 +31,9 @@ def declare_torchvision_operators() -> bool:
         return False
     if _compiled_operators_load():
         return False
-    library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
+    library = torch.library.Library("torchvision", "DEF")
     for schema in _SCHEMAS.values():
-        library.define(schema)  # type: ignore[no-untyped-call]
+        library.define(schema)
     _libraries.append(library)
     return True
 
@@ -45,7 +45,7 @@ def _compiled_operators_load() -> bool:
         return False
     for extension in sorted(Path(spec.submodule_search_locations[0]).glob("_C*.so")):
         try:
-            torch.ops.load_library(str(extension))  # type: ignore[no-untyped-call]
+            torch.ops.load_library(str(extension))
         except OSError:
             return False
     return hasattr(torch.ops.torchvision, "nms")

@@ -58,7 +58,7 @@ class LandmarkPredictor:
         return self.backend.spec
 
     @overload
-    def __call__(  # type: ignore[overload-overlap]  # a path is a str, and so a sequence
+    def __call__(  # type: ignore[overload-overlap]  # a str is a Sequence too; here it is one path
         self, image: ImageLike, boxes: ArrayLike | None = None, *, min_score: float | None = None
     ) -> list[Face]: ...
 

@@ -166,7 +166,7 @@ class LandmarkSchema:
                 regions={_text(k): tuple(_sequence(v)) for k, v in dict(table.get("regions", {})).items()},
                 paths=tuple(tuple(_sequence(path)) for path in _sequence(table.get("paths", []))),
                 normalisers={
-                    _text(k): tuple(tuple(_sequence(group)) for group in _sequence(v))  # type: ignore[misc]
+                    _text(k): tuple(tuple(_sequence(group)) for group in _sequence(v))  # type: ignore[misc]  # two groups: checked at construction
                     for k, v in dict(table.get("normalisers", {})).items()
                 },
                 layout=tuple(tuple(_sequence(point)) for point in _sequence(table.get("layout", []))),

@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import Callback
 from efficientfan.draw import contact_sheet, draw_points
 from efficientfan.errors import EfficientFanError
 from efficientfan.imaging import write_image
+from efficientfan.train.data_module import FaceData
 from efficientfan.train.module import LandmarkModule
 
 __all__ = ["EpochLines", "Interrupted", "KeepLast", "StopGently", "ValidationSheet"]
@@ -183,7 +184,10 @@ class ValidationSheet(Callback):
     ) -> None:
         if not trainer.is_global_zero or not isinstance(pl_module, LandmarkModule):
             return
-        shown = trainer.datamodule.validation  # type: ignore[attr-defined]
+        data = getattr(trainer, "datamodule", None)  # Lightning's connector sets it, not the class
+        if not isinstance(data, FaceData):
+            return
+        shown = data.validation
         crops = torch.stack([shown[index]["crop"] for index in range(min(self.faces, len(shown)))])
         with torch.no_grad():
             points = pl_module(crops.to(pl_module.device)).points

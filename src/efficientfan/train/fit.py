@@ -6,6 +6,7 @@ import logging
 import os
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import lightning
 import torch
@@ -13,7 +14,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import callbacks, loggers
 
 from efficientfan.errors import InputError
-from efficientfan.models import save_checkpoint
+from efficientfan.models import channels_last, save_checkpoint
 from efficientfan.recipes import Recipe
 from efficientfan.train.build import build_objective, build_spec, build_student, check_cacheable, with_metrics
 from efficientfan.train.callbacks import EpochLines, KeepLast, StopGently, ValidationSheet
@@ -26,7 +27,11 @@ __all__ = ["fit"]
 
 logger = logging.getLogger(__name__)
 
-_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+_PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "fp32": "32-true",
+    "bf16": "bf16-mixed",
+    "fp16": "16-mixed",
+}
 
 
 def fit(
@@ -72,7 +77,7 @@ def fit(
     # What may be wrong with the recipe is found before the data sets are read.
     lightning.seed_everything(recipe.train.seed, verbose=False)
     trainer = _trainer(recipe, folder, devices, nodes)
-    network = build_student(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = channels_last(build_student(recipe))
     spec = build_spec(recipe, network)
     objective = build_objective(recipe, network, spec, teacher_cache=teacher_cache)
     module = LandmarkModule(network, objective, spec, recipe.train)
@@ -106,6 +111,7 @@ def _data(recipe: Recipe, trainer: lightning.Trainer) -> FaceData:
     )
     config = recipe.train
     batches = len(train) // (config.batch_size * processes)
+    # Lightning sets it from outside the class, so its type is not known there.
     trainer.log_every_n_steps = max(1, min(20, batches))  # type: ignore[attr-defined]
     return FaceData(train, validation, batch_size=config.batch_size, workers=config.workers, seed=config.seed)
 
@@ -151,7 +157,7 @@ def _trainer(recipe: Recipe, folder: RunFolder, devices: int | str, nodes: int) 
             accelerator="auto",
             devices=devices,
             num_nodes=nodes,
-            precision=_PRECISION[config.precision],  # type: ignore[arg-type]
+            precision=_PRECISION[config.precision],
             gradient_clip_val=config.clip,
             accumulate_grad_batches=config.accumulate,
             deterministic="warn" if config.deterministic else False,

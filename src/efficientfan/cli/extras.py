@@ -1,0 +1,26 @@
+"""What a command says where an optional part of the installation is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from efficientfan.errors import MissingDependencyError
+
+__all__ = ["needs_train_extra"]
+
+
+@contextmanager
+def needs_train_extra(what: str) -> Iterator[None]:
+    """Turn an import that fails in this block into the error that names the mend.
+
+    Args:
+        what: the subject and its verb, such as "training needs".
+
+    Raises:
+        MissingDependencyError: a module is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(f"{what} {error.name}: pip install 'efficientfan[train]'") from error
