@@ -6,18 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from by_heart import learn_by_heart
 from drawn_faces import write_drawn_300w
 from safetensors.numpy import load_file
 from tiny_training import tiny_recipe
 
 from efficientfan.data.augment import Augmentation
-from efficientfan.data.catalog import load_dataset
-from efficientfan.data.dataset import CropSpec, FaceCrops
-from efficientfan.losses import Batch, Prediction
 from efficientfan.models import load_checkpoint, save_checkpoint
 from efficientfan.recipes import Recipe
 from efficientfan.train import fit
-from efficientfan.train.build import build_objective, build_spec, build_student
 from efficientfan.train.module import LandmarkModule, validation_nme
 
 SIZE = "model.input_size=64"
@@ -30,24 +27,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train(recipe: Recipe, data: Path, steps: int, seed: int) -> tuple[LandmarkModule, float]:
     """A network trained on the eight faces as one batch, and its NME on them."""
-    torch.manual_seed(seed)
-    student = build_student(recipe)
-    spec = build_spec(recipe, student)
-    module = LandmarkModule(student, build_objective(recipe, student, spec), spec, recipe.train).train()
-    faces = FaceCrops(load_dataset("300w", data, "train"), spec.schema, CropSpec(64, spec.crop_margin))
-    samples = [faces[index] for index in range(8)]
-    crops, points, weights = (torch.stack([s[key] for s in samples]) for key in ("crop", "points", "weights"))
-    optimiser = torch.optim.Adam(module.parameters(), lr=0.004)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.004, total_steps=steps)
-    images = module.deployed.normalise(crops)
-    for _ in range(steps):
-        output = module.deployed.network(images)
-        predicted, _ = module.deployed.decoder(output.heatmaps)
-        parts = module.objective(Prediction(output, predicted), Batch(images, points, weights))
-        optimiser.zero_grad()
-        sum(parts.values()).backward()
-        optimiser.step()
-        schedule.step()
+    module, crops, points = learn_by_heart(recipe, data, steps=steps, seed=seed)
     # The running averages follow slowly; these are the statistics of the faces themselves.
     for norm in module.modules():
         if isinstance(norm, torch.nn.BatchNorm2d):
@@ -56,7 +36,7 @@ def train(recipe: Recipe, data: Path, steps: int, seed: int) -> tuple[LandmarkMo
     with torch.no_grad():
         module(crops)
         found = module.eval()(crops).points
-    return module, validation_nme(found.numpy(), points.numpy().astype(float), spec)
+    return module, validation_nme(found.numpy(), points.numpy().astype(float), module.spec)
 
 
 @pytest.fixture(scope="module")

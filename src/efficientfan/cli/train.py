@@ -17,7 +17,7 @@ from efficientfan.errors import InputError
 __all__ = ["train_command"]
 
 _ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "20000000000", "OMP_WAIT_POLICY": "PASSIVE"}
-"""glibc hands big blocks back to the system after every step and fetches them anew; keeping them doubles the speed."""
+"""glibc hands big blocks back to the system after every step and fetches them anew; keeping them saves that."""
 
 
 def train_command(
@@ -79,5 +79,5 @@ def _recommend_allocator() -> None:
     if missing and sys.platform == "linux":
         settings = " ".join(f"{name}={value}" for name, value in missing.items())
         logging.getLogger(__name__).info(
-            "training on a processor is up to twice as fast when started with: env %s", settings
+            "training on a processor is faster when started with: env %s", settings
         )
