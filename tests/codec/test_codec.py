@@ -284,3 +284,24 @@ def test_unknown_decoders_and_options_are_refused():
         build_decoder("mean", 4)
     with pytest.raises(InputError, match=r"decoder 'quarter': .*sigma"):
         build_decoder("quarter", 4, sigma=1)
+
+
+TRAINABLE = [name for name in DECODERS if build_decoder(name, 4).trains_coordinates]
+
+
+def test_picking_one_cell_trains_no_coordinates():
+    assert set(DECODERS) - set(TRAINABLE) == {"argmax", "quarter", "dark"}
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_decoders_that_train_coordinates_move_a_misplaced_peak(name):
+    """A step down the gradient of the distance brings the point nearer to a target some cells away."""
+    decoder = build_decoder(name, 4)
+    target = torch.tensor([30.0, 38.0])
+    points = torch.tensor([[[22.0, 26.0]]])
+    maps = 5 * gaussian_heatmaps(points, torch.ones(1, 1), heatmap_size=16, stride=4, sigma=1.5)
+    maps.requires_grad_()
+    before = (decoder(maps)[0] - target).norm()
+    before.backward()
+    after = (decoder(maps - 0.5 * maps.grad / maps.grad.abs().max())[0] - target).norm()
+    assert after < before - 0.1

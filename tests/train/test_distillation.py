@@ -15,7 +15,8 @@ from efficientfan.data.augment import Augmentation
 from efficientfan.models import load_checkpoint, save_checkpoint
 from efficientfan.recipes import Recipe
 from efficientfan.train import fit
-from efficientfan.train.module import LandmarkModule, validation_nme
+from efficientfan.train.measures import validation_nme
+from efficientfan.train.module import LandmarkModule
 
 SIZE = "model.input_size=64"
 

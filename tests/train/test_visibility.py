@@ -20,7 +20,8 @@ from efficientfan.predict import LandmarkPredictor, OnnxBackend, build_detector
 from efficientfan.recipes import Recipe
 from efficientfan.train import fit
 from efficientfan.train.build import build_objective, build_spec, build_student
-from efficientfan.train.module import LandmarkModule, visible_counts
+from efficientfan.train.measures import visible_counts
+from efficientfan.train.module import LandmarkModule
 
 FACES = 12
 MOUTH, JAW = np.arange(48, 68), np.arange(7)

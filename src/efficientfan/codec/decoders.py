@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -32,9 +32,15 @@ __all__ = [
 class Decoder(nn.Module, ABC):
     """Base: turns cell coordinates into crop pixels (`efficientfan.geometry`: cell i at (i + 0.5) * stride - 0.5).
 
+    Attributes:
+        trains_coordinates: whether a coordinate loss can train through the points. Argmax and its refinements
+            pick one cell: at most its neighbours would feel a gradient.
+
     Args:
         stride: crop pixels per heatmap cell.
     """
+
+    trains_coordinates: ClassVar[bool] = True
 
     def __init__(self, stride: int) -> None:
         super().__init__()
@@ -64,6 +70,8 @@ def _peak(maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 class ArgmaxDecoder(Decoder):
     """The cell of the maximum; the score is the maximum. Coarse: its error alone is about 0.4 cells."""
 
+    trains_coordinates = False
+
     def decode_cells(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         _, _, value, cells = _peak(maps)
         return cells, value
@@ -71,6 +79,8 @@ class ArgmaxDecoder(Decoder):
 
 class QuarterDecoder(Decoder):
     """The maximum, moved a quarter cell towards its higher neighbour (Newell et al., ECCV 2016; used by MobileFAN)."""
+
+    trains_coordinates = False
 
     def decode_cells(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         flat, index, value, cells = _peak(maps)
@@ -99,6 +109,8 @@ class DarkDecoder(Decoder):
     """
 
     kernel: Tensor
+
+    trains_coordinates = False
 
     def __init__(self, stride: int, sigma: float = 0.0) -> None:
         super().__init__(stride)

@@ -169,9 +169,7 @@ class DistillTermConfig(_Section):
 
     @model_validator(mode="after")
     def _known(self) -> DistillTermConfig:
-        from efficientfan.distill import (
-            find_term,
-        )  # torch is loaded for recipes that distil, not for the others
+        from efficientfan.distill import find_term  # here, for recipes that distil: it loads torch
 
         find_term(self.kind)
         if "." in self.name:
@@ -248,18 +246,13 @@ class Recipe(_Section):
 
         network_config(self.model.network, **self.model.options)
         try:
-            build_decoder(stride=4, **self.model.decoder)
+            decoder = build_decoder(stride=4, **self.model.decoder)
         except TypeError as error:
             raise ValueError(f"model.decoder: {error}") from error
         if self.objective.coordinate is not None:
             CoordinateLoss(self.objective.coordinate.kind, **self.objective.coordinate.options)
-        return self
-
-    @model_validator(mode="after")
-    def _decodable(self) -> Recipe:
-        if self.objective.coordinate is not None:
-            name = self.model.decoder.get("name")
-            if name in ("argmax", "quarter", "dark"):
+            if not decoder.trains_coordinates:
+                name = self.model.decoder["name"]
                 raise ValueError(f"objective.coordinate needs a decoder with a gradient; {name!r} has none")
         return self
 

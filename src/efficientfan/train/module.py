@@ -17,7 +17,7 @@ from efficientfan.models import LandmarkNet
 from efficientfan.models.deployed import DeployedNet, DeployedOutput
 from efficientfan.recipes.config import TrainConfig
 from efficientfan.spec import ModelSpec
-from efficientfan.structures import VISIBILITY_CLASSES
+from efficientfan.train.measures import validation_nme, visible_counts
 
 __all__ = ["LandmarkModule", "learning_rate_factor"]
 
@@ -139,30 +139,3 @@ def learning_rate_factor(config: TrainConfig, step: int, total: int) -> float:
         return float(config.gamma ** sum(step >= share * total for share in config.milestones))
     done = (step - config.warmup_steps) / max(1, total - config.warmup_steps)
     return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-
-
-def visible_counts(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """(3,) how many landmarks are rightly found visible, found visible, and visible, of those with a label.
-
-    Args:
-        probabilities: (N, K, 3) of `VISIBILITY_CLASSES`.
-        labels: (N, K), as in `Batch`.
-    """
-    visible = VISIBILITY_CLASSES.index("visible")
-    found, there = (probabilities.argmax(dim=2) == visible) & (labels >= 0), labels == visible
-    return torch.stack([(found & there).sum(), found.sum(), there.sum()]).float()
-
-
-def validation_nme(points: Any, truth: Any, spec: ModelSpec) -> float:
-    """NME of plain crops; a similarity transform leaves it as it is in image pixels."""
-    from efficientfan.geometry import box_of_points
-    from efficientfan.metrics import box_size, interocular, nme
-
-    if "interocular" in spec.schema.normalisers:
-        lengths = interocular(truth, spec.schema)
-    else:
-        lengths = np.full(len(truth), np.nan)
-    # Faces whose eye corners are not labelled (profiles) are measured against their box instead.
-    boxes = np.stack([box_of_points(face) for face in truth])
-    lengths = np.where(np.isfinite(lengths), lengths, box_size(boxes))
-    return float(nme(points, truth, lengths).mean())
