@@ -10,6 +10,7 @@ from PIL import Image
 
 from efficientfan.data.readers.pts import write_pts
 from efficientfan.schema import get_schema
+from efficientfan.structures import VISIBLE, Annotation
 
 SKIN, BROW, EYE, PUPIL, LIP = (214, 160, 130), (70, 45, 30), (250, 250, 250), (40, 60, 90), (180, 60, 70)
 
@@ -78,3 +79,14 @@ def write_drawn_300w(root: Path, *, train: int = 8, common: int = 2, side: int =
             Image.fromarray(image).save(root / folder / f"face_{index}.png")
             write_pts(root / folder / f"face_{index}.pts", points)
     return root
+
+
+def drawn_annotations(folder: Path, count: int, side: int = 96) -> list[Annotation]:
+    """Photos of one drawn face each, in `folder`, every landmark visible."""
+    rng = np.random.default_rng(0)
+    faces = []
+    for index in range(count):
+        image, points = drawn_face(rng, side)
+        Image.fromarray(image).save(folder / f"{index}.png")
+        faces.append(Annotation(folder / f"{index}.png", points, np.full(68, VISIBLE)))
+    return faces

@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from drawn_faces import drawn_face
+from drawn_faces import drawn_annotations
 
 from efficientfan.data.augment import Augmentation
 from efficientfan.data.dataset import CropSpec, Draw, FaceCrops
@@ -20,15 +20,8 @@ FLIPPED = Augmentation(0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0)
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("faces")
-    rng = np.random.default_rng(0)
-    annotations = []
-    for index in range(4):
-        image, points = drawn_face(rng, 96)
-        write_image(folder / f"{index}.png", image)
-        box = [10, 12, 80 + index, 84]
-        annotations.append(Annotation(folder / f"{index}.png", points, np.full(68, 2), box))
-    return annotations
+    faces = drawn_annotations(tmp_path_factory.mktemp("faces"), 4)
+    return [dataclasses.replace(face, box=[10, 12, 80 + index, 84]) for index, face in enumerate(faces)]
 
 
 def assert_equal(first, second):

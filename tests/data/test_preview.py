@@ -2,16 +2,14 @@ import dataclasses
 
 import numpy as np
 import pytest
-from drawn_faces import drawn_face
+from drawn_faces import drawn_annotations
 
 from efficientfan.data import preview
 from efficientfan.data.augment import PHOTOMETRIC, Augmentation
 from efficientfan.data.dataset import CropSpec, Draw, FaceCrops
 from efficientfan.data.preview import augmentation_sheet
 from efficientfan.errors import InputError
-from efficientfan.imaging import write_image
 from efficientfan.schema import get_schema
-from efficientfan.structures import Annotation
 
 IBUG68 = get_schema("ibug68")
 NOTHING = Augmentation(**dict.fromkeys((f.name for f in dataclasses.fields(Augmentation)), 0.0))
@@ -19,14 +17,7 @@ NOTHING = Augmentation(**dict.fromkeys((f.name for f in dataclasses.fields(Augme
 
 @pytest.fixture(scope="module")
 def annotations(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("faces")
-    rng = np.random.default_rng(0)
-    faces = []
-    for index in range(3):
-        image, points = drawn_face(rng, 96)
-        write_image(folder / f"{index}.png", image)
-        faces.append(Annotation(folder / f"{index}.png", points, np.full(68, 2)))
-    return faces
+    return drawn_annotations(tmp_path_factory.mktemp("faces"), 3)
 
 
 @pytest.fixture
