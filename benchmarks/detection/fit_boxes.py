@@ -1,31 +1,37 @@
 """Fit the detectors' box corrections on training photos; print what stands in predict/detectors/*.py.
 
 Frontal cascade and YuNet: medians over the 300-W training scenes. Profile cascade: over turned AFLW faces,
-since 300-W has next to none. `python benchmarks/detection/fit_boxes.py --root ../shared/data`
+since 300-W has next to none; those that tests count are not among them.
+`python benchmarks/detection/fit_boxes.py --root ../shared/data`
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-from scenes import Array, Scene, framed_aflw, scenes
+from numpy.typing import NDArray
 
+from efficientfan.data.scene_sets import load_scenes
 from efficientfan.geometry import box_iou
 from efficientfan.predict.detectors import HaarDetector, YuNetDetector
 from efficientfan.predict.detectors.base import shrink_to
+from efficientfan.structures import BoxTrust, Scene
+
+Array = NDArray[Any]
 
 MATCH_IOU = 0.3
 
 
 def ratios(boxes: Array, scene: Scene, mirrored: bool = False) -> list[list[float]]:
-    """(shift x, shift y, scale x, scale y) from each raw box to the true box that it overlaps most."""
-    found = []
-    for box, overlaps in zip(boxes, box_iou(boxes, scene.boxes), strict=True):
+    """(shift x, shift y, scale x, scale y) from each raw box to the person's box that it overlaps most."""
+    found, labelled = [], scene.boxes[scene.trust == BoxTrust.LABELLED]
+    for box, overlaps in zip(boxes, box_iou(boxes, labelled), strict=True):
         if overlaps.max(initial=0) > MATCH_IOU:
-            true = scene.boxes[overlaps.argmax()]
+            true = labelled[overlaps.argmax()]
             size, true_size = box[2:] - box[:2], true[2:] - true[:2]
             shift = (true[:2] + true[2:] - box[:2] - box[2:]) / 2 / size
             found.append([-shift[0] if mirrored else shift[0], shift[1], *(true_size / size)])
@@ -41,16 +47,19 @@ def main() -> None:
     haar = HaarDetector()
     yunet = YuNetDetector(next((arguments.root / "detectors").glob("*yunet*.onnx")))
     found: dict[str, list[list[float]]] = {"frontal": [], "profile": [], "yunet": []}
-    for scene in scenes(arguments.root, "train", arguments.limit):
-        small, factor = shrink_to(scene.image, haar.long_side)
+    scenes = load_scenes("scenes", arguments.root / "scenes", "train").spread(arguments.limit)
+    for index, scene in enumerate(scenes.scenes):
+        photo = scenes.read(index)
+        small, factor = shrink_to(photo, haar.long_side)
         boxes, _ = haar.raw(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))["frontal"]
         found["frontal"] += ratios(boxes / factor - 0.5, scene)
-        small, factor = shrink_to(scene.image, yunet.long_side)
+        small, factor = shrink_to(photo, yunet.long_side)
         found["yunet"] += ratios(yunet.raw(small)[0] / factor - 0.5, scene)
-    for scene in framed_aflw(arguments.root, arguments.limit):
-        if scene.group == "frontal":
+    framed = load_scenes("aflw68_framed", arguments.root / "aflw68", "fit").spread(arguments.limit)
+    for index, scene in enumerate(framed.scenes):
+        if framed.groups[index] == "frontal":
             continue
-        small, factor = shrink_to(scene.image, haar.long_side)
+        small, factor = shrink_to(framed.read(index), haar.long_side)
         raw = haar.raw(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
         for kind in ("profile", "mirrored"):
             found["profile"] += ratios(raw[kind][0] / factor - 0.5, scene, mirrored=kind == "mirrored")

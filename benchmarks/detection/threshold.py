@@ -11,8 +11,8 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from scenes import scenes
 
+from efficientfan.data.scene_sets import load_scenes
 from efficientfan.files import write_json
 from efficientfan.geometry import box_iou, box_of_points
 from efficientfan.predict import LandmarkPredictor, load
@@ -26,11 +26,11 @@ def scores(predictor: LandmarkPredictor, root: Path, limit: int) -> tuple[np.nda
     """Scores of faces, and of false alarms."""
     faces, alarms = [], []
     for split in ("train", "crowds"):
-        for scene in scenes(root, split, limit):
-            known = np.concatenate([scene.boxes, scene.ignored])
-            for face in predictor(scene.image, min_score=0.0):
+        scenes = load_scenes("scenes", root / "scenes", split).spread(limit)
+        for index, scene in enumerate(scenes.scenes):
+            for face in predictor(scenes.read(index), min_score=0.0):
                 looked_at = np.stack([face.box, box_of_points(face.points)])
-                overlap = box_iou(looked_at, known).max(initial=0)
+                overlap = box_iou(looked_at, scene.boxes).max(initial=0)
                 if overlap >= FACE_IOU:
                     faces.append(face.score)
                 elif overlap < NOTHING_IOU:

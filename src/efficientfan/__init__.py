@@ -6,8 +6,6 @@ Names are imported when they are first used, so that `import efficientfan` costs
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from efficientfan.version import __version__
-
 if TYPE_CHECKING:
     from efficientfan.errors import EfficientFanError, InputError, MissingDependencyError
     from efficientfan.geometry import CropTransform
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
     from efficientfan.schema import LandmarkSchema, get_schema, list_schemas
     from efficientfan.spec import ModelSpec
     from efficientfan.structures import Annotation, Face
+    from efficientfan.version import __version__
     from efficientfan.weights import list_models
 
 __all__ = [
@@ -46,6 +45,7 @@ _HOMES = {
     "schema": ("LandmarkSchema", "get_schema", "list_schemas"),
     "spec": ("ModelSpec",),
     "structures": ("Annotation", "Face"),
+    "version": ("__version__",),
     "weights": ("list_models",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -208,7 +208,8 @@ def contact_sheet(
 
 def _add_paths(canvas: Array, points: Array, schema: LandmarkSchema, size: float) -> None:
     colours, width = region_colours(schema), size / 250
-    edges = [(a, b) for a, b in schema.edges if np.isfinite(points[[a, b]]).all()]
+    known = np.asarray(np.isfinite(points).all(axis=1))
+    edges = [(a, b) for a, b in schema.edges if known[a] and known[b]]
     if width > 1.5:  # a dark rim keeps lines readable on bright skin; on small faces it would hide them
         for a, b in edges:
             add_line(canvas, points[a], points[b], DARK, width + 2)

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from efficientfan.errors import InputError
 
 __all__ = [
+    "BoxCorrection",
     "CropTransform",
     "as_boxes",
     "box_iou",
@@ -113,6 +114,30 @@ def _areas(first: ArrayLike, second: ArrayLike) -> tuple[Array, Array, Array]:
     size = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
     common = size.clip(min=0).prod(axis=-1)
     return common, (a[..., 2:] - a[..., :2]).prod(-1), (b[..., 2:] - b[..., :2]).prod(-1)
+
+
+@dataclass(frozen=True)
+class BoxCorrection:
+    """From somebody's idea of a face's box to the tight box of its landmarks.
+
+    Attributes:
+        shift: movement of the centre in box (widths, heights); + is right and down.
+        scale: factors on (width, height).
+    """
+
+    shift: tuple[float, float]
+    scale: tuple[float, float]
+
+    def apply(self, boxes: Array) -> Array:
+        """(N, 4) xyxy to (N, 4) xyxy."""
+        size = boxes[:, 2:] - boxes[:, :2]
+        centre = (boxes[:, :2] + boxes[:, 2:]) / 2 + size * np.asarray(self.shift)
+        half = size * np.asarray(self.scale) / 2
+        return np.concatenate([centre - half, centre + half], axis=1)
+
+    def mirrored(self) -> BoxCorrection:
+        """The correction for a mirrored face."""
+        return BoxCorrection((-self.shift[0], self.shift[1]), self.scale)
 
 
 @dataclass(frozen=True)

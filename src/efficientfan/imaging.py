@@ -7,20 +7,31 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from efficientfan.errors import InputError
 from efficientfan.files import atomic_path
 from efficientfan.geometry import CropTransform
 
-__all__ = ["DEFAULT_MAX_PIXELS", "IMAGE_SUFFIXES", "ImageLike", "read_rgb", "to_rgb", "warp", "write_image"]
+__all__ = [
+    "DEFAULT_MAX_PIXELS",
+    "IMAGE_SUFFIXES",
+    "ImageLike",
+    "PhotoPyramid",
+    "process_settings",
+    "read_rgb",
+    "to_rgb",
+    "warp",
+    "write_image",
+]
 
 Array = NDArray[Any]
 ImageLike: TypeAlias = "str | Path | Array | Image.Image"
@@ -125,7 +136,9 @@ def _check_size(size: tuple[int, int], max_pixels: int, where: str) -> None:
 
 
 def _from_pillow(image: Image.Image) -> Array:
-    turned = ImageOps.exif_transpose(image)
+    image.load()  # some formats tell their orientation only then
+    upright = image.getexif().get(ExifTags.Base.Orientation, 1) == 1
+    turned = image if upright else ImageOps.exif_transpose(image)  # which copies in any case
     if turned.mode.startswith("I;16") or turned.mode == "I":
         values = np.asarray(turned).astype(np.int64)
         return to_rgb((values.clip(0, 65535) >> 8).astype(np.uint8))
@@ -133,10 +146,28 @@ def _from_pillow(image: Image.Image) -> Array:
         raise ValueError("its pixels are floating-point; 8 or 16 bits are read")
     if turned.mode in ("RGBA", "LA", "PA") or "transparency" in turned.info:
         return to_rgb(np.asarray(turned.convert("RGBA")))
-    return np.ascontiguousarray(turned.convert("RGB"))
+    return np.ascontiguousarray(turned if turned.mode == "RGB" else turned.convert("RGB"))
 
 
-def warp(image: Array, transforms: Sequence[CropTransform]) -> Array:
+class PhotoPyramid:
+    """A photo and its reductions, each made when it is first asked for; crops of two passes share them.
+
+    Args:
+        image: H x W x 3 uint8 RGB.
+    """
+
+    def __init__(self, image: Array) -> None:
+        self.image = image
+        self._levels = {1: image}
+
+    def level(self, shrink: int) -> Array:
+        """The photo averaged over blocks of `shrink` x `shrink` pixels."""
+        if shrink not in self._levels:
+            self._levels[shrink] = _shrink(self.image, shrink)
+        return self._levels[shrink]
+
+
+def warp(image: Array | PhotoPyramid, transforms: Sequence[CropTransform], out: Array | None = None) -> Array:
     """Cut crops from a photo: (N, S, S, 3) uint8, black outside the photo.
 
     Bilinear; where a crop shrinks the photo by more than two, the photo is averaged down first, so that fine
@@ -145,24 +176,29 @@ def warp(image: Array, transforms: Sequence[CropTransform]) -> Array:
     Args:
         image: H x W x 3 uint8 RGB.
         transforms: N crops of the same size.
+        out: (N, S, S, 3) uint8, contiguous, to write the crops to; None makes a new array.
+
+    Raises:
+        InputError: crops of several sizes, or an `out` that does not fit them.
     """
     sizes = {transform.size for transform in transforms}
     if len(sizes) > 1:
         raise InputError(f"all crops of a batch have one size, not {sorted(sizes)}")
     size = sizes.pop() if sizes else 1
-    crops = np.empty((len(transforms), size, size, 3), np.uint8)
-    reduced: dict[int, Array] = {1: image}
+    shape = (len(transforms), size, size, 3)
+    crops = np.empty(shape, np.uint8) if out is None else out
+    if crops.dtype != np.uint8 or crops.shape != shape or not crops.flags.c_contiguous:
+        raise InputError(f"out must be contiguous uint8 of shape {shape}, not {crops.dtype} {crops.shape}")
+    photo = image if isinstance(image, PhotoPyramid) else PhotoPyramid(image)
     for crop, transform in zip(crops, transforms, strict=True):
         # No further than the photo's shorter side: a box may be far larger than its photo.
-        levels = min(math.log2(max(1.0, 1 / transform.scale)) + 1e-9, math.log2(min(image.shape[:2])))
+        levels = min(math.log2(max(1.0, 1 / transform.scale)) + 1e-9, math.log2(min(photo.image.shape[:2])))
         shrink = 2 ** math.floor(levels)
-        if shrink not in reduced:
-            reduced[shrink] = _shrink(image, shrink)
         matrix = transform.matrix.copy()
         # Pixel x of the reduced photo has its centre at (x + 0.5) * shrink - 0.5 of the full one.
         matrix[:, 2] += matrix[:, :2].sum(axis=1) * (0.5 * shrink - 0.5)
         matrix[:, :2] *= shrink
-        cv2.warpAffine(reduced[shrink], matrix, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
+        cv2.warpAffine(photo.level(shrink), matrix, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
     return crops
 
 
@@ -173,6 +209,28 @@ def _shrink(image: Array, factor: int) -> Array:
         image = cv2.copyMakeBorder(image, 0, rows, 0, columns, cv2.BORDER_REPLICATE)
     size = (image.shape[1] // factor, image.shape[0] // factor)
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+
+
+@contextmanager
+def process_settings(workers: int, each: int) -> Iterator[None]:
+    """Settings of OpenCV and Pillow that belong to the whole process, for as long as a block lasts.
+
+    For commands, not for a library's callers. Pillow keeps the memory of photos it has decoded for the next ones, for
+    fresh memory can cost more than the decoding.
+
+    Args:
+        workers: photos that are worked on at once; each may keep 48 MB.
+        each: threads that OpenCV may use in one call.
+    """
+    memory: Any = Image.core  # type: ignore[attr-defined]  # where Pillow documents these
+    threads, blocks = cv2.getNumThreads(), memory.get_blocks_max()
+    cv2.setNumThreads(each)
+    memory.set_blocks_max(max(blocks, 3 * workers))  # of 16 MB
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
+        memory.set_blocks_max(blocks)
 
 
 def write_image(path: str | Path, image: Array) -> None:

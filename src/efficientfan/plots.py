@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from efficientfan.errors import MissingDependencyError
 from efficientfan.files import atomic_path
 
-__all__ = ["plot_curves", "plot_landmark_values"]
+__all__ = ["plot_bars", "plot_curves", "plot_front", "plot_landmark_values"]
 
 
 def plot_curves(
@@ -88,6 +88,85 @@ def plot_landmark_values(
     axes.invert_yaxis()
     axes.axis("off")
     figure.colorbar(discs, ax=axes, label=value_label, shrink=0.7)
+    _save(figure, path)
+
+
+def plot_bars(
+    path: str | Path,
+    bars: Mapping[str, float],
+    *,
+    marks: Mapping[str, float],
+    x_label: str,
+    title: str = "",
+) -> None:
+    """Write horizontal bars from top to bottom, each with its value (and its mark's) beside it.
+
+    Args:
+        path: where to.
+        bars: label -> length, not negative.
+        marks: label -> where on its bar's line a small mark stands; may lack labels.
+        x_label, title: texts, with units.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    figure = _figure(8.0, 1.2 + 0.32 * max(len(bars), 3))
+    axes = figure.add_subplot()
+    places = np.arange(len(bars))
+    axes.barh(places, list(bars.values()), height=0.6, color="tab:blue", alpha=0.8)
+    for place, (label, length) in enumerate(bars.items()):
+        end, text = length, f"{length:.2f}"
+        if label in marks:
+            axes.plot(marks[label], place, marker="|", color="black", markersize=9)
+            end, text = max(length, marks[label]), f"{text} | {marks[label]:.2f}"
+        axes.annotate(text, (end, place), (6, 0), textcoords="offset points", va="center", fontsize=8)
+    axes.set_yticks(places, list(bars), fontsize=8)
+    axes.set(xlabel=x_label, title=title)
+    axes.margins(x=0.2)
+    axes.set_xlim(left=0)
+    axes.invert_yaxis()
+    axes.grid(axis="x", alpha=0.3)
+    _save(figure, path)
+
+
+def plot_front(
+    path: str | Path,
+    points: Mapping[str, tuple[float, float]],
+    front: Sequence[str],
+    *,
+    x_label: str,
+    y_label: str,
+    title: str = "",
+) -> None:
+    """Write numbered points, named below, of which those on the front are joined; x is logarithmic.
+
+    Args:
+        path: where to.
+        points: label -> (x, y), x > 0.
+        front: labels of the points to be joined, by rising x.
+        x_label, y_label, title: texts, with units.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    figure = _figure(6.4, 4.4 + 0.2 * len(points))
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axes = figure.add_subplot()
+    steps = np.array([points[label] for label in front]).reshape(-1, 2)
+    axes.plot(*steps.T, color="0.6", linewidth=1.2, zorder=1)
+    for number, (label, (x, y)) in enumerate(points.items(), start=1):
+        edge = "black" if label in front else "none"
+        axes.scatter(x, y, s=44, edgecolors=edge, label=f"{number}  {label}", zorder=2)
+        axes.annotate(str(number), (x, y), (5, 5), textcoords="offset points", fontsize=8)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set(xlabel=x_label, ylabel=y_label, title=title)
+    axes.margins(0.15)
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside lower left", fontsize=8, frameon=False)
     _save(figure, path)
 
 

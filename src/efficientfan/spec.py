@@ -1,17 +1,21 @@
-"""`ModelSpec`: what travels with the weights, so that nobody guesses a crop, a normalisation or a licence."""
+"""What travels with the weights, so that nobody guesses a crop, a normalisation or a licence.
+
+`ModelSpec` is of landmark networks, `DetectorSpec` of face detectors; `read_spec` reads either.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from efficientfan.errors import InputError
 from efficientfan.schema import LandmarkSchema
 
-__all__ = ["METADATA_KEY", "ModelSpec"]
+__all__ = ["METADATA_KEY", "DetectorSpec", "ModelSpec", "read_spec"]
 
 METADATA_KEY = "efficientfan.spec"
 """Name of the metadata entry that holds the spec, in safetensors and in ONNX files."""
@@ -24,15 +28,16 @@ FORMAT_VERSION = 1
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("name", "licence", "training_data", "code_version"), str),
     **dict.fromkeys(("network", "decoder", "metrics", "provenance"), dict),
-    **dict.fromkeys(("input_size", "stride"), int),
+    **dict.fromkeys(("input_size", "stride", "multiple"), int),
     **dict.fromkeys(("crop_margin", "score_threshold"), (int, float)),
+    "long_sides": list,
 }
 """What the keys of a written spec hold."""
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Everything about a model but its weights.
+    """Everything about a landmark model but its weights.
 
     Attributes:
         name: what people call it, such as "mobilefan".
@@ -50,6 +55,8 @@ class ModelSpec:
         provenance: recipe, seed, epochs, dates, whatever lets somebody repeat it.
         code_version: version of this package that wrote the file.
     """
+
+    task: ClassVar[Literal["landmarks"]] = "landmarks"
 
     name: str
     network: Mapping[str, Any]
@@ -75,8 +82,7 @@ class ModelSpec:
             )
         if self.crop_margin <= -1:
             raise InputError(f"model {self.name!r}: crop_margin must be > -1, not {self.crop_margin}")
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
-            raise InputError(f"model {self.name!r}: mean and std have three values each, std > 0")
+        _check_normalisation(self.name, self.mean, self.std)
 
     @property
     def heatmap_size(self) -> int:
@@ -90,32 +96,122 @@ class ModelSpec:
 
     def to_json(self) -> str:
         """The spec as one line of JSON; `from_json` reads it."""
-        table = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        table["schema"] = self.schema.to_dict()
-        return json.dumps({"format": FORMAT_VERSION, **table}, default=_plain)
+        return _written(self, schema=self.schema.to_dict())
 
     @classmethod
     def from_json(cls, text: str, where: str = "model") -> ModelSpec:
         """Read what `to_json` wrote.
 
         Raises:
-            InputError: not JSON, a key missing, unknown or of a wrong type, or a newer format.
+            InputError: not JSON, a key missing, unknown or of a wrong type, another task, or a newer format.
         """
-        try:
-            table = dict(json.loads(text))
-            version = table.pop("format", None)
-            if version != FORMAT_VERSION:
-                raise InputError(
-                    f"spec format {version!r}; this version reads {FORMAT_VERSION}: upgrade efficientfan"
-                )
+        with _damage(where):
+            table = _read(text, cls.task)
             table["schema"] = LandmarkSchema.from_dict(table["schema"])
-            table["mean"], table["std"] = tuple(map(float, table["mean"])), tuple(map(float, table["std"]))
-            for key, kind in _KINDS.items():
-                if key in table and (isinstance(table[key], bool) or not isinstance(table[key], kind)):
-                    raise TypeError(f"{key} is {table[key]!r}")
             return cls(**table)
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{where}: its model spec is damaged ({error})") from error
+
+
+@dataclass(frozen=True)
+class DetectorSpec:
+    """Everything about a face detector but its weights.
+
+    Attributes:
+        name: what people call it, such as "facefinder".
+        network: arguments of `efficientfan.models.build_detector_network`.
+        stride: image pixels per cell.
+        multiple: sides of the searched image are multiples of it.
+        long_sides: the image is searched in copies reduced to these longer sides.
+        score_threshold: detections below it are left out.
+        mean, std, licence, training_data, metrics, provenance, code_version: as in `ModelSpec`.
+    """
+
+    task: ClassVar[Literal["detection"]] = "detection"
+
+    name: str
+    network: Mapping[str, Any]
+    stride: int
+    multiple: int
+    long_sides: tuple[int, ...]
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    score_threshold: float = 0.3
+    licence: str = ""
+    training_data: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    code_version: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "long_sides", tuple(self.long_sides))
+        if self.stride < 1 or self.multiple < 1 or self.multiple % self.stride:
+            raise InputError(
+                f"detector {self.name!r}: {self.multiple} is no multiple of stride {self.stride}"
+            )
+        if not self.long_sides or any(
+            type(side) is not int or side < self.multiple for side in self.long_sides
+        ):
+            raise InputError(
+                f"detector {self.name!r}: long_sides are whole numbers, at least {self.multiple}, not "
+                f"{self.long_sides}"
+            )
+        _check_normalisation(self.name, self.mean, self.std)
+
+    def to_json(self) -> str:
+        """The spec as one line of JSON; `from_json` reads it."""
+        return _written(self)
+
+    @classmethod
+    def from_json(cls, text: str, where: str = "model") -> DetectorSpec:
+        """Read what `to_json` wrote; errors as `ModelSpec.from_json`."""
+        with _damage(where):
+            return cls(**_read(text, cls.task))
+
+
+def read_spec(text: str, where: str = "model") -> ModelSpec | DetectorSpec:
+    """Read the spec of either task.
+
+    Raises:
+        InputError: as `ModelSpec.from_json`.
+    """
+    with _damage(where):
+        task = dict(json.loads(text)).get("task")
+    return (DetectorSpec if task == DetectorSpec.task else ModelSpec).from_json(text, where)
+
+
+def _check_normalisation(name: str, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        raise InputError(f"model {name!r}: mean and std have three values each, std > 0")
+
+
+def _written(spec: ModelSpec | DetectorSpec, **instead: Any) -> str:
+    table = {f.name: getattr(spec, f.name) for f in dataclasses.fields(spec)}
+    return json.dumps({"format": FORMAT_VERSION, "task": spec.task, **table, **instead}, default=_plain)
+
+
+def _read(text: str, task: str) -> dict[str, Any]:
+    """A written spec's fields, checked as far as their kinds go."""
+    table = dict(json.loads(text))
+    version, written_task = table.pop("format", None), table.pop("task", ModelSpec.task)
+    if version != FORMAT_VERSION:
+        raise InputError(
+            f"spec format {version!r}; this version reads {FORMAT_VERSION}: upgrade efficientfan"
+        )
+    if written_task != task:
+        raise InputError(f"it is a model for {written_task}, one for {task} is needed")
+    table["mean"], table["std"] = tuple(map(float, table["mean"])), tuple(map(float, table["std"]))
+    for key, kind in _KINDS.items():
+        if key in table and (isinstance(table[key], bool) or not isinstance(table[key], kind)):
+            raise TypeError(f"{key} is {table[key]!r}")
+    return table
+
+
+@contextlib.contextmanager
+def _damage(where: str) -> Iterator[None]:
+    """What a damaged spec raises, as an `InputError` that names the file."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{where}: its model spec is damaged or of no use here ({error})") from error
 
 
 def _plain(value: Any) -> Any:

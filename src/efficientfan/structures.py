@@ -1,9 +1,10 @@
-"""The two value objects that travel through the package: an annotated face and a found face."""
+"""The value objects that travel through the package: an annotated face, a found face, a photo's face boxes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,16 @@ from efficientfan.errors import InputError
 from efficientfan.geometry import as_boxes, box_of_points
 from efficientfan.schema import LandmarkSchema
 
-__all__ = ["Annotation", "Face", "UNLABELLED", "OCCLUDED", "VISIBLE", "VISIBILITY_CLASSES"]
+__all__ = [
+    "Annotation",
+    "BoxTrust",
+    "Face",
+    "OCCLUDED",
+    "Scene",
+    "UNLABELLED",
+    "VISIBILITY_CLASSES",
+    "VISIBLE",
+]
 
 Array = NDArray[Any]
 
@@ -70,6 +80,47 @@ class Annotation:
     def tight_box(self) -> Array:
         """(4,) xyxy box of the labelled points: what papers call the ground-truth box."""
         return box_of_points(self.points)
+
+
+class BoxTrust(IntEnum):
+    """What a face's box in a `Scene` is good for."""
+
+    IGNORED = 0
+    """Too small, too blurred or unsure: neither a face to be found nor background."""
+    UNCHECKED = 1
+    """Proposed by a detector that nobody checked: to be learnt from, never to be counted."""
+    LABELLED = 2
+    """Drawn by a person."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A photo and the boxes of its faces, maybe none.
+
+    Attributes:
+        image: path of the photo.
+        boxes: (N, 4) float64 xyxy in image pixels, tight around the landmarks (from brows to chin).
+        trust: (N,) uint8 of `BoxTrust`.
+        attributes: what else the data set says of the photo, JSON-like values.
+        name: unique within the data set; stable between machines (never an absolute path).
+    """
+
+    image: Path
+    boxes: Array
+    trust: Array
+    attributes: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        boxes, trust = as_boxes(self.boxes), np.array(self.trust, dtype=np.uint8)
+        if trust.shape != (len(boxes),):
+            raise InputError(f"{self.image}: {len(boxes)} boxes need as many trusts, not {trust.shape}")
+        if trust.size and trust.max() > max(BoxTrust):
+            raise InputError(f"{self.image}: trust is 0, 1 or 2, not {trust.max()}")
+        object.__setattr__(self, "boxes", boxes)
+        object.__setattr__(self, "trust", trust)
+        if not self.name:
+            object.__setattr__(self, "name", self.image.name)
 
 
 @dataclass(frozen=True)

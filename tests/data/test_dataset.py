@@ -169,11 +169,6 @@ def test_weights_follow_the_swap(faces):
     assert weights[36] == 1
 
 
-def test_without_augmentation(faces):
-    crops = FaceCrops(faces, IBUG68, SPEC, augmentation=Augmentation(), boxes="supplied")
-    assert_equal(crops.without_augmentation()[1], FaceCrops(faces, IBUG68, SPEC, boxes="supplied")[1])
-
-
 @pytest.mark.parametrize(
     ("changes", "boxes", "message"),
     [

@@ -119,9 +119,3 @@ def test_the_patch_is_seen_through_the_changes_of_the_whole_picture(face):
         assert (
             labels_of(face, "full", noisy, epoch).tolist() == labels_of(face, "full", alone, epoch).tolist()
         )
-
-
-def test_plain_crops_keep_their_labels(face):
-    crops = FaceCrops([face], IBUG68, SPEC, augmentation=Augmentation(), visibility=["full"])
-    again = crops.without_augmentation()[0]["visibility"]
-    assert again.tolist() == labels_of(face, "full").tolist()

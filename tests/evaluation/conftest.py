@@ -69,7 +69,9 @@ class OracleModel:
             crop_margin=0.25,
             decoder={},
         )
-        self.backend = types.SimpleNamespace(run=self.run)
+        self.backend = types.SimpleNamespace(
+            run=self.run, name="oracle", device="cpu", precision="f32", threads=1
+        )
         self.detector = types.SimpleNamespace(name="oracle-detector")
 
     def run(self, crops):

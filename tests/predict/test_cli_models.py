@@ -20,6 +20,7 @@ def packaged(monkeypatch, tmp_path, model_file):
     folder.mkdir()
     (folder / "tiny.onnx").write_bytes(model_file.read_bytes())
     (folder / "index.json").write_text('{"default": "tiny"}')
+    (folder / "detectors").symlink_to(weights._FOLDER / "detectors")
     monkeypatch.setattr(weights, "_FOLDER", folder)
     return folder
 

@@ -13,6 +13,7 @@ from efficientfan.imaging import read_rgb, write_image
 from efficientfan.predict.loading import load
 from efficientfan.predict.output.jsonl import JsonLinesWriter
 from efficientfan.predict.photos import Photo
+from efficientfan.predict.stages import STAGES
 from efficientfan.predict.stream import Failure, predict_photos
 
 
@@ -39,7 +40,7 @@ def rows(text):
 
 
 def test_json_lines_on_standard_output_and_logs_on_standard_error(run, folder):
-    code, out, err = run(folder)
+    code, out, err = run(folder, "--threads", 2)
     assert code == 0
     first, second = rows(out)
     assert (first["image"], second["image"]) == (str(folder / "a.png"), str(folder / "b.jpg"))
@@ -47,7 +48,7 @@ def test_json_lines_on_standard_output_and_logs_on_standard_error(run, folder):
     [face] = first["faces"]
     assert np.abs(np.mean(face["points"], axis=0) - (60, 60)).max() < 0.2
     assert len(face["scores"]) == len(face["points"]) == 68
-    assert "model: tiny (ibug68); device: cpu; detector: whole" in err
+    assert "model: tiny (ibug68); onnxruntime on cpu, f32, 1 thread; detector: whole; workers: 2" in err
     assert "2 images, 2 faces, 0 failed" in err
 
 
@@ -191,6 +192,39 @@ def test_out_files_and_drawings(run, folder, tmp_path):
     assert changed.any(axis=2).sum() > 100
     assert run(folder, "-r", "--out", tmp_path / "pts")[0] == 0
     assert sorted(path.name for path in (tmp_path / "pts").rglob("*.pts")) == ["a.pts", "b.pts", "c.pts"]
+
+
+def test_threads_change_no_result_and_no_drawing(run, folder, tmp_path):
+    (folder / "broken.png").write_bytes(b"")
+    outputs, drawings = set(), []
+    for threads in (1, 3):
+        drawn = tmp_path / f"drawn{threads}"
+        code, out, err = run(folder, "-r", "--threads", threads, "--draw", drawn)
+        assert code == 1
+        assert err.count("error:") == 1
+        outputs.add(out)
+        drawings.append({path.name: path.read_bytes() for path in drawn.rglob("*.*")})
+    assert len(outputs) == 1
+    assert drawings[0] == drawings[1]
+    assert len(drawings[0]) == 3
+
+
+def test_a_drawing_that_cannot_be_written_is_one_line(run, folder, tmp_path):
+    (tmp_path / "drawn" / "b.jpg").mkdir(parents=True)
+    code, _, err = run(folder, "--threads", 2, "--draw", tmp_path / "drawn")
+    assert code == 2
+    assert "b.jpg: cannot be written" in err.splitlines()[-1]
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) in (["a.png", "b.jpg"], ["b.jpg"])
+
+
+def test_where_the_time_went(run, folder, tmp_path):
+    plain = run(folder)
+    assert "share" not in plain[2]
+    code, out, err = run(folder, "--timing", "--draw", tmp_path / "drawn")
+    assert (code, out) == (0, plain[1])
+    lines = [line for line in err.splitlines() if "%" in line]
+    assert [line.split()[1] for line in lines] == list(STAGES)
+    assert sum(float(line.split("%")[0].split()[-1]) for line in lines) == pytest.approx(100, abs=0.5)
 
 
 def test_the_batch_size_changes_no_result(run, folder):

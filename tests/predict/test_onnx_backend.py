@@ -79,7 +79,7 @@ def test_a_foreign_model_is_refused(tmp_path):
     ("graph", "text", "message"),
     [
         (tiny_graph(), "{", "spec is damaged"),
-        (tiny_graph(), spec(input_size=64).to_json(), "the spec wants tensor"),
+        (tiny_graph(), spec(input_size=64).to_json(), "the spec wants uint8"),
         (tiny_graph(points_name="landmarks"), None, "has no 'points'"),
         (tiny_graph(batch=1), None, "the spec wants"),
         (tiny_graph(), SEEING, "has no 'visibility'"),
@@ -99,7 +99,7 @@ def test_a_missing_device_is_an_error(model_file, monkeypatch):
 def test_a_device_that_does_not_start_is_an_error(model_file, monkeypatch):
     """ONNX Runtime itself would go on with the processor."""
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CUDAExecutionProvider"])
-    monkeypatch.setattr("efficientfan.predict.onnx_backend.ort.InferenceSession", _OnProcessor)
+    monkeypatch.setattr("efficientfan.predict.onnx_session.ort.InferenceSession", _OnProcessor)
     with pytest.raises(MissingDependencyError, match="did not start"):
         OnnxBackend(model_file, "cuda")
 

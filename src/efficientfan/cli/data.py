@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from efficientfan.data.catalog import DATASETS, get_dataset, load_dataset, resolve_schema
+from efficientfan.data.scene_sets import SCENE_SETS
+from efficientfan.errors import InputError
 
 __all__ = ["data_app"]
 
@@ -32,6 +35,11 @@ def list_() -> None:
         typer.echo(f"{row.name:9} {row.title}")
         typer.echo(f"{'':9} schema {row.schema or 'yours'}; splits: {splits}; error over {row.normaliser}")
         typer.echo(f"{'':9} {row.terms}")
+    typer.echo("\nFor face detection:\n")
+    for scenes in SCENE_SETS.values():
+        typer.echo(f"{scenes.name:9} {scenes.title}")
+        typer.echo(f"{'':9} splits: {', '.join(scenes.splits) or 'any'}")
+        typer.echo(f"{'':9} {scenes.terms}")
 
 
 @data_app.command()
@@ -40,15 +48,21 @@ def check(
     root: Root,
     split: Annotated[list[str] | None, typer.Option(help="Only this split; may be repeated.")] = None,
     schema: Schema = None,
-    sheet: Annotated[Path | None, typer.Option(help="Write a PNG of annotated faces here.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Write a PNG of annotated faces, or scenes, here.")
+    ] = None,
     allow_partial: Annotated[
         bool,
         typer.Option("--allow-partial", help="Another count than the official one is only a warning."),
     ] = False,
 ) -> None:
-    """Check a data set: counts, unreadable photos, impossible points, duplicates. Exit code 0 fit, 1 not fit.
+    """Check a data set: counts, unreadable photos, impossible points or boxes, duplicates. Exit code 0 fit, 1 not.
 
     Example: efficientfan data check 300w ~/data/300w --split train --sheet sheet.png
+
+    On a sheet of scenes green boxes must be found, blue ones nobody checked, grey ones are ignored.
+
+    Example: efficientfan data check scenes ~/data/scenes --split crowds --sheet sheet.png
     """
     from efficientfan.data.check import check_dataset, face_sheet
     from efficientfan.imaging import write_image
@@ -57,6 +71,11 @@ def check(
         if done % 500 == 0:
             typer.echo(f"{title}: {done} of {total}", err=True)
 
+    if name in SCENE_SETS:
+        if schema is not None or allow_partial:
+            raise InputError(f"--schema and --allow-partial are of landmarks; '{name}' holds boxes")
+        _check_scenes(name, root, split or (), sheet, progress)
+        return
     landmarks = resolve_schema(get_dataset(name), schema)
     reports, faces = check_dataset(
         name, root, split or (), schema=landmarks, allow_partial=allow_partial, progress=progress
@@ -65,6 +84,27 @@ def check(
         typer.echo("\n".join(report.lines()))
     if sheet is not None and faces:
         write_image(sheet, face_sheet(faces, landmarks))
+        typer.echo(f"wrote {sheet}", err=True)
+    if not all(report.fit for report in reports):
+        raise typer.Exit(1)
+
+
+def _check_scenes(
+    name: str,
+    root: Path,
+    splits: Sequence[str],
+    sheet: Path | None,
+    progress: Callable[[str, int, int], None],
+) -> None:
+    from efficientfan.data.check_scenes import check_scenes
+    from efficientfan.data.scene_sheet import scene_sheet
+    from efficientfan.imaging import write_image
+
+    reports, sets = check_scenes(name, root, splits, progress=progress)
+    for report in reports:
+        typer.echo("\n".join(report.lines()))
+    if sheet is not None and sets:
+        write_image(sheet, scene_sheet(sets[0]))
         typer.echo(f"wrote {sheet}", err=True)
     if not all(report.fit for report in reports):
         raise typer.Exit(1)

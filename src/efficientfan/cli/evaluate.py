@@ -9,24 +9,34 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from efficientfan.cli.engine_options import BackendOption, DeviceOption, PrecisionOption, ThreadsOption
+from efficientfan.cli.evaluate_detection import DETECTION_ONLY, evaluate_detection, refuse_options
 from efficientfan.errors import InputError, MissingDependencyError
 
 __all__ = ["evaluate_command"]
 
 
 def evaluate_command(
+    context: typer.Context,
     dataset: Annotated[
         str,
-        typer.Option(help="Data set by name, such as 300w, wflw, cofw, aflw, coco, pts.", show_default=False),
+        typer.Option(
+            help="Data set by name, such as 300w, wflw, cofw, aflw, coco, pts; for detection scenes, boxes, "
+            "aflw68_framed, noise.",
+            show_default=False,
+        ),
     ],
     root: Annotated[Path, typer.Option(help="Where it is unpacked.", show_default=False)],
     split: Annotated[
         str,
         typer.Option(help="Which faces: 300w has common, challenging, full, private.", show_default=False),
     ],
+    task: Annotated[
+        str, typer.Option(help="landmarks, or detection: which faces the detector finds.")
+    ] = "landmarks",
     model: Annotated[
         str | None,
-        typer.Option(help="A packaged model's name, or an exported .onnx file.", show_default="default"),
+        typer.Option(help="A packaged model's name, an .onnx file or a checkpoint.", show_default="default"),
     ] = None,
     predictions: Annotated[
         Path | None,
@@ -66,24 +76,51 @@ def evaluate_command(
     by: Annotated[
         str | None, typer.Option(help="Also one row per value of this attribute of the faces, such as pose.")
     ] = None,
-    detector: Annotated[str, typer.Option(help="For --box detector: auto, yunet or haar.")] = "auto",
-    batch_size: Annotated[int, typer.Option(help="Crops in one call of the network.", min=1)] = 32,
-    device: Annotated[str, typer.Option(help="Where the model runs.")] = "cpu",
-    threads: Annotated[
-        int | None, typer.Option(help="Of the model.", min=1, show_default="all cores")
+    detector: Annotated[
+        str,
+        typer.Option(
+            help="For --box detector and --task detection: auto, facefinder, yunet, haar, or an .onnx file of ours."
+        ),
+    ] = "auto",
+    min_score: Annotated[
+        float | None,
+        typer.Option(
+            help="For detection: leave out what scores below; a low one shows more of the curve.",
+            show_default="the detector's own",
+        ),
     ] = None,
+    through_predictor: Annotated[
+        bool,
+        typer.Option(
+            "--through-predictor",
+            help="For detection: count the faces that the whole predictor reports, after pruning by landmarks.",
+        ),
+    ] = False,
+    batch_size: Annotated[int, typer.Option(help="Crops in one call of the network.", min=1)] = 32,
+    backend: BackendOption = None,
+    device: DeviceOption = "cpu",
+    precision: PrecisionOption = "f32",
+    threads: ThreadsOption = None,
     limit: Annotated[
-        int | None, typer.Option(help="Only the first N faces, for a quick look.", min=1)
+        int | None, typer.Option(help="Only the first N faces (detection: N photos, evenly spread).", min=1)
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the jitter and of the bootstrap intervals.", min=0)] = 0,
     label: Annotated[str | None, typer.Option(help="Name of the run in tables and plots.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for results.json, ced.png, landmarks.png and worst.png.")
+        Path | None,
+        typer.Option(
+            help="Folder for results.json, ced.png, landmarks.png and worst.png (detection: recall.png, "
+            "sizes.png, missed.png and alarms.png)."
+        ),
     ] = None,
 ) -> None:
     """Measure landmarks on a data set: NME, failure rate and area under the error curve, with intervals.
 
     Example: efficientfan evaluate --dataset 300w --root data/300w --split common --out runs/common
+
+    Or the faces that a detector finds: recall, false alarms a photo and average precision.
+
+    Example: efficientfan evaluate --task detection --dataset scenes --root data/scenes --split test --detector yunet
     """
     from efficientfan.evaluation import (
         Setup,
@@ -97,6 +134,27 @@ def evaluate_command(
     from efficientfan.evaluation.score import DEFAULT_THRESHOLDS, check_measures
     from efficientfan.predict.output import check_folder
 
+    engine = {"backend": backend, "device": device, "precision": precision, "threads": threads}
+    if task == "detection":
+        evaluate_detection(
+            context,
+            dataset,
+            root,
+            split,
+            detector=detector,
+            model=model,
+            engine=engine,
+            min_score=min_score,
+            through_predictor=through_predictor,
+            limit=limit,
+            seed=seed,
+            label=label,
+            out=out,
+        )
+        return
+    if task != "landmarks":
+        raise InputError(f"--task is landmarks or detection, not {task!r}")
+    refuse_options(context, DETECTION_ONLY, "needs --task detection")
     if model is not None and predictions is not None:
         raise InputError("give --model or --predictions, not both")
     if predictions is not None and (box_jitter or flip_test):
@@ -122,9 +180,8 @@ def evaluate_command(
             test_set,
             setup,
             detector=detector,
-            device=device,
-            threads=threads,
             batch_size=batch_size,
+            engine=engine,
         )
         settings |= chosen
     results = score_points(
@@ -144,7 +201,7 @@ def evaluate_command(
 
 
 def _run_model(
-    name: str, test_set: Any, setup: Any, *, detector: str, device: str, threads: int | None, batch_size: int
+    name: str, test_set: Any, setup: Any, *, detector: str, batch_size: int, engine: dict[str, Any]
 ) -> tuple[Any, dict[str, Any], dict[str, Any]]:
     """Points, what the model is, and what the settings gain by it."""
     from efficientfan.evaluation import model_points
@@ -153,7 +210,7 @@ def _run_model(
 
     path = find_model(name)
     finder = detector if setup.box == "detector" else "whole"  # else it is not asked
-    predictor = load(path, detector=finder, device=device, threads=threads)
+    predictor = load(path, detector=finder, **engine)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("faces", total=len(test_set.annotations))
@@ -161,7 +218,10 @@ def _run_model(
             predictor, test_set, setup, batch_size=batch_size, progress=lambda done: bar.advance(task, done)
         )
     subject = _file("model", path) | {"name": predictor.spec.name}
-    found = {"detector": predictor.detector.name} if setup.box == "detector" else {}
+    used = {key: getattr(predictor.backend, key) for key in ("name", "device", "precision", "threads")}
+    found = {"backend": used.pop("name"), **used}
+    if setup.box == "detector":
+        found["detector"] = predictor.detector.name
     return points, subject, found
 
 

@@ -8,36 +8,89 @@ from typing import Annotated
 import typer
 
 from efficientfan.cli.extras import needs_train_extra
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, needs_extra
 
 __all__ = ["export_command"]
 
 
 def export_command(
-    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file written by `efficientfan train`.")],
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            help="A .safetensors file written by `efficientfan train`; with --half-weights also an .onnx file."
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option(help="The file to write; the checkpoint's name with .onnx if not given.")
     ] = None,
     target: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
     tolerance: Annotated[
-        float, typer.Option(min=0.0, help="Largest distance of a point from torch's, in crop pixels.")
-    ] = 0.01,
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Largest distance of a point or a box's side from torch's, in pixels.",
+            show_default="0.01, or 0.2 with half weights",
+        ),
+    ] = None,
     min_score: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1, help="Detected faces that score below are dropped; the checkpoint's if not given."
+            min=0,
+            max=1,
+            help="Faces that score below are dropped; the checkpoint's own threshold if not given.",
         ),
     ] = None,
+    half_weights: Annotated[
+        bool,
+        typer.Option(
+            "--half-weights",
+            help="Half the file: weights as float16. The arithmetic stays float32, as fast as before.",
+        ),
+    ] = False,
 ) -> None:
-    """Write one graph from uint8 crops to landmarks, with its spec inside; refuse if it disagrees with torch.
+    """Write one graph from uint8 pixels to landmarks or face boxes, with its spec inside.
 
-    Example: efficientfan export runs/mobilefan_128/model.safetensors --out mobilefan_128.onnx
+    The checkpoint may be of a landmark network or of a face detector. Nothing is written if the graph disagrees
+    with torch.
+
+    Examples:
+
+        efficientfan export runs/mobilefan_128/model.safetensors --out mobilefan_128.onnx
+
+        efficientfan export mobilefan_128.onnx --half-weights --out mobilefan_128_half.onnx
     """
     if target != "onnx":
         raise InputError(f"--format {target!r} is not known; onnx is")
+    if checkpoint.suffix == ".onnx":
+        _halve(checkpoint, out, tolerance, half_weights, min_score)
+        return
     with needs_train_extra("export needs"):
-        from efficientfan.export import export_onnx
-    report = export_onnx(
-        checkpoint, out or checkpoint.with_suffix(".onnx"), tolerance=tolerance, score_threshold=min_score
+        from efficientfan.export import export_detector, export_onnx
+        from efficientfan.models.checkpoint import is_detector
+    write = export_detector if is_detector(checkpoint) else export_onnx
+    report = write(
+        checkpoint,
+        out or checkpoint.with_suffix(".onnx"),
+        tolerance=tolerance,
+        score_threshold=min_score,
+        half_weights=half_weights,
     )
     print(f"{report.path}: {report.size_bytes / 1e6:.1f} MB; against torch, {report.parity}")
+
+
+def _halve(
+    path: Path, out: Path | None, tolerance: float | None, half_weights: bool, min_score: float | None
+) -> None:
+    """What is left to do to a file that is exported already."""
+    if not half_weights:
+        raise InputError(f"{path}: is exported already; --half-weights makes it smaller")
+    if min_score is not None:
+        raise InputError("--min-score is set where a checkpoint is exported; take the .safetensors file")
+    with needs_extra("quantize", "half weights need"):
+        from efficientfan.export import halve_file
+        from efficientfan.export.half_weights import HALF_TOLERANCE
+    target = out or path.with_name(f"{path.stem}_half.onnx")
+    parity = halve_file(path, target, tolerance=HALF_TOLERANCE if tolerance is None else tolerance)
+    print(
+        f"{target}: {target.stat().st_size / 1e6:.1f} MB instead of {path.stat().st_size / 1e6:.1f}; {parity}"
+    )

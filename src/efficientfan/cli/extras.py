@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from efficientfan.errors import MissingDependencyError
+from efficientfan.errors import needs_extra
 
 __all__ = ["needs_train_extra"]
 
@@ -20,7 +20,5 @@ def needs_train_extra(what: str) -> Iterator[None]:
     Raises:
         MissingDependencyError: a module is not installed.
     """
-    try:
+    with needs_extra("train", what):
         yield
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(f"{what} {error.name}: pip install 'efficientfan[train]'") from error

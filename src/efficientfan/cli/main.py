@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from efficientfan.cli.benchmark import benchmark_command
 from efficientfan.cli.compare import compare_command
 from efficientfan.cli.data import data_app
 from efficientfan.cli.doctor import doctor_command
@@ -15,11 +16,11 @@ from efficientfan.cli.export import export_command
 from efficientfan.cli.models import models_app
 from efficientfan.cli.predict import predict_command
 from efficientfan.cli.preview import preview_command
+from efficientfan.cli.quantize import quantize_command
 from efficientfan.cli.recipes import recipes_app
 from efficientfan.cli.schemas import schemas_app
 from efficientfan.cli.train import train_command
 from efficientfan.errors import EfficientFanError
-from efficientfan.version import __version__
 
 __all__ = ["app", "main"]
 
@@ -32,6 +33,8 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
+        from efficientfan.version import __version__
+
         typer.echo(f"efficientfan {__version__}")
         raise typer.Exit
 
@@ -58,6 +61,8 @@ app.command("evaluate")(evaluate_command)
 app.command("compare")(compare_command)
 app.command("train")(train_command)
 app.command("export")(export_command)
+app.command("quantize")(quantize_command)
+app.command("benchmark")(benchmark_command)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`efficientfan models`: which models and networks there are, what they are, and the detector to fetch."""
+"""`efficientfan models`: which models and networks there are, what they are, and a detector to fetch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 from efficientfan.errors import InputError, MissingDependencyError
 
 if TYPE_CHECKING:
-    from efficientfan.spec import ModelSpec
+    from efficientfan.spec import DetectorSpec, ModelSpec
 
 __all__ = ["models_app"]
 
@@ -25,6 +25,7 @@ _KEY_WIDTH = 15
 NAMED_NETWORKS = (
     "mobilefan",
     "mobilefan_050",
+    "tinyfan",
     "efficientfan_b0",
     "teacher_resnet50",
     "teacher_efficientnet_b7",
@@ -38,18 +39,19 @@ def list_command() -> None:
 
     Example: efficientfan models list
     """
-    from efficientfan.predict.onnx_backend import OnnxBackend
-    from efficientfan.weights import aliases, find_model, list_models
+    from efficientfan.predict.onnx_session import read_graph_spec
+    from efficientfan.weights import aliases, find_detector, find_model, list_detectors, list_models
 
     names = list_models()
     if names:
         typer.echo("packaged models, trained:")
     for name in names:
-        spec = OnnxBackend(find_model(name), threads=1).spec
+        spec = read_graph_spec(find_model(name))
         also = "".join(f" ({alias})" for alias, target in aliases().items() if target == name)
-        typer.echo(
-            f"  {name}{also}: {spec.schema.name}, {spec.input_size} px; licence: {spec.licence or 'not stated'}"
-        )
+        typer.echo(f"  {name}{also}: {_in_short(spec)}; licence: {spec.licence or 'not stated'}")
+    for name in list_detectors():
+        spec = read_graph_spec(find_detector(name))
+        typer.echo(f"  {name}: {_in_short(spec)}; licence: {spec.licence or 'not stated'}")
     if not names:
         typer.echo(
             "no packaged models: train one and export it (efficientfan train, efficientfan export)", err=True
@@ -77,15 +79,15 @@ def show_command(
 
         efficientfan models show mobilefan
     """
-    from efficientfan.predict.onnx_backend import OnnxBackend
-    from efficientfan.weights import find_model
+    from efficientfan.predict.onnx_session import read_graph_spec
+    from efficientfan.weights import find_detector, find_model, list_detectors
 
     try:
-        path = find_model(name)
+        path = find_detector(name) if name in list_detectors() else find_model(name)
     except InputError as error:
         _show_network(name, error)
         return
-    spec = OnnxBackend(path, threads=1).spec
+    spec = read_graph_spec(path)
     if as_json:
         typer.echo(json.dumps(json.loads(spec.to_json()), indent=1))
     else:
@@ -94,7 +96,7 @@ def show_command(
 
 @models_app.command("fetch")
 def fetch_command(
-    name: Annotated[str, typer.Argument(help="What to fetch: yunet, the better face detector (232 KB).")],
+    name: Annotated[str, typer.Argument(help="What to fetch: yunet, another face detector (232 KB).")],
     file: Annotated[Path | None, typer.Option(help="Take this copy instead of the network's.")] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for the download.")] = 30.0,
 ) -> None:
@@ -107,19 +109,34 @@ def fetch_command(
     path = fetch(name, file, timeout=timeout)
     typer.echo(path)
     typer.echo(
-        f"{name}: checked; licence {FETCHABLE[name].licence}; detector 'auto' takes it from now on", err=True
+        f"{name}: checked; licence {FETCHABLE[name].licence}; use it with --detector {name}", err=True
     )
 
 
-def _show_spec(spec: ModelSpec, path: Path) -> None:
+def _in_short(spec: ModelSpec | DetectorSpec) -> str:
+    if spec.task == "detection":
+        return "finds faces"
+    return f"{spec.schema.name}, {spec.input_size} px"
+
+
+def _purpose(spec: ModelSpec | DetectorSpec) -> dict[str, str]:
+    if spec.task == "detection":
+        sides = " and ".join(map(str, spec.long_sides))
+        return {"finds": "faces", "photo": f"searched reduced to {sides} px, stride {spec.stride}"}
+    return {
+        "landmarks": f"{spec.schema.n_landmarks}, {spec.schema.name}",
+        "crop": f"{spec.input_size} px, margin {spec.crop_margin:g}, stride {spec.stride}",
+        "decoder": _named(spec.decoder),
+    }
+
+
+def _show_spec(spec: ModelSpec | DetectorSpec, path: Path) -> None:
     size = f"{path.stat().st_size / 1e6:.1f} MB"
     rows = {
         "name": spec.name,
         "file": f"{path} ({size})",
         "network": _named(spec.network),
-        "landmarks": f"{spec.schema.n_landmarks}, {spec.schema.name}",
-        "crop": f"{spec.input_size} px, margin {spec.crop_margin:g}, stride {spec.stride}",
-        "decoder": _named(spec.decoder),
+        **_purpose(spec),
         "min score": f"{spec.score_threshold:g}",
         "licence": spec.licence or "not stated",
         "training data": spec.training_data or "not stated",

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.progress import track
+from rich.table import Column, Table
+
+from efficientfan.cli.engine_options import BackendOption, DeviceOption, PrecisionOption
 
 if TYPE_CHECKING:
     from efficientfan.predict.photos import Photo
-    from efficientfan.predict.stream import Found
+    from efficientfan.predict.stages import StageTimes
+    from efficientfan.predict.stream import Failure, Found
 
 __all__ = ["predict_command"]
 
@@ -48,7 +52,9 @@ def predict_command(
     ] = None,
     model: Annotated[
         str,
-        typer.Option(help="A packaged model's name (efficientfan models list), or an exported .onnx file."),
+        typer.Option(
+            help="A packaged model's name (efficientfan models list), an .onnx file or a checkpoint."
+        ),
     ] = "default",
     detector: Annotated[
         str,
@@ -63,17 +69,27 @@ def predict_command(
         ),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Faces in one run of the network.")] = 16,
-    device: Annotated[
-        str, typer.Option(help="cpu, cuda or cuda:N; one that is not there is an error.")
-    ] = "cpu",
+    backend: BackendOption = None,
+    device: DeviceOption = "cpu",
+    precision: PrecisionOption = "f32",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Processor threads; without it all cores.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Threads in all. Photos are spread over them; of a single photo the network takes them all. With "
+            "1 everything happens in turn.",
+            show_default="all cores",
+        ),
     ] = None,
     max_pixels: Annotated[
         int, typer.Option(min=1, help="Refuse larger photos before decoding them.")
     ] = 100_000_000,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Look into folders of folders.")
+    ] = False,
+    timing: Annotated[
+        bool,
+        typer.Option("--timing", help="Say at the end where the time went (with --threads 1 it adds up)."),
     ] = False,
 ) -> None:
     """Find faces and their landmarks; results go to standard output as JSON lines, one object a photo.
@@ -85,35 +101,56 @@ def predict_command(
 
         efficientfan predict photo.jpg --draw drawn/
 
-        efficientfan predict holiday/ --recursive --out faces.csv
+        efficientfan predict holiday/ --recursive --out faces.csv --timing
     """
+    from efficientfan.imaging import process_settings
+    from efficientfan.predict.backend import engine_in_words
+    from efficientfan.predict.detectors import build_detector
     from efficientfan.predict.given_boxes import read_boxes
     from efficientfan.predict.loading import load
     from efficientfan.predict.output import Record, choose_format, open_output
     from efficientfan.predict.photos import find_photos
+    from efficientfan.predict.stages import UNTIMED, StageTimes
     from efficientfan.predict.stream import Failure, predict_photos
+    from efficientfan.predict.workers import Workers, share_threads
 
     photos = find_photos(sources, recursive=recursive)
     given = None if boxes is None else read_boxes(boxes)
     format_name = choose_format(out, output_format)
-    drawings = _Drawings(draw, photos)
+    times = StageTimes() if timing else UNTIMED
+    drawings = _Drawings(draw, photos, times)
+    shares = share_threads(threads, len(photos))
+    # The other engines run one batch at a time, however many threads ask; theirs are spread within it.
+    in_parallel = backend in (None, "onnxruntime") and not model.endswith(".safetensors")
     predictor = load(
         model,
-        detector=detector if given is None else "whole",  # it is not asked
+        detector=build_detector(detector if given is None else "whole", shares.each),  # with boxes not asked
+        backend=backend,
         device=device,
-        threads=threads,
+        precision=precision,
+        threads=shares.each if in_parallel else threads,
         batch_size=batch_size,
     )
+    predictor.times = times
     spec = predictor.spec
     console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
     finder = predictor.detector.name if given is None else "none, boxes given"
-    console.print(f"model: {spec.name} ({spec.schema.name}); device: {device}; detector: {finder}")
+    engine = engine_in_words(predictor.backend)
+    console.print(
+        f"model: {spec.name} ({spec.schema.name}); {engine}; detector: {finder}; workers: {shares.workers}"
+    )
 
     started, n_faces, n_failed = time.perf_counter(), 0, 0
-    with open_output(out, format_name, spec.schema, photos) as writer:
-        results = predict_photos(predictor, photos, given, min_score=min_score, max_pixels=max_pixels)
+    with (
+        open_output(out, format_name, spec.schema, photos) as writer,
+        process_settings(shares.workers, shares.each),
+        Workers(shares.workers) as workers,
+    ):
+        results = predict_photos(
+            predictor, photos, given, min_score=min_score, max_pixels=max_pixels, workers=workers
+        )
         for result in track(
-            results,
+            workers.map(drawings.add, results),
             "photos",
             total=len(photos),
             console=console,
@@ -125,33 +162,54 @@ def predict_command(
                 console.print(f"error: {result.reason}")
                 continue
             height, width = result.image.shape[:2]
-            writer.add(Record(result.photo.path, width, height, spec.name, spec.schema, result.faces))
-            drawings.add(result)
+            with times.measure("write"):
+                writer.add(Record(result.photo.path, width, height, spec.name, spec.schema, result.faces))
             n_faces += len(result.faces)
     milliseconds = (time.perf_counter() - started) * 1e3
     console.print(
         f"{len(photos)} images, {n_faces} faces, {n_failed} failed; {milliseconds:.0f} ms, "
         f"{milliseconds / len(photos):.1f} an image"
     )
+    if timing:
+        _print_times(console, times, len(photos), n_faces)
     if n_failed:
         raise typer.Exit(1)
+
+
+def _print_times(console: Console, times: StageTimes, n_photos: int, n_faces: int) -> None:
+    from efficientfan.predict.stages import STAGES
+
+    table = Table(
+        "stage", *(Column(name, justify="right") for name in ("s", "share", "ms/photo", "ms/face")), "is"
+    )
+    for row in times.rows(n_photos, n_faces):
+        per = (f"{row.photo_ms:.2f}", f"{row.face_ms:.2f}")
+        table.add_row(row.stage, f"{row.seconds:.3f}", f"{row.share:.1%}", *per, STAGES[row.stage])
+    console.print(table)
 
 
 class _Drawings:
     """The photos with their faces drawn, in `folder`; nothing where that is None."""
 
-    def __init__(self, folder: Path | None, photos: Sequence[Photo]) -> None:
+    def __init__(self, folder: Path | None, photos: Sequence[Photo], times: StageTimes) -> None:
         from efficientfan.predict.output import check_folder
         from efficientfan.predict.photos import result_paths
 
+        self._times = times
         self._targets: Mapping[str, Path] = {}
         if folder is not None:
             check_folder(folder)
             self._targets = result_paths(photos, folder, {".jpg": ".jpg", ".jpeg": ".jpg"}, ".png")
 
-    def add(self, result: Found) -> None:
+    def add(self, result: Found | Failure) -> Found | Failure:
+        """Draws and writes the photo of a result, and hands the result on; called by several threads."""
         from efficientfan.draw import draw_faces
         from efficientfan.imaging import write_image
+        from efficientfan.predict.stream import Found
 
-        if self._targets:
-            write_image(self._targets[result.photo.path], draw_faces(result.image, result.faces))
+        if self._targets and isinstance(result, Found):
+            with self._times.measure("draw"):
+                picture = draw_faces(result.image, result.faces)
+            with self._times.measure("write"):
+                write_image(self._targets[result.photo.path], picture)
+        return result

@@ -18,21 +18,33 @@ def preview_command(
     out: Annotated[Path, typer.Option(help="Write the sheet here (.png or .jpg).")],
     more: MoreSettings = None,
     settings: Settings = None,
-    faces: Annotated[int, typer.Option(min=1, help="Faces shown, a column each.")] = 6,
+    faces: Annotated[
+        int, typer.Option(min=1, help="Faces shown, a column each; pictures, of a detection recipe.")
+    ] = 6,
     seed: Annotated[int, typer.Option(min=0, help="Another seed shows other faces.")] = 0,
 ) -> None:
     """Draw each augmentation of a recipe on its own training faces, and the crops that training will draw.
 
-    Look whether the dots sit on the faces: orange and blue ones mark the two sides, also after a flip.
+    Look whether the dots sit on the faces: orange and blue ones mark the two sides, also after a flip. Of a
+    detection recipe, draw its training pictures: green boxes are learnt, blue ones too, though nobody checked
+    them, grey ones are left out.
 
     Example: efficientfan data preview mobilefan_128 --set data.root=/data --out preview.png
     """
     with needs_train_extra("a preview needs"):
+        from efficientfan.data.mosaic_sheet import mosaic_sheet
         from efficientfan.data.preview import augmentation_sheet
+        from efficientfan.recipes.detection import DetectionRecipe
+        from efficientfan.train.detection_build import build_detector, build_pictures
         from efficientfan.train.faces import build_crops, build_faces
     from efficientfan.imaging import write_image
 
     loaded = recipe_of(recipe, settings, more)
-    crops, _ = build_crops(loaded, build_faces(loaded))
-    write_image(out, augmentation_sheet(crops, count=faces, seed=seed))
+    if isinstance(loaded, DetectionRecipe):
+        pictures, _ = build_pictures(loaded, build_detector(loaded)[0])
+        sheet = mosaic_sheet(pictures, count=faces, seed=seed)
+    else:
+        crops, _ = build_crops(loaded, build_faces(loaded))
+        sheet = augmentation_sheet(crops, count=faces, seed=seed)
+    write_image(out, sheet)
     typer.echo(out)

@@ -9,7 +9,7 @@ import typer
 from efficientfan.cli.extras import needs_train_extra
 
 if TYPE_CHECKING:
-    from efficientfan.recipes import Recipe
+    from efficientfan.recipes import AnyRecipe
 
 __all__ = ["MoreSettings", "RecipeName", "Settings", "recipe_of"]
 
@@ -26,7 +26,7 @@ MoreSettings = Annotated[
 ]
 
 
-def recipe_of(name: str, settings: list[str] | None, more: list[str] | None) -> Recipe:
+def recipe_of(name: str, settings: list[str] | None, more: list[str] | None) -> AnyRecipe:
     """Read and check a recipe with its overrides.
 
     Raises:

@@ -62,16 +62,12 @@ class Augmentation:
         """The fields above zero. Without any, a face's crop is the same in every epoch."""
         return tuple(each.name for each in fields(self) if getattr(self, each.name) > 0)
 
-    def change_pixels(self, crop: Array, rng: np.random.Generator) -> Array:
-        """Apply each photometric change with its probability to an (S, S, 3) uint8 crop."""
-        return self.change_photo(self.change_scene(crop, rng), rng)
-
     def change_scene(self, crop: Array, rng: np.random.Generator) -> Array:
-        """The first part of `change_pixels`: what hides a part of the face."""
+        """What hides a part of the face, with its probability, on an (S, S, 3) uint8 crop."""
         return self._change((_SCENE,), crop, rng)
 
     def change_photo(self, crop: Array, rng: np.random.Generator) -> Array:
-        """The second part of `change_pixels`: what lens, sensor and file do to the whole picture."""
+        """What lens, sensor and file do to the whole picture, each with its probability; after `change_scene`."""
         return self._change((name for name in PHOTOMETRIC if name != _SCENE), crop, rng)
 
     def _change(self, names: Iterable[str], crop: Array, rng: np.random.Generator) -> Array:

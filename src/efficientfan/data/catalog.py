@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from efficientfan.data.readers.aflw import read_aflw
+from efficientfan.data.readers.aflw68 import read_aflw68
 from efficientfan.data.readers.coco import read_coco
 from efficientfan.data.readers.cofw import read_cofw
 from efficientfan.data.readers.cofw68 import read_cofw68
@@ -108,11 +109,12 @@ _ROWS = (
     ),
     DatasetInfo(
         "aflw68",
-        "AFLW crops with MERL-RAV 68-point labels (COCO JSON), for training",
-        read_coco,
+        "AFLW crops with MERL-RAV 68-point labels (COCO JSON), with a tenth held out by us",
+        read_aflw68,
         "ibug68",
-        {"train": 11292},
+        {"train": 11292, "fit": None, "heldout": None},
         normaliser="box",
+        subsets={turn: ("turn", turn) for turn in ("frontal", "half_profile", "profile")},
         visibility="full",
         terms=f"{_RESEARCH} (TU Graz; labels by MERL).",
     ),

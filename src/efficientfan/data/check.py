@@ -25,13 +25,14 @@ from efficientfan.imaging import read_rgb, warp
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import UNLABELLED, Annotation
 
-__all__ = ["CheckReport", "check_dataset", "check_split", "face_sheet"]
+__all__ = ["TOO_MANY", "CheckReport", "check_dataset", "check_split", "face_sheet", "summary"]
 
 Array = NDArray[Any]
 
 FAR = 0.5
 """A point is far outside if it lies this share of the face's size beyond the photo's edge."""
 TOO_MANY = 0.01
+"""A reader that errs in more than this share of the faces reads them in the wrong frame."""
 LISTED = 5
 """Examples named in a finding."""
 
@@ -159,13 +160,13 @@ def check_split(
         (flat, "the points span no area"),
     ):
         if findings:
-            report.errors.append(_summary(findings, text))
+            report.errors.append(summary(findings, text))
     for findings, text in ((outside, "points far outside the photo"), (missed, "the box misses the points")):
         if findings:
             level = report.errors if len(findings) > TOO_MANY * len(faces) else report.warnings
-            level.append(_summary(findings, text))
+            level.append(summary(findings, text))
     if twins:
-        report.warnings.append(_summary(twins, "duplicate photo"))
+        report.warnings.append(summary(twins, "duplicate photo"))
 
 
 def face_sheet(
@@ -198,6 +199,7 @@ def _overshoot(face: Annotation, size: tuple[int, int]) -> float:
     return float(beyond / max(x1 - x0, y1 - y0, 1e-9))
 
 
-def _summary(findings: Sequence[str], text: str) -> str:
+def summary(findings: Sequence[str], text: str) -> str:
+    """A finding in one line: what it is, how often, and the first few."""
     more = f", and {len(findings) - LISTED} more" if len(findings) > LISTED else ""
     return f"{text} ({len(findings)}): {'; '.join(findings[:LISTED])}{more}"

@@ -25,10 +25,10 @@ import numpy as np
 from PIL import Image
 
 from efficientfan.data.readers.csv_table import BOX_COLUMNS
-from efficientfan.data.readers.layout import IMAGE_SUFFIXES
 from efficientfan.data.readers.pts import write_pts
 from efficientfan.errors import InputError
 from efficientfan.files import atomic_path, write_json, write_text
+from efficientfan.imaging import IMAGE_SUFFIXES
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import OCCLUDED, UNLABELLED, Annotation
 

@@ -89,8 +89,7 @@ class FaceCrops(Dataset[Sample]):
         self.augmentation = augmentation
         self.weights = np.ones(len(annotations)) if weights is None else weights
         self.seed = seed
-        self.boxes = boxes
-        self.visibility = visibility
+        self._visibility = visibility
 
     def __len__(self) -> int:
         return len(self.annotations)
@@ -111,7 +110,7 @@ class FaceCrops(Dataset[Sample]):
             scene = self.augmentation.change_scene(plain, rng)
             crop = self.augmentation.change_photo(scene, rng)
         points, labelled = transform.apply(annotation.points), annotation.visibility != UNLABELLED
-        kind: VisibilityLabels = "none" if self.visibility is None else self.visibility[draw.index]
+        kind: VisibilityLabels = "none" if self._visibility is None else self._visibility[draw.index]
         visibility = visibility_labels(annotation.visibility, kind)
         if flipped:
             order = self.schema.flip_indices
@@ -131,12 +130,6 @@ class FaceCrops(Dataset[Sample]):
     def box(self, index: int) -> Array:
         """(4,) xyxy box, in image pixels, that face `index` is cropped around."""
         return self._boxes[index]
-
-    def without_augmentation(self) -> FaceCrops:
-        """The same faces in their plain crops."""
-        return FaceCrops(
-            self.annotations, self.schema, self.crop, boxes=self.boxes, visibility=self.visibility
-        )
 
 
 def _covered(plain: Array, scene: Array, points: Array, inside: Array) -> Array:

@@ -8,24 +8,24 @@ from typing import Any
 
 import cv2
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from efficientfan.data.dataset import FaceCrops, Sample
+from efficientfan.data.dataset import Sample
 from efficientfan.data.sampler import ResumableBatchSampler
 
 __all__ = ["ResumableLoader"]
 
 
 class ResumableLoader(DataLoader[Sample]):
-    """Batches of `faces` in the order of `sampler`, from the epoch and batch where the last pass ended.
+    """Batches of `samples` in the order of `sampler`, from the epoch and batch where the last pass ended.
 
     Its state counts the batches that were handed out, not those that workers fetched ahead.
     """
 
-    def __init__(self, faces: FaceCrops, sampler: ResumableBatchSampler, workers: int) -> None:
+    def __init__(self, samples: Dataset[Sample], sampler: ResumableBatchSampler, workers: int) -> None:
         super().__init__(
-            faces,
-            batch_sampler=sampler,  # it yields draws, which the faces understand
+            samples,
+            batch_sampler=sampler,  # it yields draws, which the samples understand
             num_workers=workers,
             persistent_workers=workers > 0,
             prefetch_factor=4 if workers else None,

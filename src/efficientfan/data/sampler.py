@@ -33,7 +33,7 @@ class ResumableBatchSampler(Sampler[list[Draw]]):
     ) -> None:
         if n_samples < batch_size * world_size:
             raise InputError(
-                f"{n_samples} training faces do not fill one batch of {batch_size} on {world_size} "
+                f"{n_samples} training samples do not fill one batch of {batch_size} on {world_size} "
                 "process(es); lower train.batch_size"
             )
         self.n_samples = n_samples

@@ -46,7 +46,8 @@ class Results:
         label: what tables and plots call the run.
         subject: what was evaluated: kind, name, file, SHA-256, ...
         dataset: name, split, schema, faces, official number of faces (or None), digest.
-        settings: box, box_jitter, flip_test, normaliser, seed, limit, ...
+        settings: box, box_jitter, flip_test, normaliser, seed, limit, ...; of a model also backend, device,
+            precision and threads as they were in use.
         groups: subset -> score; the whole split comes last.
         regions: region -> NME by the first normaliser, over found faces.
         landmarks: K NMEs by the first normaliser, over found faces; None where nobody labels the landmark.

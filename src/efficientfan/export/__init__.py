@@ -1,5 +1,39 @@
-"""Checkpoints to files that run without torch. Needs the `train` extra."""
+"""Checkpoints to files that run without torch, and those files to smaller and faster ones.
 
-from efficientfan.export.onnx import ExportReport, export_onnx
+`export_onnx` and `export_detector` need the `train` extra, `quantise` the `quantize` extra. Names are imported when
+they are first used, so that neither needs the other's.
+"""
 
-__all__ = ["ExportReport", "export_onnx"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from efficientfan.export.detector import DetectorExport, export_detector
+    from efficientfan.export.half_weights import halve_file, halve_weights
+    from efficientfan.export.onnx import ExportReport, export_onnx
+    from efficientfan.export.quantize import QuantisationReport, quantise
+
+__all__ = [
+    "DetectorExport",
+    "ExportReport",
+    "QuantisationReport",
+    "export_detector",
+    "export_onnx",
+    "halve_file",
+    "halve_weights",
+    "quantise",
+]
+
+_HOMES = {
+    "detector": ("DetectorExport", "export_detector"),
+    "half_weights": ("halve_file", "halve_weights"),
+    "onnx": ("ExportReport", "export_onnx"),
+    "quantize": ("QuantisationReport", "quantise"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import os
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import onnx
 import torch
 from torch import Tensor, nn
 
 from efficientfan.errors import EfficientFanError
+from efficientfan.export.half_weights import HALF_TOLERANCE
 from efficientfan.export.parity import PARITY_BATCHES, Parity, measure_parity
+from efficientfan.export.torch_graph import write_graph
 from efficientfan.files import atomic_path
 from efficientfan.models import LandmarkNet, load_checkpoint
 from efficientfan.models.deployed import DeployedNet
-from efficientfan.spec import METADATA_KEY, ModelSpec
+from efficientfan.spec import ModelSpec
 
 __all__ = ["ExportReport", "export_onnx"]
-
-OPSET = 18
-"""The lowest opset that the exporter writes without conversion, so that older ONNX Runtimes read the file."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +33,9 @@ def export_onnx(
     checkpoint: str | Path,
     out: str | Path,
     *,
-    tolerance: float = 0.01,
+    tolerance: float | None = None,
     score_threshold: float | None = None,
+    half_weights: bool = False,
 ) -> ExportReport:
     """Write a checkpoint as ONNX and prove that it agrees with torch.
 
@@ -54,8 +47,9 @@ def export_onnx(
         checkpoint: a `.safetensors` file of this package.
         out: the `.onnx` file.
         tolerance: largest allowed distance of a point from torch's, in crop pixels; the same number bounds scores
-            and probabilities.
+            and probabilities. None takes 0.01, or `HALF_TOLERANCE` with half weights.
         score_threshold: for the file's spec, in [0, 1]; None keeps the checkpoint's.
+        half_weights: half the file size, by storing weights as float16; the arithmetic stays float32.
 
     Raises:
         InputError: the checkpoint is unusable or `out` cannot be written.
@@ -64,8 +58,10 @@ def export_onnx(
     network, spec = load_checkpoint(checkpoint)
     if score_threshold is not None:
         spec = replace(spec, score_threshold=score_threshold)
+    if tolerance is None:
+        tolerance = HALF_TOLERANCE if half_weights else 0.01
     with atomic_path(out) as temporary:
-        _write_graph(network, spec, temporary)
+        _write_graph(network, spec, temporary, half_weights=half_weights)
         parity = measure_parity(DeployedNet(network, spec).eval(), temporary, spec)
         if not parity.within(tolerance):
             raise EfficientFanError(f"{out}: not written; the exported graph disagrees with torch: {parity}")
@@ -84,41 +80,13 @@ class _Graph(nn.Module):
         return tuple(output for output in self.deployed(crops) if output is not None)
 
 
-def _write_graph(network: LandmarkNet, spec: ModelSpec, path: Path) -> None:
-    crops = torch.zeros((PARITY_BATCHES[0], spec.input_size, spec.input_size, 3), dtype=torch.uint8)
-    with _quiet():
-        program = torch.onnx.export(
-            _Graph(DeployedNet(network, spec)).eval(),
-            (crops,),
-            input_names=["crops"],
-            output_names=list(spec.outputs),
-            dynamic_shapes={"crops": {0: torch.export.Dim("faces", min=1, max=4096)}},
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    if program is None:
-        raise EfficientFanError("the exporter returned no graph")
-    model = program.model_proto
-    for entry in (*model.graph.node, *model.functions):
-        del entry.metadata_props[:]  # stack traces of the machine that exported
-    for value in model.graph.value_info:
-        del value.metadata_props[:]
-    onnx.helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
-    model.producer_name, model.producer_version = "efficientfan", spec.code_version
-    onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString())
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporter's own chatter; errors still raise."""
-    level = logging.getLogger("torch.onnx").level
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), open(os.devnull, "w") as null:
-        warnings.simplefilter("ignore")
-        with contextlib.redirect_stderr(null):
-            try:
-                yield
-            finally:
-                logging.getLogger("torch.onnx").setLevel(level)
+def _write_graph(network: LandmarkNet, spec: ModelSpec, path: Path, *, half_weights: bool = False) -> None:
+    write_graph(
+        _Graph(DeployedNet(network, spec)).eval(),
+        torch.zeros((PARITY_BATCHES[0], spec.input_size, spec.input_size, 3), dtype=torch.uint8),
+        spec,
+        path,
+        inputs={"crops": {0: torch.export.Dim("faces", min=1, max=4096)}},
+        outputs=spec.outputs,
+        half_weights=half_weights,
+    )

@@ -1,19 +1,28 @@
-"""Does an exported file say what torch says?"""
+"""Does an exported file say what torch, or another file, says?"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 import numpy as np
 import onnxruntime
-import torch
-from torch import nn
+from numpy.typing import NDArray
 
 from efficientfan.spec import ModelSpec
 
-__all__ = ["PARITY_BATCHES", "Parity", "measure_parity"]
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["PARITY_BATCHES", "Parity", "measure_file_parity", "measure_parity", "smooth_picture"]
+
+Array = NDArray[Any]
+
+Reference: TypeAlias = Callable[[Array], Sequence[Array]]
+"""(N, S, S, 3) uint8 crops to the outputs that the spec speaks of."""
 
 PARITY_BATCHES = (2, 1, 5)
 """Batch sizes that are compared: one the export traced, one alone, and one that it never saw."""
@@ -21,7 +30,7 @@ PARITY_BATCHES = (2, 1, 5)
 
 @dataclass(frozen=True)
 class Parity:
-    """Largest differences from torch: points in crop pixels, the others as they are; 0 for what is not there."""
+    """Largest differences: points in crop pixels, the others as they are; 0 for what is not there."""
 
     points: float = 0.0
     scores: float = 0.0
@@ -40,22 +49,37 @@ class Parity:
 
 def measure_parity(deployed: nn.Module, path: str | Path, spec: ModelSpec, *, seed: int = 0) -> Parity:
     """Run torch and the file on the same crops: smooth random pictures, noise, and one flat grey."""
+    import torch
+
+    def reference(crops: Array) -> Sequence[Array]:
+        with torch.no_grad():
+            found = deployed(torch.from_numpy(crops))
+        return [getattr(found, name).numpy() for name in spec.outputs]
+
+    return _measure(reference, path, spec, seed)
+
+
+def measure_file_parity(whole: str | Path, path: str | Path, spec: ModelSpec, *, seed: int = 0) -> Parity:
+    """As `measure_parity`, against another file of the same model."""
+    session = onnxruntime.InferenceSession(str(whole), providers=["CPUExecutionProvider"])
+    return _measure(lambda crops: session.run(list(spec.outputs), {"crops": crops}), path, spec, seed)
+
+
+def _measure(reference: Reference, path: str | Path, spec: ModelSpec, seed: int) -> Parity:
     rng = np.random.default_rng(seed)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     worst = dict.fromkeys(spec.outputs, 0.0)
     for count in PARITY_BATCHES:
-        crops = np.stack([_picture(spec.input_size, rng) for _ in range(count)])
+        crops = np.stack([smooth_picture(spec.input_size, rng) for _ in range(count)])
         crops[0] = 127 if count == 1 else crops[0]
-        with torch.no_grad():
-            expected = deployed(torch.from_numpy(crops))
         found = session.run(list(worst), {"crops": crops})
-        for name, array in zip(worst, found, strict=True):
-            difference = np.abs(getattr(expected, name).numpy() - array).max()
+        for name, expected, array in zip(worst, reference(crops), found, strict=True):
+            difference = np.abs(expected - array).max()
             worst[name] = float(np.maximum(worst[name], difference))  # keeps NaN
     return Parity(**worst)
 
 
-def _picture(size: int, rng: np.random.Generator) -> np.ndarray:
+def smooth_picture(size: int, rng: np.random.Generator) -> np.ndarray:
     """Coarse random colours, enlarged smoothly, with fine noise: neither flat nor pure noise."""
     coarse = rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)
     smooth = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)

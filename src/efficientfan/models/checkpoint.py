@@ -4,31 +4,42 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import TypeVar
 
 from safetensors import SafetensorError
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from efficientfan.errors import InputError
 from efficientfan.files import write_bytes
+from efficientfan.models.detector import FaceDetectorNet, build_detector_network
 from efficientfan.models.network import LandmarkNet
 from efficientfan.models.tensor_file import read_tensor_file
 from efficientfan.models.zoo import build_network
 from efficientfan.schema import LandmarkSchema
-from efficientfan.spec import METADATA_KEY, ModelSpec
+from efficientfan.spec import METADATA_KEY, DetectorSpec, ModelSpec, read_spec
 
-__all__ = ["load_checkpoint", "read_tensors", "save_checkpoint", "start_from"]
+__all__ = [
+    "is_detector",
+    "load_checkpoint",
+    "load_detector_checkpoint",
+    "read_tensors",
+    "save_checkpoint",
+    "start_from",
+]
 
 logger = logging.getLogger(__name__)
 
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
-def save_checkpoint(path: str | Path, network: LandmarkNet, spec: ModelSpec) -> None:
+
+def save_checkpoint(path: str | Path, network: nn.Module, spec: ModelSpec | DetectorSpec) -> None:
     """Write a network's weights and its spec atomically."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     write_bytes(path, save(tensors, metadata={METADATA_KEY: spec.to_json()}))
 
 
-def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], ModelSpec]:
+def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], ModelSpec | DetectorSpec]:
     """The tensors and the spec of a checkpoint.
 
     Raises:
@@ -42,22 +53,46 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], ModelSpec]:
         raise InputError(f"{path}: is not a whole safetensors file ({error})") from error
     if METADATA_KEY not in metadata:
         raise InputError(f"{path}: holds no {METADATA_KEY}; it was not written by efficientfan")
-    return tensors, ModelSpec.from_json(metadata[METADATA_KEY], where=str(path))
+    return tensors, read_spec(metadata[METADATA_KEY], where=str(path))
 
 
 def load_checkpoint(path: str | Path) -> tuple[LandmarkNet, ModelSpec]:
-    """Rebuild the network that `save_checkpoint` wrote, in eval mode.
+    """Rebuild the landmark network that `save_checkpoint` wrote, in eval mode.
 
     Raises:
-        InputError: missing, damaged, written by something else, or weights that do not fit the spec.
+        InputError: missing, damaged, written by something else, a detector's, or weights that do not fit the spec.
     """
-    tensors, spec = read_tensors(path)
+    tensors, spec = _landmark_tensors(path)
     network = build_network(**spec.network, n_landmarks=spec.schema.n_landmarks)
+    return _filled(network, tensors, path), spec
+
+
+def load_detector_checkpoint(path: str | Path) -> tuple[FaceDetectorNet, DetectorSpec]:
+    """Rebuild the detector that `save_checkpoint` wrote, in eval mode; errors as `load_checkpoint`."""
+    tensors, spec = read_tensors(path)
+    if not isinstance(spec, DetectorSpec):
+        raise InputError(f"{path}: is a landmark model; a face detector's checkpoint is needed")
+    return _filled(build_detector_network(**spec.network), tensors, path), spec
+
+
+def is_detector(path: str | Path) -> bool:
+    """Whether a checkpoint is of a face detector; errors as `read_tensors`."""
+    return isinstance(read_tensors(path)[1], DetectorSpec)
+
+
+def _landmark_tensors(path: str | Path) -> tuple[dict[str, Tensor], ModelSpec]:
+    tensors, spec = read_tensors(path)
+    if not isinstance(spec, ModelSpec):
+        raise InputError(f"{path}: is a face detector; a landmark model's checkpoint is needed")
+    return tensors, spec
+
+
+def _filled(network: NetworkT, tensors: dict[str, Tensor], path: str | Path) -> NetworkT:
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise InputError(f"{path}: its weights do not fit its own spec ({error})") from error
-    return network.eval(), spec
+    return network.eval()
 
 
 def start_from(path: str | Path, network: LandmarkNet, schema: LandmarkSchema) -> None:
@@ -68,7 +103,7 @@ def start_from(path: str | Path, network: LandmarkNet, schema: LandmarkSchema) -
     Raises:
         InputError: unreadable, of another schema, or weights that the network has no place for.
     """
-    tensors, spec = read_tensors(path)
+    tensors, spec = _landmark_tensors(path)
     if spec.schema.landmarks != schema.landmarks:
         raise InputError(
             f"{path}: has landmarks of {spec.schema.name!r}, but {schema.name!r} is to be trained"

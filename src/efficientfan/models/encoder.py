@@ -24,30 +24,39 @@ class Encoder(nn.Module):
         name: timm's name, such as "mobilenetv2_100".
         init: "scratch"; "imagenet", timm's pretrained weights or an error; "auto", ImageNet where they can be
             had and from scratch otherwise, said in the log.
+        levels: how many of its last feature maps are wanted.
         options: further arguments of `timm.create_model`.
 
     Attributes:
-        channels: channels of the feature map.
-        stride: input pixels per feature cell.
+        level_channels, strides: channels and input pixels per cell of those maps, fine to coarse.
+        channels, stride: of the last.
 
     Raises:
         InputError: timm has no such network, or not as a feature extractor.
         MissingDependencyError: ImageNet weights were asked for and cannot be had.
     """
 
-    def __init__(self, name: str, init: Initialisation = "scratch", **options: Any) -> None:
+    def __init__(
+        self, name: str, init: Initialisation = "scratch", *, levels: int = 1, **options: Any
+    ) -> None:
         super().__init__()
-        self.backbone = _create(name, init, options)
+        self.backbone = _create(name, init, levels, options)
         features: Any = self.backbone.feature_info  # timm's own table, not a tensor
-        self.channels: int = features.channels()[-1]
-        self.stride: int = features.reduction()[-1]
+        self.level_channels: list[int] = features.channels()[-levels:]
+        self.strides: list[int] = features.reduction()[-levels:]
+        self.channels = self.level_channels[-1]
+        self.stride = self.strides[-1]
+
+    def pyramid(self, images: Tensor) -> list[Tensor]:
+        """(N, 3, H, W) normalised RGB to its last maps, fine to coarse."""
+        return cast(list[Tensor], self.backbone(images))
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) normalised RGB to (N, channels, H / stride, W / stride)."""
         return cast(Tensor, self.backbone(images)[-1])
 
 
-def _create(name: str, init: Initialisation, options: dict[str, Any]) -> nn.Module:
+def _create(name: str, init: Initialisation, levels: int, options: dict[str, Any]) -> nn.Module:
     declare_torchvision_operators()
     import timm
 
@@ -57,11 +66,12 @@ def _create(name: str, init: Initialisation, options: dict[str, Any]) -> nn.Modu
 
     def create(pretrained: bool) -> nn.Module:
         try:
-            # The last index alone: shallower maps are not used, and deeper layers are cut off.
+            # The last indices alone: shallower maps are not used, and deeper layers are cut off.
+            wanted = tuple(range(-levels, 0))
             return cast(
                 nn.Module,
                 timm.create_model(
-                    name, pretrained=pretrained, features_only=True, out_indices=(-1,), **options
+                    name, pretrained=pretrained, features_only=True, out_indices=wanted, **options
                 ),
             )
         except (RuntimeError, TypeError, AttributeError, AssertionError) as error:

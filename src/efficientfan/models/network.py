@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from efficientfan.models.decoder import UpsamplingDecoder
 from efficientfan.models.encoder import Encoder
 from efficientfan.models.head import VisibilityHead
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 __all__ = ["LandmarkNet", "NetworkOutput", "channels_last"]
 
@@ -64,7 +66,7 @@ class LandmarkNet(nn.Module):
         )
 
 
-def channels_last(network: LandmarkNet) -> LandmarkNet:
+def channels_last(network: NetworkT) -> NetworkT:
     """The network with its weights laid out as the crops are, channels last: convolutions run faster so."""
     # torch's overloads of `Module.to` leave out `memory_format` on its own.
-    return cast(LandmarkNet, network.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+    return cast(NetworkT, network.to(memory_format=torch.channels_last))  # type: ignore[call-overload]

@@ -45,6 +45,9 @@ NETWORKS: Mapping[str, NetworkConfig] = {
     "mobilefan_050": NetworkConfig(
         "mobilenetv2_050", about="MobileFAN (0.5): half-width MobileNetV2 encoder"
     ),
+    "tinyfan": NetworkConfig(
+        "mobilenetv4_conv_small", 96, about="the fastest: MobileNetV4's small encoder, 96 decoder channels"
+    ),
     "efficientfan_b0": NetworkConfig(
         "efficientnet_b0", head="integral", about="EfficientFAN: EfficientNet-B0, integral head"
     ),

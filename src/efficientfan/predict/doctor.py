@@ -12,7 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 from efficientfan.errors import EfficientFanError
-from efficientfan.predict.detectors import HaarDetector, YuNetDetector
+from efficientfan.predict.backend import engine_in_words
+from efficientfan.predict.detectors import HaarDetector, YuNetDetector, build_detector
 from efficientfan.predict.fetch import cache_dir, is_fetched
 from efficientfan.predict.loading import load
 from efficientfan.version import __version__
@@ -21,7 +22,11 @@ from efficientfan.weights import find_model, list_models
 __all__ = ["Finding", "examine"]
 
 CORE = ("numpy", "opencv-python-headless", "onnxruntime", "pillow", "typer")
-EXTRA = ("torch", "timm", "lightning", "onnx", "matplotlib", "h5py")
+EXTRA = ("timm", "lightning", "onnx", "nncf", "matplotlib", "h5py")
+ENGINES = (("onnxruntime", ""), ("openvino", "openvino"), ("torch", "train"))
+"""Engines and the extra that each needs."""
+
+MISSING = "not installed"
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,10 @@ def examine() -> Iterator[Finding]:
     yield Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     yield Finding("core", ", ".join(f"{name} {_version(name)}" for name in CORE))
     yield Finding("extras", ", ".join(f"{name} {_version(name)}" for name in EXTRA))
+    yield Finding("engines", ", ".join(_engine(*row) for row in ENGINES))
     yield Finding("providers", ", ".join(onnxruntime.get_available_providers()))
     yield Finding("cores", str(os.cpu_count()))
+    yield _facefinder()
     yield _haar()
     yield _yunet()
     yield Finding("packaged models", ", ".join(list_models()) or "none", bool(list_models()))
@@ -53,14 +60,28 @@ def _version(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError:
-        return "not installed"
+        return MISSING
+
+
+def _engine(name: str, extra: str) -> str:
+    found = _version(name)
+    return f"{name} {found}" if found != MISSING else f"{name} {found} (pip install 'efficientfan[{extra}]')"
+
+
+def _facefinder() -> Finding:
+    try:
+        build_detector("facefinder")
+    except EfficientFanError as error:
+        return Finding("detector facefinder", str(error), good=False)
+    return Finding("detector facefinder", "ready: the one that finds faces unless you name another")
 
 
 def _haar() -> Finding:
+    """OpenCV 5 has no cascades; nothing is wrong then, unless somebody asks for them."""
     try:
         HaarDetector()
     except EfficientFanError as error:
-        return Finding("detector haar", str(error), good=False)
+        return Finding("detector haar", str(error))
     return Finding("detector haar", "ready")
 
 
@@ -93,5 +114,5 @@ def _self_test() -> Finding:
         and found.scores.max() <= 1
     )
     return Finding(
-        "self-test", f"{backend.spec.name}: {milliseconds:.1f} ms a face on {backend.device}", good
+        "self-test", f"{backend.spec.name}: {milliseconds:.1f} ms a face; {engine_in_words(backend)}", good
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from efficientfan.predict.backends import open_backend
 from efficientfan.predict.detectors import FaceDetector, build_detector
-from efficientfan.predict.onnx_backend import OnnxBackend
 from efficientfan.predict.predictor import LandmarkPredictor
 from efficientfan.weights import find_model
 
@@ -16,23 +16,30 @@ def load(
     model: str | Path = "default",
     *,
     detector: str | FaceDetector = "auto",
+    backend: str | None = None,
     device: str = "cpu",
     threads: int | None = None,
+    precision: str = "f32",
     batch_size: int = 32,
 ) -> LandmarkPredictor:
     """A predictor from a packaged model or an exported file.
 
     Args:
-        model: "default", a packaged model's name (`efficientfan models list`), or an `.onnx` file's path.
+        model: "default", a packaged model's name (`efficientfan models list`), the path of an `.onnx` file or
+            of a `.safetensors` checkpoint.
         detector: "auto", "yunet", "haar", "whole" (the photo is the face), or an object with `detect`.
+        backend: "onnxruntime", "openvino" or "torch"; None lets the file decide (`open_backend`).
         device: "cpu", "cuda" or "cuda:N"; one that is not there is an error.
-        threads: processor threads of the network; None takes all cores.
+        threads: processor threads of the networks; None takes all cores.
+        precision: "f32", "bf16" or "auto" (`open_backend`).
         batch_size: the most crops that go through the network at once.
 
     Raises:
-        InputError: an unknown name, or a file that is missing, damaged or not ours.
-        MissingDependencyError: a device or a detector's model file is not there.
+        InputError: an unknown name, engine, device or precision, or a file that is missing, damaged or not ours.
+        MissingDependencyError: an engine, a device or a detector's model file is not there.
     """
-    backend = OnnxBackend(find_model(model), device, threads)
-    finder = build_detector(detector) if isinstance(detector, str) else detector
-    return LandmarkPredictor(backend, finder, batch_size=batch_size)
+    engine = open_backend(
+        find_model(model), backend=backend, device=device, threads=threads, precision=precision
+    )
+    finder = build_detector(detector, threads) if isinstance(detector, str) else detector
+    return LandmarkPredictor(engine, finder, batch_size=batch_size)

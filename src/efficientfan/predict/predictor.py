@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, overload
 
@@ -11,14 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform, box_iou, box_nesting
-from efficientfan.imaging import ImageLike, to_rgb, warp
+from efficientfan.imaging import ImageLike, PhotoPyramid, to_rgb, warp
 from efficientfan.predict.backend import Backend
 from efficientfan.predict.detectors.base import FaceDetector, suppress
 from efficientfan.predict.given_boxes import boxes_within
+from efficientfan.predict.stages import UNTIMED, StageTimes
 from efficientfan.spec import ModelSpec
 from efficientfan.structures import Face
 
-__all__ = ["LandmarkPredictor"]
+__all__ = ["LandmarkPredictor", "Proposal"]
 
 Array = NDArray[Any]
 
@@ -32,6 +34,21 @@ LOST_IOU = 0.2
 """Landmarks whose box overlaps the detector's by less have run away; the second crop stays the detector's."""
 
 
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """A photo and where its faces may be.
+
+    Attributes:
+        photo: the image, with the reductions that its crops need.
+        boxes: (N, 4) xyxy in image pixels.
+        given: they are the caller's, each one a face; else a detector's, to be refined and chosen from.
+    """
+
+    photo: PhotoPyramid
+    boxes: Array
+    given: bool
+
+
 class LandmarkPredictor:
     """Finds faces and their landmarks.
 
@@ -39,18 +56,27 @@ class LandmarkPredictor:
         backend: an exported model on a device.
         detector: finds the faces where the caller gives no boxes.
         batch_size: the most crops that go through the network at once; it changes speed and memory only.
+        times: takes up the seconds of each stage.
 
     Example:
         >>> predictor = efficientfan.load()                              # doctest: +SKIP
         >>> [face.points for face in predictor("photo.jpg")]             # doctest: +SKIP
     """
 
-    def __init__(self, backend: Backend, detector: FaceDetector, *, batch_size: int = 32) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        detector: FaceDetector,
+        *,
+        batch_size: int = 32,
+        times: StageTimes = UNTIMED,
+    ) -> None:
         if batch_size < 1:
             raise InputError(f"batch_size must be at least 1, not {batch_size}")
         self.backend = backend
         self.detector = detector
         self.batch_size = batch_size
+        self.times = times
 
     @property
     def spec(self) -> ModelSpec:
@@ -90,60 +116,79 @@ class LandmarkPredictor:
             InputError: an unreadable image, or a box without positive size or wholly outside its image.
         """
         if not isinstance(image, list | tuple):
-            return self._predict([image], [boxes], min_score)[0]
+            return self.locate([self.propose(image, boxes)], min_score)[0]
         if boxes is None:
             boxes = [None] * len(image)
         if len(boxes) != len(image):
             raise InputError(f"{len(image)} images need as many sets of boxes, not {len(boxes)}")
-        return self._predict(list(image), list(boxes), min_score)
+        return self.locate(
+            [self.propose(*each) for each in zip(image, boxes, strict=True)],
+            min_score,
+        )
 
-    def _predict(
-        self, images: list[ImageLike], boxes: list[ArrayLike | None], min_score: float | None
-    ) -> list[list[Face]]:
+    def propose(
+        self, image: ImageLike, boxes: ArrayLike | None = None, *, detector: FaceDetector | None = None
+    ) -> Proposal:
+        """The first half of a call: where an image's faces may be.
+
+        Args:
+            image: as in a call.
+            boxes: (N, 4) xyxy in image pixels, or None.
+            detector: to be asked instead of the predictor's own, such as another thread's.
+
+        Raises:
+            InputError: as in a call.
+        """
+        with self.times.measure("read"):
+            photo = to_rgb(image)
+        if boxes is not None:
+            return Proposal(PhotoPyramid(photo), boxes_within(boxes, photo.shape[1], photo.shape[0]), True)
+        with self.times.measure("detect"):
+            found = (detector or self.detector).detect(photo)
+        return Proposal(PhotoPyramid(photo), found.boxes, False)
+
+    def locate(self, proposals: Sequence[Proposal], min_score: float | None = None) -> list[list[Face]]:
+        """The second half of a call: the faces of each image, batched across images.
+
+        Threads may share a predictor for it where its backend's `run` allows that.
+        """
         threshold = self.spec.score_threshold if min_score is None else min_score
-        photos = [to_rgb(image) for image in images]
-        asked = [
-            None if given is None else boxes_within(given, photo.shape[1], photo.shape[0])
-            for given, photo in zip(boxes, photos, strict=True)
-        ]
-
-        proposed = [
-            self.detector.detect(photo).boxes if given is None else given[:0]
-            for photo, given in zip(photos, asked, strict=True)
-        ]
-        first = self._locate(photos, proposed)
-        refined = [
-            np.reshape([_refine(face) for face in faces], (-1, 4)) if given is None else given
-            for faces, given in zip(first, asked, strict=True)
-        ]
+        photos = [proposal.photo for proposal in proposals]
+        first = self._locate(photos, [each.boxes[: 0 if each.given else None] for each in proposals])
+        with self.times.measure("faces"):
+            refined = [
+                each.boxes if each.given else np.reshape([_refine(face) for face in faces], (-1, 4))
+                for each, faces in zip(proposals, first, strict=True)
+            ]
         second = self._locate(photos, refined)
-        return [
-            _select(faces, threshold) if given is None else faces
-            for faces, given in zip(second, asked, strict=True)
-        ]
+        with self.times.measure("faces"):
+            return [
+                faces if each.given else _select(faces, threshold)
+                for each, faces in zip(proposals, second, strict=True)
+            ]
 
-    def _locate(self, photos: list[Array], boxes: list[Array]) -> list[list[Face]]:
+    def _locate(self, photos: Sequence[PhotoPyramid], boxes: Sequence[Array]) -> list[list[Face]]:
         """One pass: the landmarks in each box of each photo, batched across photos."""
-        spec = self.spec
+        spec, times = self.spec, self.times
         faces: list[list[Face]] = [[] for _ in photos]
-        jobs = [
-            (index, box, CropTransform.from_box(box, spec.input_size, spec.crop_margin))
-            for index, photo_boxes in enumerate(boxes)
-            for box in photo_boxes
-        ]
+        jobs = [(index, box) for index, photo_boxes in enumerate(boxes) for box in photo_boxes]
+        side = spec.input_size
+        crops = np.empty((min(self.batch_size, len(jobs)), side, side, 3), np.uint8)
         for start in range(0, len(jobs), self.batch_size):
             batch = jobs[start : start + self.batch_size]
-            crops = np.concatenate(
-                [
-                    warp(photos[index], [transform for *_, transform in of_photo])
-                    for index, of_photo in groupby(batch, key=lambda job: job[0])
-                ]
-            )
-            found = self.backend.run(crops)
-            for row, (index, box, transform) in enumerate(batch):
-                points = transform.inverse(found.points[row])
-                visibility = None if found.visibility is None else found.visibility[row]
-                faces[index].append(Face(box, points, found.scores[row], spec.schema, visibility))
+            with times.measure("crop"):
+                cuts = [CropTransform.from_box(box, side, spec.crop_margin) for _, box in batch]
+                for index, rows in groupby(range(len(batch)), key=lambda row: batch[row][0]):
+                    own = list(rows)
+                    place = slice(own[0], own[-1] + 1)
+                    warp(photos[index], cuts[place], out=crops[place])
+            with times.measure("network"):
+                found = self.backend.run(crops[: len(batch)])
+            with times.measure("faces"):
+                for row, (index, box) in enumerate(batch):
+                    points = cuts[row].inverse(found.points[row])
+                    visibility = None if found.visibility is None else found.visibility[row]
+                    faces[index].append(Face(box, points, found.scores[row], spec.schema, visibility))
         return faces
 
 

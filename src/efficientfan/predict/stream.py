@@ -10,17 +10,19 @@ from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
 from efficientfan.imaging import DEFAULT_MAX_PIXELS, read_rgb
+from efficientfan.predict.detectors import FaceDetector, SharedDetector
 from efficientfan.predict.given_boxes import boxes_within
 from efficientfan.predict.photos import Photo
-from efficientfan.predict.predictor import LandmarkPredictor
+from efficientfan.predict.predictor import LandmarkPredictor, Proposal
+from efficientfan.predict.workers import Workers
 from efficientfan.structures import Face
 
 __all__ = ["Failure", "Found", "boxes_of", "predict_photos"]
 
 Array = NDArray[Any]
 
-_PIXELS_AT_ONCE = 50_000_000
-"""Photos wait for a full batch only until they hold this many pixels (150 MB) together."""
+_PIXELS_AT_ONCE = 16_000_000
+"""Photos wait for a full batch of faces only until they hold this many pixels (48 MB) together."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Failure:
     reason: str
 
 
-Read: TypeAlias = "tuple[Photo, Array, Array | None]"
+Read: TypeAlias = "tuple[Photo, Proposal]"
 
 
 def predict_photos(
@@ -50,8 +52,13 @@ def predict_photos(
     *,
     min_score: float | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    workers: Workers | None = None,
 ) -> Iterator[Found | Failure]:
     """The faces of each photo, batched across photos.
+
+    With workers, photos are read and searched while the network looks at the faces of those before, and the faces of
+    several batches at once; the results are the same, bit for bit. Memory does not grow with the number of photos:
+    held are two batches and one more a worker, and a batch ends at `batch_size` faces or photos, or 16 million pixels.
 
     Args:
         predictor: its `batch_size` also bounds how many photos are held at once.
@@ -60,17 +67,21 @@ def predict_photos(
             None asks the detector.
         min_score: lowest score of a found face; None takes the model's own.
         max_pixels: larger photos are refused before they are decoded.
+        workers: threads of the caller's to work ahead in; None does everything in the calling thread.
     """
-    waiting: list[Read | Failure] = []
-    pixels = 0
-    for photo in photos:
-        item = _read(photo, boxes, max_pixels)
-        waiting.append(item)
-        pixels += 0 if isinstance(item, Failure) else item[1].shape[0] * item[1].shape[1]
-        if len(waiting) >= predictor.batch_size or pixels >= _PIXELS_AT_ONCE:
-            yield from _predict(predictor, waiting, min_score)
-            waiting, pixels = [], 0
-    yield from _predict(predictor, waiting, min_score)
+    pool = workers or Workers(1)
+    detector = predictor.detector if pool.threads == 1 else SharedDetector(predictor.detector)
+
+    def read(photo: Photo) -> Read | Failure:
+        return _read(predictor, detector, photo, boxes, max_pixels)
+
+    def locate(items: list[Read | Failure]) -> list[Found | Failure]:
+        return _locate(predictor, items, min_score)
+
+    for results in pool.map(locate, _batches(pool.map(read, photos), predictor.batch_size)):
+        results.reverse()
+        while results:
+            yield results.pop()  # and let go of it
 
 
 def boxes_of(photo: Photo, boxes: Mapping[str, Array]) -> Array | None:
@@ -82,32 +93,54 @@ def _keys(photo: Photo) -> tuple[str, ...]:
     return photo.path, photo.name, photo.name.replace("\\", "/").rsplit("/", 1)[-1]
 
 
-def _read(photo: Photo, boxes: Mapping[str, Array] | None, max_pixels: int) -> Read | Failure:
+def _read(
+    predictor: LandmarkPredictor,
+    detector: FaceDetector,
+    photo: Photo,
+    boxes: Mapping[str, Array] | None,
+    max_pixels: int,
+) -> Read | Failure:
     try:
         given = None
         if boxes is not None:
             given = boxes_of(photo, boxes)
             if given is None:
                 raise InputError(f"{photo.path}: the boxes file does not name it")
-        image = read_rgb(photo.path, max_pixels=max_pixels)
+        with predictor.times.measure("read"):
+            image = read_rgb(photo.path, max_pixels=max_pixels)
         if given is not None:
             try:
                 boxes_within(given, image.shape[1], image.shape[0])
             except InputError as error:
                 raise InputError(f"{photo.path}: {error}") from error
-        return photo, image, given
     except InputError as error:
         return Failure(photo, str(error))
+    return photo, predictor.propose(image, given, detector=detector)
 
 
-def _predict(
-    predictor: LandmarkPredictor, items: list[Read | Failure], min_score: float | None
-) -> Iterator[Found | Failure]:
-    read = [item for item in items if not isinstance(item, Failure)]
-    found = iter(
-        predictor([image for _, image, _ in read], [given for *_, given in read], min_score=min_score)
-        if read
-        else ()
-    )
+def _batches(items: Iterable[Read | Failure], batch_size: int) -> Iterator[list[Read | Failure]]:
+    """Photos in lists that end with enough faces for the network, or with as much as is good to hold."""
+    batch: list[Read | Failure] = []
+    faces = pixels = 0
     for item in items:
-        yield item if isinstance(item, Failure) else Found(item[0], item[1], next(found))
+        batch.append(item)
+        if not isinstance(item, Failure):
+            _, proposal = item
+            height, width = proposal.photo.image.shape[:2]
+            faces, pixels = faces + len(proposal.boxes), pixels + height * width
+        if max(faces, len(batch)) >= batch_size or pixels >= _PIXELS_AT_ONCE:
+            yield batch
+            batch, faces, pixels = [], 0, 0
+    if batch:
+        yield batch
+
+
+def _locate(
+    predictor: LandmarkPredictor, items: list[Read | Failure], min_score: float | None
+) -> list[Found | Failure]:
+    proposals = [item[1] for item in items if not isinstance(item, Failure)]
+    faces = iter(predictor.locate(proposals, min_score))
+    return [
+        item if isinstance(item, Failure) else Found(item[0], item[1].photo.image, next(faces))
+        for item in items
+    ]

@@ -22,13 +22,16 @@ __all__ = [
     "ModelConfig",
     "ObjectiveConfig",
     "Recipe",
+    "Section",
     "Source",
     "TrainConfig",
     "VisibilityConfig",
 ]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A table of a recipe: every key is known, and checked."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
@@ -43,7 +46,7 @@ class _Section(BaseModel):
         return table
 
 
-class Source(_Section):
+class Source(Section):
     """Faces of one split of one data set."""
 
     dataset: str = Field(description="name of the data set, see `efficientfan data list`")
@@ -62,14 +65,14 @@ class Source(_Section):
         return self
 
 
-class HoldOut(_Section):
+class HoldOut(Section):
     """Validation faces carved out of the first training source: a fixed, seeded choice."""
 
     fraction: float = Field(0.05, gt=0, lt=1)
     seed: int = 0
 
 
-class DataConfig(_Section):
+class DataConfig(Section):
     """Where the faces come from."""
 
     root: Path | None = Field(
@@ -96,7 +99,7 @@ class DataConfig(_Section):
         return self
 
 
-class ModelConfig(_Section):
+class ModelConfig(Section):
     """The network and how it sees a face."""
 
     network: str = Field("mobilefan", description="see `efficientfan models list`, or timm/ENCODER")
@@ -112,7 +115,7 @@ class ModelConfig(_Section):
     )
 
 
-class HeatmapConfig(_Section):
+class HeatmapConfig(Section):
     """The loss on heatmaps."""
 
     kind: Literal["mse", "softmax_ce", "awing"] = "mse"
@@ -120,7 +123,7 @@ class HeatmapConfig(_Section):
     weight: float = Field(1.0, ge=0)
 
 
-class CoordinateConfig(_Section):
+class CoordinateConfig(Section):
     """The loss on decoded coordinates."""
 
     kind: Literal["wing", "smooth_l1"] = "smooth_l1"
@@ -129,13 +132,13 @@ class CoordinateConfig(_Section):
     weight: float = Field(1.0, ge=0)
 
 
-class VisibilityConfig(_Section):
+class VisibilityConfig(Section):
     """The loss on visible / covered / turned away; needs model.options.visibility: true."""
 
     weight: float = Field(0.1, ge=0)
 
 
-class ObjectiveConfig(_Section):
+class ObjectiveConfig(Section):
     """What training minimises: the weighted sum of the parts that are given."""
 
     heatmap: HeatmapConfig | None = HeatmapConfig()
@@ -149,7 +152,7 @@ class ObjectiveConfig(_Section):
         return self
 
 
-class DistillTermConfig(_Section):
+class DistillTermConfig(Section):
     """One comparison of student and teacher."""
 
     kind: str = Field(description="key of efficientfan.distill.TERMS, or package.module:Class of your own")
@@ -177,7 +180,7 @@ class DistillTermConfig(_Section):
         return self
 
 
-class DistillConfig(_Section):
+class DistillConfig(Section):
     """Knowledge transfer from a teacher."""
 
     teacher: Path | None = Field(
@@ -193,7 +196,7 @@ class DistillConfig(_Section):
         return self
 
 
-class TrainConfig(_Section):
+class TrainConfig(Section):
     """The loop."""
 
     epochs: int = Field(60, ge=1)
@@ -225,9 +228,10 @@ class TrainConfig(_Section):
     )
 
 
-class Recipe(_Section):
-    """One training run."""
+class Recipe(Section):
+    """One training run of a landmark network."""
 
+    task: Literal["landmarks"] = "landmarks"
     name: str = Field(min_length=1)
     about: str = ""
     data: DataConfig

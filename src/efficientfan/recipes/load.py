@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 from pydantic import ValidationError
 
 from efficientfan.errors import InputError
 from efficientfan.recipes.config import Recipe
+from efficientfan.recipes.detection import DetectionRecipe
 
-__all__ = ["list_recipes", "load_recipe", "read_recipe_file", "recipe_from_dict"]
+__all__ = ["AnyRecipe", "list_recipes", "load_recipe", "read_recipe_file", "recipe_from_dict"]
+
+AnyRecipe: TypeAlias = Recipe | DetectionRecipe
+"""What `task` says chooses between them; landmarks where it says nothing."""
+
+_TASKS: Mapping[str, type[AnyRecipe]] = {"landmarks": Recipe, "detection": DetectionRecipe}
 
 _PRESETS = Path(__file__).parent / "presets"
 _PARTS = "parts"
@@ -31,7 +37,7 @@ def _packaged() -> dict[str, Path]:
     return dict(sorted(paths.items()))
 
 
-def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> AnyRecipe:
     """Read a packaged recipe by name or any recipe by path, with what it inherits, and replace single values.
 
     Args:
@@ -47,14 +53,17 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
     return recipe_from_dict(table, where=str(name_or_path))
 
 
-def recipe_from_dict(table: dict[str, Any], where: str = "recipe") -> Recipe:
-    """Check a table against `Recipe`.
+def recipe_from_dict(table: dict[str, Any], where: str = "recipe") -> AnyRecipe:
+    """Check a table against the recipe of its task.
 
     Raises:
-        InputError: with one clause per fault.
+        InputError: an unknown task; else with one clause per fault.
     """
+    task = table.get("task", "landmarks")
+    if task not in _TASKS:
+        raise InputError(f"{where}: task is one of {', '.join(_TASKS)}, not {task!r}")
     try:
-        return Recipe.model_validate(table)
+        return _TASKS[task].model_validate(table)
     except ValidationError as error:
         faults = [
             f"{'.'.join(map(str, fault['loc'])) or 'recipe'}: {fault['msg'].removeprefix('Value error, ')}"

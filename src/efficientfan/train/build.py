@@ -22,10 +22,11 @@ from efficientfan.errors import InputError
 from efficientfan.files import sha256_of
 from efficientfan.losses import CoordinateLoss, HeatmapLoss, Objective, VisibilityLoss
 from efficientfan.models import LandmarkNet, build_network, start_from
-from efficientfan.recipes import Recipe
+from efficientfan.recipes import AnyRecipe, Recipe
 from efficientfan.recipes.config import DistillConfig
+from efficientfan.recipes.detection import DetectionRecipe
 from efficientfan.schema import get_schema
-from efficientfan.spec import ModelSpec
+from efficientfan.spec import DetectorSpec, ModelSpec
 from efficientfan.version import __version__
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "build_spec",
     "build_student",
     "check_cacheable",
+    "provenance",
     "with_metrics",
 ]
 
@@ -65,14 +67,17 @@ def build_spec(recipe: Recipe, network: LandmarkNet) -> ModelSpec:
         licence="Weights carry the terms of their training data. "
         + " ".join(f"{k}: {v}" for k, v in terms.items()),
         training_data=used,
-        provenance={"recipe": _provenance(recipe)},
+        provenance={"recipe": provenance(recipe)},
         code_version=__version__,
     )
 
 
-def _provenance(recipe: Recipe) -> dict[str, Any]:
+def provenance(recipe: AnyRecipe) -> dict[str, Any]:
+    """What a spec tells of the recipe: all but the paths of this machine."""
     table: dict[str, Any] = recipe.model_dump(mode="json", by_alias=True)
     table["data"].pop("root", None)  # a path of one machine tells others nothing
+    if isinstance(recipe, DetectionRecipe):
+        return table
     if recipe.model.start is not None:
         table["model"]["start"] = recipe.model.start.name
     if recipe.distill is not None and recipe.distill.teacher is not None:
@@ -160,6 +165,6 @@ def _base_objective(recipe: Recipe, stride: int) -> Objective:
     return Objective(terms, scales)
 
 
-def with_metrics(spec: ModelSpec, **metrics: float) -> ModelSpec:
+def with_metrics(spec: ModelSpec | DetectorSpec, **metrics: float) -> ModelSpec | DetectorSpec:
     """The spec with further measured figures."""
     return replace(spec, metrics={**spec.metrics, **metrics})

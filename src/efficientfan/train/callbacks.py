@@ -8,18 +8,16 @@ import threading
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import lightning
-import numpy as np
-import torch
 from lightning.pytorch.callbacks import Callback
 
-from efficientfan.draw import contact_sheet, draw_points
+from efficientfan.draw import contact_sheet
 from efficientfan.errors import EfficientFanError
 from efficientfan.imaging import write_image
 from efficientfan.train.data_module import FaceData
-from efficientfan.train.module import LandmarkModule
+from efficientfan.train.run_module import RunModule
 
 __all__ = ["EpochLines", "Interrupted", "KeepLast", "StopGently", "ValidationSheet"]
 
@@ -154,47 +152,40 @@ class EpochLines(Callback):
         self._began, self._first_step = time.monotonic(), trainer.global_step
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        values = trainer.callback_metrics
+        values, figure = trainer.callback_metrics, cast(RunModule, pl_module).figure
         logger.info(
-            "epoch %d of %s: %d steps in %.0f s, loss %.4g, validation NME %.2f %%",
+            "epoch %d of %s: %d steps in %.0f s, loss %.4g, validation %s %.2f %%",
             trainer.current_epoch + 1,
             trainer.max_epochs,
             trainer.global_step - self._first_step,
             time.monotonic() - self._began,
             values["loss"].item(),
-            100 * values["val_nme"].item(),
+            figure.text,
+            100 * values[figure.key].item(),
         )
         self._began, self._first_step = time.monotonic(), trainer.global_step
 
 
 class ValidationSheet(Callback):
-    """A picture of the first validation faces with their predicted landmarks, every epoch.
+    """A picture of what the network makes of the first validation samples, every epoch.
 
     Args:
         folder: where `epoch_000.jpg` and so on are written.
-        faces: how many.
+        count: how many.
     """
 
-    def __init__(self, folder: Path, faces: int = 12) -> None:
+    def __init__(self, folder: Path, count: int = 12) -> None:
         self.folder = folder
-        self.faces = faces
+        self.count = count
 
     def on_validation_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        if not trainer.is_global_zero or not isinstance(pl_module, LandmarkModule):
+        if not trainer.is_global_zero or not isinstance(pl_module, RunModule):
             return
         data = getattr(trainer, "datamodule", None)  # Lightning's connector sets it, not the class
         if not isinstance(data, FaceData):
             return
-        shown = data.validation
-        crops = torch.stack([shown[index]["crop"] for index in range(min(self.faces, len(shown)))])
-        with torch.no_grad():
-            points = pl_module(crops.to(pl_module.device)).points
-        pictures = [
-            draw_points(crop, face, pl_module.spec.schema)
-            for crop, face in zip(crops.numpy(), points.float().cpu().numpy().astype(np.float64), strict=True)
-        ]
-        write_image(
-            self.folder / f"epoch_{trainer.current_epoch:03d}.jpg", contact_sheet(pictures, columns=4)
-        )
+        shown = [data.validation[index] for index in range(min(self.count, len(data.validation)))]
+        sheet = contact_sheet(pl_module.pictures(shown), columns=4)
+        write_image(self.folder / f"epoch_{trainer.current_epoch:03d}.jpg", sheet)

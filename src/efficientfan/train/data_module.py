@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import lightning
 from torch.utils.data import DataLoader, Subset
@@ -10,22 +10,25 @@ from torch.utils.data import DataLoader, Subset
 from efficientfan.data.dataset import FaceCrops, Sample
 from efficientfan.data.loader import ResumableLoader
 from efficientfan.data.sampler import ResumableBatchSampler
+from efficientfan.data.scene_pictures import ScenePictures
 
-__all__ = ["FaceData"]
+__all__ = ["FaceData", "Samples"]
+
+Samples: TypeAlias = FaceCrops | ScenePictures
 
 
 class FaceData(lightning.LightningDataModule):
     """Loaders for `fit`; each process takes its share. Its state is the training loader's place.
 
     Args:
-        train, validation: crops with and without augmentation.
-        batch_size: faces per process and step.
+        train, validation: samples with and without augmentation.
+        batch_size: samples per process and step.
         workers: loader processes per process.
         seed: of the order.
     """
 
     def __init__(
-        self, train: FaceCrops, validation: FaceCrops, *, batch_size: int, workers: int, seed: int
+        self, train: Samples, validation: Samples, *, batch_size: int, workers: int, seed: int
     ) -> None:
         super().__init__()
         self.train = train

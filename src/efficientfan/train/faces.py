@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,9 @@ from efficientfan.errors import InputError
 from efficientfan.recipes import Recipe
 from efficientfan.recipes.config import Source
 from efficientfan.schema import get_schema
-from efficientfan.structures import Annotation
+from efficientfan.structures import Annotation, Scene
+
+NamedT = TypeVar("NamedT", Annotation, Scene)
 
 __all__ = ["Faces", "build_crops", "build_faces", "hold_out"]
 
@@ -60,10 +63,8 @@ def build_faces(recipe: Recipe) -> Faces:
     return Faces(train, np.array(weights), visibility, validation, held)
 
 
-def hold_out(
-    faces: list[Annotation], fraction: float, seed: int
-) -> tuple[list[Annotation], list[Annotation]]:
-    """Split faces in (rest, held out); the choice depends on the seed and the names, not on their order."""
+def hold_out(faces: list[NamedT], fraction: float, seed: int) -> tuple[list[NamedT], list[NamedT]]:
+    """Split faces or scenes in (rest, held out); the choice depends on the seed and the names, not on their order."""
     by_name = sorted(range(len(faces)), key=lambda index: faces[index].name)
     count = max(1, round(fraction * len(faces)))
     chosen = {by_name[i] for i in np.random.default_rng(seed).permutation(len(faces))[:count]}

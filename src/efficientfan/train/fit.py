@@ -14,14 +14,14 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import callbacks, loggers
 
 from efficientfan.errors import InputError
-from efficientfan.models import channels_last, save_checkpoint
-from efficientfan.recipes import Recipe
-from efficientfan.train.build import build_objective, build_spec, build_student, check_cacheable, with_metrics
+from efficientfan.models import save_checkpoint
+from efficientfan.recipes import AnyRecipe
+from efficientfan.train.build import with_metrics
 from efficientfan.train.callbacks import EpochLines, KeepLast, StopGently, ValidationSheet
 from efficientfan.train.data_module import FaceData
-from efficientfan.train.faces import build_crops, build_faces
-from efficientfan.train.module import LandmarkModule
+from efficientfan.train.parts import Parts, build_parts
 from efficientfan.train.run_folder import RunFolder
+from efficientfan.train.run_module import Figure, RunModule
 
 __all__ = ["fit"]
 
@@ -35,7 +35,7 @@ _PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
 
 
 def fit(
-    recipe: Recipe,
+    recipe: AnyRecipe,
     out: str | Path,
     *,
     resume: bool = False,
@@ -67,8 +67,6 @@ def fit(
         EfficientFanError: the loss or the weights are not finite; the last checkpoint is from before.
     """
     folder = RunFolder(Path(out))
-    if teacher_cache is not None:
-        check_cacheable(recipe)
     folder.check(recipe, resume=resume)
     if folder.model.exists() and resume:
         logger.info("%s: this run has come to its end", folder.path)
@@ -76,12 +74,9 @@ def fit(
 
     # What may be wrong with the recipe is found before the data sets are read.
     lightning.seed_everything(recipe.train.seed, verbose=False)
-    trainer = _trainer(recipe, folder, devices, nodes)
-    network = channels_last(build_student(recipe))
-    spec = build_spec(recipe, network)
-    objective = build_objective(recipe, network, spec, teacher_cache=teacher_cache)
-    module = LandmarkModule(network, objective, spec, recipe.train)
-    data = _data(recipe, trainer)
+    parts = build_parts(recipe, teacher_cache=teacher_cache)
+    trainer = _trainer(recipe, folder, parts.module.figure, devices, nodes)
+    data = _data(recipe, parts, trainer)
     if not resume:
         folder.claim(recipe)
     with warnings.catch_warnings():
@@ -89,21 +84,21 @@ def fit(
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning and torch's pytree
         warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
         last = folder.last if resume else None
-        trainer.fit(module, data, ckpt_path=last, weights_only=True if resume else None)
+        trainer.fit(parts.module, data, ckpt_path=last, weights_only=True if resume else None)
     if trainer.is_global_zero:
-        _write_model(folder, module)
+        _write_model(folder, parts.module)
     return folder.model
 
 
-def _data(recipe: Recipe, trainer: lightning.Trainer) -> FaceData:
-    train, validation = build_crops(recipe, build_faces(recipe))
+def _data(recipe: AnyRecipe, parts: Parts, trainer: lightning.Trainer) -> FaceData:
+    train, validation = parts.read_samples()
     processes = trainer.world_size
     if len(validation) < processes:
         raise InputError(
-            f"{len(validation)} validation faces for {processes} processes; raise data.holdout.fraction, or use fewer"
+            f"{len(validation)} validation samples for {processes} processes; raise data.holdout.fraction, or use fewer"
         )
     logger.info(
-        "%d training faces an epoch, %d for validation, on %d x %s",
+        "%d training samples an epoch, %d for validation, on %d x %s",
         len(train),
         len(validation),
         processes,
@@ -116,17 +111,21 @@ def _data(recipe: Recipe, trainer: lightning.Trainer) -> FaceData:
     return FaceData(train, validation, batch_size=config.batch_size, workers=config.workers, seed=config.seed)
 
 
-def _write_model(folder: RunFolder, module: LandmarkModule) -> None:
+def _write_model(folder: RunFolder, module: RunModule) -> None:
     """The model is that of the last checkpoint, also where a run was killed right after writing that one."""
     state = torch.load(folder.last, map_location="cpu", weights_only=True)["state_dict"]  # averaged, with EMA
     module.load_state_dict(state)
-    metrics = {"val_nme": module.val_nme}
-    save_checkpoint(folder.model, module.deployed.network, with_metrics(module.spec, **metrics))
-    logger.info("validation NME %.2f %%; wrote %s", 100 * module.val_nme, folder.model)
+    figure = module.figure
+    save_checkpoint(
+        folder.model, module.deployed.network, with_metrics(module.spec, **{figure.key: module.judged})
+    )
+    logger.info("validation %s %.2f %%; wrote %s", figure.text, 100 * module.judged, folder.model)
 
 
-def _trainer(recipe: Recipe, folder: RunFolder, devices: int | str, nodes: int) -> lightning.Trainer:
-    config = recipe.train
+def _trainer(
+    recipe: AnyRecipe, folder: RunFolder, figure: Figure, devices: int | str, nodes: int
+) -> lightning.Trainer:
+    config, mode = recipe.train, "max" if figure.higher_is_better else "min"
     keep_last = KeepLast(
         folder.last, every_minutes=config.checkpoint_minutes, every_steps=config.checkpoint_steps
     )
@@ -140,14 +139,19 @@ def _trainer(recipe: Recipe, folder: RunFolder, devices: int | str, nodes: int) 
         hooks.append(callbacks.EMAWeightAveraging(decay=config.ema))
     if config.early_stop is not None:
         stop = callbacks.EarlyStopping(
-            "val_nme", patience=config.early_stop, check_on_train_epoch_end=False, verbose=False
+            figure.key,
+            mode=mode,
+            patience=config.early_stop,
+            check_on_train_epoch_end=False,
+            verbose=False,
         )
         hooks.append(stop)
     # Both judge an epoch when it has been validated: at its end, the last checkpoint has their verdict in it.
     best = callbacks.ModelCheckpoint(
         folder.last.parent,
         "best",
-        monitor="val_nme",
+        monitor=figure.key,
+        mode=mode,
         save_on_train_epoch_end=False,
         enable_version_counter=False,
     )

@@ -10,7 +10,7 @@ import yaml
 
 from efficientfan.errors import InputError
 from efficientfan.files import write_text
-from efficientfan.recipes import Recipe, load_recipe
+from efficientfan.recipes import AnyRecipe, load_recipe
 
 __all__ = ["RunFolder"]
 
@@ -46,7 +46,7 @@ class RunFolder:
         """Folder of the validation pictures."""
         return self.path / "validation"
 
-    def check(self, recipe: Recipe, *, resume: bool) -> None:
+    def check(self, recipe: AnyRecipe, *, resume: bool) -> None:
         """Check that a run may start here, or go on.
 
         Raises:
@@ -71,7 +71,7 @@ class RunFolder:
                 + "\n".join(changes)
             )
 
-    def claim(self, recipe: Recipe) -> None:
+    def claim(self, recipe: AnyRecipe) -> None:
         """Write down whose folder it is. What a run without a checkpoint left behind goes.
 
         Raises:
@@ -81,5 +81,5 @@ class RunFolder:
         write_text(self.recipe, _written(recipe))
 
 
-def _written(recipe: Recipe) -> str:
+def _written(recipe: AnyRecipe) -> str:
     return yaml.safe_dump(recipe.model_dump(mode="json", by_alias=True), sort_keys=False)

@@ -1,4 +1,7 @@
-"""The exported models that ride in the package: `NAME.onnx` beside this file; other names in `index.json`."""
+"""The exported models that ride in the package.
+
+Landmark models are `NAME.onnx` beside this file, with other names in `index.json`; face detectors are in `detectors/`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pathlib import Path
 from efficientfan.errors import InputError
 from efficientfan.files import read_json
 
-__all__ = ["aliases", "find_model", "list_models"]
+__all__ = ["aliases", "find_detector", "find_model", "list_detectors", "list_models"]
 
 _FOLDER = Path(__file__).parent
 
@@ -15,6 +18,11 @@ _FOLDER = Path(__file__).parent
 def list_models() -> list[str]:
     """Names of the packaged models."""
     return sorted(path.stem for path in _FOLDER.glob("*.onnx"))
+
+
+def list_detectors() -> list[str]:
+    """Names of the packaged face detectors."""
+    return sorted(path.stem for path in (_FOLDER / "detectors").glob("*.onnx"))
 
 
 def aliases() -> dict[str, str]:
@@ -37,3 +45,14 @@ def find_model(model: str | Path) -> Path:
     raise InputError(
         f"{model}: no such model file, and no packaged model of that name; packaged are {packaged}"
     )
+
+
+def find_detector(name: str) -> Path:
+    """Path of a packaged face detector.
+
+    Raises:
+        InputError: none of that name.
+    """
+    if name not in list_detectors():
+        raise InputError(f"no packaged face detector {name!r}; packaged are {', '.join(list_detectors())}")
+    return _FOLDER / "detectors" / f"{name}.onnx"

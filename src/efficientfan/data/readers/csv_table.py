@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.data.readers.coco import find_image, split_file
+from efficientfan.data.readers.coco_table import find_image, split_file
 from efficientfan.data.readers.layout import is_scalar, numbers, read_text, unique_name
 from efficientfan.errors import InputError
 from efficientfan.schema import LandmarkSchema

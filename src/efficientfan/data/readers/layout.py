@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TypeGuard
 
 from efficientfan.errors import InputError
+from efficientfan.imaging import IMAGE_SUFFIXES
 
 __all__ = [
-    "IMAGE_SUFFIXES",
     "is_scalar",
     "numbers",
     "pair_by_stem",
@@ -22,7 +22,6 @@ __all__ = [
     "unique_name",
 ]
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)  # float() also takes 1_0 and nan
 LARGEST = 1e6
 """Pixels; a coordinate beyond it is damage, not a face outside the photo."""

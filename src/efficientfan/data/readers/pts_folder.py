@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from efficientfan.data.readers.layout import IMAGE_SUFFIXES
 from efficientfan.data.readers.w300 import read_pts_folders
 from efficientfan.errors import InputError
+from efficientfan.imaging import IMAGE_SUFFIXES
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import Annotation
 

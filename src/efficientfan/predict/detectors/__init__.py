@@ -2,51 +2,48 @@
 
 from __future__ import annotations
 
-import logging
-
 from efficientfan.errors import InputError
-from efficientfan.predict.detectors.base import BoxCorrection, Detections, FaceDetector
+from efficientfan.predict.detectors.base import Detections, FaceDetector
+from efficientfan.predict.detectors.facefinder import FaceFinder
 from efficientfan.predict.detectors.haar import HaarDetector
+from efficientfan.predict.detectors.shared import SharedDetector
 from efficientfan.predict.detectors.whole import WholeImageDetector
 from efficientfan.predict.detectors.yunet import YuNetDetector
-from efficientfan.predict.fetch import is_fetched
+from efficientfan.weights import find_detector
 
 __all__ = [
     "DETECTORS",
-    "BoxCorrection",
     "Detections",
     "FaceDetector",
+    "FaceFinder",
     "HaarDetector",
+    "SharedDetector",
     "WholeImageDetector",
     "YuNetDetector",
     "build_detector",
 ]
 
-DETECTORS = ("auto", "yunet", "haar", "whole")
-
-_LOG = logging.getLogger(__name__)
+DETECTORS = ("auto", "facefinder", "yunet", "haar", "whole")
 
 
-def build_detector(name: str = "auto") -> FaceDetector:
-    """A detector by name, one of `DETECTORS`.
+def build_detector(name: str = "auto", threads: int | None = None) -> FaceDetector:
+    """A detector by name, one of `DETECTORS`, or from the file of one of ours (`.onnx`).
 
-    "auto" takes YuNet where it has been fetched, else the cascades, and logs which. A fetched file that is
-    damaged is an error, not a reason to take the weaker one.
+    "auto" is facefinder, which rides in the package. `threads` are the processor threads of its network, None all
+    cores; OpenCV's detectors take what OpenCV is set to.
 
     Raises:
         InputError: an unknown name, or a damaged model file.
-        MissingDependencyError: the detector's model file is not there.
+        MissingDependencyError: the detector's model file, or a part of OpenCV, is not there.
     """
-    if name == "auto":
-        if is_fetched("yunet"):
-            _LOG.info("detector: yunet")
-            return YuNetDetector()
-        _LOG.warning("detector: haar; `efficientfan models fetch yunet` gets one that finds more faces")
-        return HaarDetector()
+    if name in ("auto", "facefinder"):
+        return FaceFinder(find_detector("facefinder"), threads=threads)
     if name == "yunet":
         return YuNetDetector()
     if name == "haar":
         return HaarDetector()
     if name == "whole":
         return WholeImageDetector()
-    raise InputError(f"unknown detector {name!r}; known are {', '.join(DETECTORS)}")
+    if name.endswith(".onnx"):
+        return FaceFinder(name, threads=threads)
+    raise InputError(f"unknown detector {name!r}; known are {', '.join(DETECTORS)}, or an .onnx file of ours")

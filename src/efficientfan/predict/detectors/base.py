@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
+from efficientfan.geometry import box_iou
 
-__all__ = ["BoxCorrection", "Detections", "FaceDetector", "plausible", "shrink_to", "suppress"]
+__all__ = ["Detections", "FaceDetector", "plausible", "shrink_to", "strongest", "suppress"]
 
 Array = NDArray[Any]
 
@@ -41,7 +42,10 @@ class Detections:
 
 
 class FaceDetector(Protocol):
-    """Anything that finds faces. Implementations need not be safe to share between threads."""
+    """Anything that finds faces. Implementations need not be safe to share between threads.
+
+    Where there is a `copy()` beside `detect`, each thread gets a detector of its own; else they take turns.
+    """
 
     @property
     def name(self) -> str:
@@ -49,30 +53,6 @@ class FaceDetector(Protocol):
 
     def detect(self, image: Array) -> Detections:
         """Find the faces of an H x W x 3 uint8 RGB image; none is an empty `Detections`."""
-
-
-@dataclass(frozen=True)
-class BoxCorrection:
-    """From a detector's idea of a face's box to the tight box of the landmarks.
-
-    Attributes:
-        shift: movement of the centre in box (widths, heights); + is right and down.
-        scale: factors on (width, height).
-    """
-
-    shift: tuple[float, float]
-    scale: tuple[float, float]
-
-    def apply(self, boxes: Array) -> Array:
-        """(N, 4) xyxy to (N, 4) xyxy."""
-        size = boxes[:, 2:] - boxes[:, :2]
-        centre = (boxes[:, :2] + boxes[:, 2:]) / 2 + size * np.asarray(self.shift)
-        half = size * np.asarray(self.scale) / 2
-        return np.concatenate([centre - half, centre + half], axis=1)
-
-    def mirrored(self) -> BoxCorrection:
-        """The correction for a mirrored face."""
-        return BoxCorrection((-self.shift[0], self.shift[1]), self.scale)
 
 
 def shrink_to(image: Array, long_side: int) -> tuple[Array, float]:
@@ -104,3 +84,16 @@ def suppress(same: Array, scores: Array) -> list[int]:
         if not same[index, kept].any():
             kept.append(int(index))
     return kept
+
+
+def strongest(boxes: Array, scores: Array, min_score: float, overlap: float = 0.4) -> Detections:
+    """The detections of at least `min_score` that overlap no surer one by an IoU above `overlap`.
+
+    Args:
+        boxes: (N, 4) xyxy.
+        scores: (N,), higher is surer.
+    """
+    sure = scores >= min_score
+    boxes, scores = boxes[sure], scores[sure]
+    kept = suppress(box_iou(boxes, boxes) > overlap, scores)
+    return Detections(boxes[kept], scores[kept])

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.errors import MissingDependencyError
-from efficientfan.geometry import box_iou
-from efficientfan.predict.detectors.base import BoxCorrection, Detections, shrink_to, suppress
+from efficientfan.geometry import BoxCorrection, box_iou
+from efficientfan.predict.detectors.base import Detections, shrink_to, suppress
 
 __all__ = ["HaarDetector"]
 
@@ -49,6 +49,10 @@ class HaarDetector:
         kept = suppress(box_iou(boxes, boxes) > 0.3, scores)
         # A cascade's box counts from the outer edge of pixel 0, ours from its centre.
         return Detections(boxes[kept] / factor - 0.5, scores[kept])
+
+    def copy(self) -> HaarDetector:
+        """Another of the same settings, for another thread."""
+        return HaarDetector(self.long_side, self.min_face)
 
     def raw(self, grey: Array) -> dict[str, tuple[Array, Array]]:
         """What each cascade says of an H x W uint8 image: boxes (N, 4) in OpenCV's pixels, scores (N,)."""

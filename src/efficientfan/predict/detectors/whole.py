@@ -21,3 +21,7 @@ class WholeImageDetector:
         """The box of the whole H x W x 3 image, with score 1."""
         height, width = image.shape[:2]
         return Detections(np.array([[-0.5, -0.5, width - 0.5, height - 0.5]]), np.ones(1))
+
+    def copy(self) -> WholeImageDetector:
+        """Itself: it remembers nothing, so threads may share it."""
+        return self

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.predict.detectors.base import BoxCorrection, Detections, plausible, shrink_to
+from efficientfan.geometry import BoxCorrection
+from efficientfan.predict.detectors.base import Detections, plausible, shrink_to
 from efficientfan.predict.fetch import fetched
 
 __all__ = ["YuNetDetector"]
@@ -37,9 +38,10 @@ class YuNetDetector:
     name = "yunet"
 
     def __init__(self, model: str | Path | None = None, long_side: int = 640, min_score: float = 0.5) -> None:
-        path = fetched("yunet") if model is None else Path(model)
+        self.path = fetched("yunet") if model is None else Path(model)
         self.long_side = long_side
-        self._net = cv2.FaceDetectorYN.create(str(path), "", (320, 320), min_score, 0.3, 500)
+        self.min_score = min_score
+        self._net = cv2.FaceDetectorYN.create(str(self.path), "", (320, 320), min_score, 0.3, 500)
 
     def detect(self, image: Array) -> Detections:
         """Find the faces of an H x W x 3 uint8 RGB image."""
@@ -54,6 +56,10 @@ class YuNetDetector:
                 break
         # Its boxes count from the outer edge of pixel 0, ours from its centre.
         return Detections(CORRECTION.apply(boxes) / factor - 0.5, scores)
+
+    def copy(self) -> YuNetDetector:
+        """Another of the same settings, for another thread."""
+        return YuNetDetector(self.path, self.long_side, self.min_score)
 
     def raw(self, image: Array) -> tuple[Array, Array]:
         """What the network says of an H x W x 3 RGB image: boxes (N, 4) in OpenCV's pixels, scores (N,)."""

@@ -1,0 +1,252 @@
+"""One benchmark from beginning to end: the only place where its parts meet."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from efficientfan.benchmark.accuracy import Accuracies, read_accuracies
+from efficientfan.benchmark.dlib_peer import dlib_job
+from efficientfan.benchmark.machine import describe_machine
+from efficientfan.benchmark.mediapipe_peer import MediaPipe, open_mediapipe
+from efficientfan.benchmark.peak import GemmPeak, best_peaks, gemm_jobs, gemm_peaks
+from efficientfan.benchmark.report import Candidate, Report, candidate
+from efficientfan.benchmark.scenes import Scene, cut_crops, drawn_scenes, photo_scenes
+from efficientfan.benchmark.stages import PhotoTimes, photo_times, stage_jobs
+from efficientfan.benchmark.startup import measure_startup
+from efficientfan.benchmark.subjects import Subject, crop_job, macs_of
+from efficientfan.benchmark.timing import Job, Timing, Track, measure, silent
+from efficientfan.errors import InputError
+from efficientfan.predict.backend import Backend
+from efficientfan.predict.detectors import FaceDetector, build_detector
+from efficientfan.predict.predictor import LandmarkPredictor
+
+__all__ = ["PEERS", "Plan", "run_benchmark"]
+
+PEERS = ("dlib", "mediapipe")
+
+_PEER_MARGIN, _PEER_SIZE = 0.6, 256
+"""MediaPipe looks for the face by itself: it gets the same faces with more around them."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured, and on what.
+
+    Attributes:
+        threads: processor threads; one block of rounds for each. Peers run in the first.
+        rounds, repeats: of single faces; batches and photos get a fifth and a third of the rounds.
+        batches: sizes tried for throughput.
+        starts: fresh processes of each subject.
+        seed: of the order within rounds, and of drawn photos.
+        detector: by name.
+        photos: a folder; None draws photos.
+        against: of `PEERS`.
+        mediapipe_python: of the environment that has it.
+        results: files of `efficientfan evaluate`.
+    """
+
+    threads: Sequence[int]
+    rounds: int = 30
+    repeats: int = 5
+    batches: Sequence[int] = (2, 4, 8, 16, 32, 64)
+    starts: int = 3
+    seed: int = 0
+    detector: str = "auto"
+    photos: Path | None = None
+    against: Sequence[str] = ()
+    mediapipe_python: Path | None = None
+    results: Sequence[Path] = ()
+
+    def __post_init__(self) -> None:
+        if not self.threads or min(self.threads) < 1 or min(self.batches, default=1) < 1:
+            raise InputError("threads and batch sizes must be at least 1")
+        for name in self.against:
+            if name not in PEERS:
+                raise InputError(f"unknown peer {name!r}; known are {', '.join(PEERS)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the report holds it: paths as text."""
+        table = asdict(self)
+        for key in ("photos", "mediapipe_python"):
+            table[key] = table[key] and table[key].name
+        return table | {"results": [path.name for path in self.results]}
+
+
+def run_benchmark(subjects: Sequence[Subject], plan: Plan, *, track: Track = silent) -> Report:
+    """Measure subjects, the first of which is the reference of ratios and takes the photos apart.
+
+    Raises:
+        InputError: an unusable model, photo or results file.
+        MissingDependencyError: an engine or a peer that was asked for is not there.
+    """
+    machine = describe_machine()
+    accuracies = read_accuracies(plan.results)
+    detector = build_detector(plan.detector)
+    first = subjects[0].open(plan.threads[0])
+    peaks: list[GemmPeak] = []
+    candidates: list[Candidate] = []
+    with ExitStack() as stack:
+        stack.enter_context(_opencv_threads(plan.threads[0]))
+        groups = _scenes(plan, detector, stack.enter_context(tempfile.TemporaryDirectory()))
+        scenes = [scene for group in groups.values() for scene in group]
+        peers, mediapipe = _peers(plan, scenes, first, stack)
+        for threads in dict.fromkeys(plan.threads):
+            block = _Block(subjects, scenes, plan, threads, peers if threads == plan.threads[0] else [])
+            peaks += block.measure(track)
+            candidates += block.candidates(peaks, accuracies)
+        startup = measure_startup(
+            subjects,
+            scenes[0],
+            threads=plan.threads[0],
+            detector=plan.detector,
+            rounds=plan.starts,
+            track=track,
+        )
+        photos = _photos(groups, LandmarkPredictor(first, detector), plan, track)
+    notes = [] if mediapipe is None else [f"mediapipe saw a face in {mediapipe.found} of {mediapipe.asked}"]
+    if all(each.macs is None for each in candidates):
+        notes.append("operations are not counted: pip install onnx")
+    settings = plan.to_dict() | {"detector": detector.name}
+    return Report(machine, settings, peaks, candidates, startup, photos, accuracies.label, notes)
+
+
+class _Block:
+    """All candidates at one number of threads, in the same rounds."""
+
+    def __init__(
+        self,
+        subjects: Sequence[Subject],
+        scenes: Sequence[Scene],
+        plan: Plan,
+        threads: int,
+        peers: Sequence[Job],
+    ) -> None:
+        self.plan, self.threads, self.peers, self.subjects = plan, threads, peers, subjects
+        self.backends = {subject.name: subject.open(threads) for subject in subjects}
+        self.crops = {
+            name: cut_crops(scenes, backend.spec.input_size, backend.spec.crop_margin)
+            for name, backend in self.backends.items()
+        }
+        self.single: Mapping[str, Timing] = {}
+        self.batched: Mapping[str, Timing] = {}
+
+    def measure(self, track: Track) -> list[GemmPeak]:
+        """Time single faces, peers and matrix products together, then batches."""
+        plan = self.plan
+        jobs = [crop_job(name, backend.run, self.crops[name], 1) for name, backend in self.backends.items()]
+        self.single = measure(
+            [*jobs, *self.peers, *gemm_jobs(self.threads)],
+            rounds=plan.rounds,
+            repeats=plan.repeats,
+            seed=plan.seed,
+            track=track,
+            what=f"single faces, {self.threads} threads",
+        )
+        self.batched = measure(
+            [
+                crop_job(f"{name}/{batch}", backend.run, self.crops[name], batch)
+                for name, backend in self.backends.items()
+                for batch in plan.batches
+            ],
+            rounds=max(2, plan.rounds // 5),
+            repeats=1,
+            seed=plan.seed,
+            track=track,
+            what=f"batches, {self.threads} threads",
+        )
+        return gemm_peaks(self.single, self.threads)
+
+    def candidates(self, peaks: list[GemmPeak], accuracies: Accuracies) -> list[Candidate]:
+        """What was measured, subjects first."""
+        reference = self.single[self.subjects[0].name]
+        best = best_peaks(peaks)
+        found = []
+        for subject in self.subjects:
+            backend = self.backends[subject.name]
+            peak = best.get((backend.precision.partition("+")[0], self.threads))
+            found.append(
+                candidate(
+                    self.single[subject.name],
+                    reference,
+                    {batch: self.batched[f"{subject.name}/{batch}"] for batch in self.plan.batches},
+                    peak_gops=None if peak is None or backend.device != "cpu" else peak.gops,
+                    macs=macs_of(subject.path, backend.spec.input_size),
+                    name=subject.name,
+                    kind="model",
+                    threads=self.threads,
+                    engine=backend.name,
+                    device=backend.device,
+                    precision=backend.precision,
+                    file_bytes=subject.path.stat().st_size,
+                    nme=accuracies.of_model(subject.path, backend.spec),
+                )
+            )
+        peers = [
+            candidate(
+                self.single[job.key],
+                reference,
+                {},
+                name=job.key,
+                kind="peer",
+                threads=1 if job.key == "dlib" else None,
+                engine="",
+                device="cpu",
+                precision="",
+                file_bytes=None,
+                nme=accuracies.of_peer(job.key),
+            )
+            for job in self.peers
+        ]
+        return found + peers
+
+
+def _scenes(plan: Plan, detector: FaceDetector, folder: str) -> dict[str, list[Scene]]:
+    if plan.photos is not None:
+        return {plan.photos.name: photo_scenes(plan.photos, detector)}
+    return {name: [scene] for name, scene in drawn_scenes(folder, seed=plan.seed).items()}
+
+
+def _peers(
+    plan: Plan, scenes: Sequence[Scene], first: Backend, stack: ExitStack
+) -> tuple[list[Job], MediaPipe | None]:
+    jobs, mediapipe = [], None
+    if "dlib" in plan.against:
+        margin = first.spec.crop_margin
+        jobs.append(dlib_job("dlib", cut_crops(scenes, first.spec.input_size, margin), margin))
+    if "mediapipe" in plan.against:
+        crops = cut_crops(scenes, _PEER_SIZE, _PEER_MARGIN)
+        mediapipe = stack.enter_context(open_mediapipe(plan.mediapipe_python, crops))
+        jobs.append(mediapipe.job("mediapipe"))
+    return jobs, mediapipe
+
+
+def _photos(
+    groups: Mapping[str, Sequence[Scene]], predictor: LandmarkPredictor, plan: Plan, track: Track
+) -> list[PhotoTimes]:
+    timings = measure(
+        [job for name, scenes in groups.items() for job in stage_jobs(name, scenes, predictor)],
+        rounds=max(2, plan.rounds // 3),
+        repeats=1,
+        seed=plan.seed,
+        track=track,
+        what="parts of photos",
+    )
+    return [photo_times(name, scenes, predictor, timings) for name, scenes in groups.items()]
+
+
+@contextmanager
+def _opencv_threads(count: int) -> Iterator[None]:
+    """OpenCV's thread count belongs to the process; borrow it."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(count)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)

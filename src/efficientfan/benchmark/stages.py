@@ -1,0 +1,84 @@
+"""Where a photo's time goes: decoding, detector, crops, network and drawing, each timed alone."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from efficientfan.benchmark.scenes import Scene
+from efficientfan.benchmark.timing import Job, Timing, timed
+from efficientfan.draw import draw_faces
+from efficientfan.geometry import CropTransform
+from efficientfan.imaging import read_rgb, warp
+from efficientfan.predict.predictor import LandmarkPredictor
+
+__all__ = ["PARTS", "PhotoTimes", "photo_times", "stage_jobs"]
+
+PARTS = ("read", "detect", "crop", "network", "draw")
+"""The steps of one pass; a photo whose faces are detected takes crop and network twice."""
+
+_WHOLE = "predict"
+
+
+@dataclass(frozen=True)
+class PhotoTimes:
+    """Milliseconds of one photo, at the median.
+
+    Attributes:
+        scene: which photo or photos.
+        faces: in it, on average; the given boxes that crop, network and draw work on.
+        found: faces that the whole call finds, on average.
+        parts: step -> ms.
+        predict_ms: the whole call, from the file to the faces.
+    """
+
+    scene: str
+    faces: float
+    found: float
+    parts: Mapping[str, float]
+    predict_ms: float
+
+
+def stage_jobs(name: str, scenes: Sequence[Scene], predictor: LandmarkPredictor) -> list[Job]:
+    """A job for each of `PARTS` and one for the whole call; each repeat takes the next photo of `scenes`."""
+
+    def job(part: str, run: Callable[[int], object]) -> Job:
+        turns = itertools.cycle(range(len(scenes)))
+        return Job(f"{name}/{part}", timed(lambda: run(next(turns))))
+
+    spec, backend, step = predictor.spec, predictor.backend, predictor.batch_size
+    transforms = [
+        [CropTransform.from_box(box, spec.input_size, spec.crop_margin) for box in scene.boxes]
+        for scene in scenes
+    ]
+    crops = [warp(scene.image, cuts) for scene, cuts in zip(scenes, transforms, strict=True)]
+    faces = [predictor(scene.image, scene.boxes) for scene in scenes]
+    return [
+        job("read", lambda index: read_rgb(scenes[index].path)),
+        job("detect", lambda index: predictor.detector.detect(scenes[index].image)),
+        job("crop", lambda index: warp(scenes[index].image, transforms[index])),
+        job(
+            "network",
+            lambda index: [
+                backend.run(crops[index][start : start + step]) for start in range(0, len(crops[index]), step)
+            ],
+        ),
+        job("draw", lambda index: draw_faces(scenes[index].image, faces[index])),
+        job(_WHOLE, lambda index: predictor(scenes[index].path)),
+    ]
+
+
+def photo_times(
+    name: str, scenes: Sequence[Scene], predictor: LandmarkPredictor, timings: Mapping[str, Timing]
+) -> PhotoTimes:
+    """What the jobs of `stage_jobs` among `timings` took."""
+    return PhotoTimes(
+        scene=name,
+        faces=float(np.mean([len(scene.boxes) for scene in scenes])),
+        found=float(np.mean([len(predictor(scene.image)) for scene in scenes])),
+        parts={part: timings[f"{name}/{part}"].median_ms for part in PARTS},
+        predict_ms=timings[f"{name}/{_WHOLE}"].median_ms,
+    )

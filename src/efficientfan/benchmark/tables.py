@@ -1,0 +1,112 @@
+"""A benchmark as text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from efficientfan.benchmark.peak import best_peaks
+from efficientfan.benchmark.report import Candidate, Report
+from efficientfan.benchmark.stages import PARTS
+from efficientfan.evaluation.tables import format_table
+
+__all__ = ["report_text"]
+
+
+def report_text(report: Report) -> str:
+    """All tables, each with a line above that says what it holds."""
+    machine, settings = report.machine, report.settings
+    load = "" if machine.load is None else f", load {machine.load:.1f} before the start"
+    parts = [
+        f"{machine.processor}, {machine.cores} cores{load}; {machine.system}\n"
+        f"{settings['rounds']} interleaved rounds of {settings['repeats']} repeats, seed {settings['seed']}",
+        "Matrix products of "
+        + "; ".join(
+            f"{peak.precision}, {_threads(peak.threads)}: {peak.gops:.0f} GOP/s ({peak.engine}, best "
+            f"{peak.best_gops:.0f})"
+            for _, peak in sorted(best_peaks(list(report.peaks)).items())
+        ),
+        "One face (network with decoding; ms), and the best batch\n" + _candidates(report.candidates),
+    ]
+    if any(each.nme is not None for each in report.candidates):
+        parts.append(f"nme is {report.accuracy}, in percent")
+    if report.startup:
+        parts.append(
+            "Fresh processes: import, load, first face of a photo (s); peak memory\n" + _startup(report)
+        )
+    if report.photos:
+        parts.append(
+            f"Parts of a photo (ms), by {report.candidates[0].label}; of found faces the whole call takes two crops\n"
+            + _photos(report)
+        )
+    return "\n\n".join([*parts, *report.notes])
+
+
+def _candidates(candidates: Sequence[Candidate]) -> str:
+    header = [
+        "candidate",
+        "best",
+        "median",
+        "p95",
+        "ratio",
+        "faces/s",
+        "batch",
+        "MMAC",
+        "GOP/s",
+        "of peak",
+        "nme",
+        "MB",
+    ]
+    rows = [
+        [
+            each.label,
+            f"{each.best_ms:.2f}",
+            f"{each.median_ms:.2f}",
+            f"{each.p95_ms:.2f}",
+            f"{each.ratio:.2f}",
+            f"{each.faces_per_second[each.best_batch]:.0f}",
+            str(each.best_batch),
+            _or_dash(each.macs, 1e-6, ".0f"),
+            _or_dash(each.gops, 1, ".0f"),
+            "-" if each.peak_share is None else f"{100 * each.peak_share:.0f} % {each.arithmetic}",
+            _or_dash(each.nme, 100, ".2f"),
+            _or_dash(each.file_bytes, 1e-6, ".2f"),
+        ]
+        for each in candidates
+    ]
+    return format_table(header, rows)
+
+
+def _startup(report: Report) -> str:
+    header = ["candidate", "import", "load", "first face", "total", "MiB"]
+    rows = [
+        [
+            each.name,
+            *(f"{value:.2f}" for value in (each.import_s, each.load_s, each.first_face_s, each.total_s)),
+            _or_dash(each.peak_mib, 1, ".0f"),
+        ]
+        for each in report.startup
+    ]
+    return format_table(header, rows)
+
+
+def _photos(report: Report) -> str:
+    header = ["photo", "faces", "found", *PARTS, "whole call"]
+    rows = [
+        [
+            each.scene,
+            f"{each.faces:.3g}",
+            f"{each.found:.3g}",
+            *(f"{each.parts[part]:.2f}" for part in PARTS),
+            f"{each.predict_ms:.2f}",
+        ]
+        for each in report.photos
+    ]
+    return format_table(header, rows)
+
+
+def _or_dash(value: float | None, factor: float, form: str) -> str:
+    return "-" if value is None else format(value * factor, form)
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'' if count == 1 else 's'}"

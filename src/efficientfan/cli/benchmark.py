@@ -1,0 +1,139 @@
+"""`efficientfan benchmark`: how fast models run here, beside what the machine can do and what others need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from efficientfan.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from efficientfan.benchmark import Report
+
+__all__ = ["benchmark_command"]
+
+
+def benchmark_command(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Packaged names, exported .onnx files or .safetensors checkpoints; the first is what ratios "
+            "are to, and what the photos are taken apart with.",
+            show_default="default",
+        ),
+    ] = None,
+    all_models: Annotated[
+        bool, typer.Option("--all", help="Every packaged model, on every engine, in every precision it has.")
+    ] = False,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Engine: onnxruntime, openvino or torch; may be repeated.",
+            show_default="all that are installed",
+        ),
+    ] = None,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(help="Of float layers: f32 or bf16; may be repeated.", show_default="f32"),
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, or another that the engines know.")] = "cpu",
+    threads: Annotated[
+        list[int] | None,
+        typer.Option(help="Processor threads; may be repeated.", min=1, show_default="1 and all"),
+    ] = None,
+    photos: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of photos with faces.", show_default="drawn ones: 1080p with 1, 5 and 50 faces"
+        ),
+    ] = None,
+    detector: Annotated[str, typer.Option(help="Finds the faces in photos.")] = "auto",
+    against: Annotated[
+        list[str] | None,
+        typer.Option(help="Another tool on the same faces: dlib or mediapipe; may be repeated."),
+    ] = None,
+    mediapipe_python: Annotated[
+        Path | None, typer.Option(help="The Python of an environment with mediapipe 0.10.21.")
+    ] = None,
+    results: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A results.json of `efficientfan evaluate`, of a model or a peer: its error is set beside the "
+            "time. May be repeated; all of one split and normaliser.",
+        ),
+    ] = None,
+    batch: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="Batch size to try for throughput; may be repeated.", min=2, show_default="2 4 8 ... 64"
+        ),
+    ] = None,
+    rounds: Annotated[
+        int | None,
+        typer.Option(help="Each round visits every candidate once.", min=1, show_default="30; quick: 3"),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A first look: few rounds, one batch size.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the order within rounds, and of drawn photos.", min=0)] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for benchmark.json, latency.png and front.png.")
+    ] = None,
+) -> None:
+    """Time models in interleaved rounds: latency, throughput, share of the machine's peak, start-up, memory.
+
+    Ratios hold on a busy machine; milliseconds are those of the moment. Not everything is the network: the parts
+    of a photo's time are shown, too.
+
+    Example: efficientfan benchmark --all --against dlib --out runs/benchmark
+    """
+    from efficientfan.benchmark import Plan, choose_subjects, report_text, run_benchmark
+    from efficientfan.benchmark.machine import usable_cores
+    from efficientfan.predict.output import check_folder
+
+    subjects = choose_subjects(
+        models or ([] if all_models else ["default"]),
+        backend or (),
+        precision or (),
+        device,
+        every_model=all_models,
+    )
+    plan = Plan(
+        threads=tuple(dict.fromkeys(threads or (1, usable_cores()))),
+        rounds=rounds or (3 if quick else 30),
+        repeats=3 if quick else 5,
+        batches=tuple(batch or ((8,) if quick else (2, 4, 8, 16, 32, 64))),
+        starts=1 if quick else 3,
+        seed=seed,
+        detector=detector,
+        photos=photos,
+        against=tuple(dict.fromkeys(against or ())),
+        mediapipe_python=mediapipe_python,
+        results=tuple(results or ()),
+    )
+    if out is not None:
+        check_folder(out)
+    report = run_benchmark(subjects, plan, track=_track)
+    typer.echo(report_text(report))
+    if out is not None:
+        _write(out, report)
+
+
+def _track(what: str, steps: Sequence[int]) -> Iterable[int]:
+    console = Console(stderr=True)
+    return track(steps, what, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _write(out: Path, report: Report) -> None:
+    from efficientfan.benchmark.figures import plot_error_against_time, plot_latencies
+
+    report.save(out / "benchmark.json")
+    try:
+        plot_latencies(out / "latency.png", report)
+        plot_error_against_time(out / "front.png", report)
+    except MissingDependencyError as error:
+        typer.echo(f"no plots: {error}", err=True)
+    typer.echo(f"written to {out}", err=True)

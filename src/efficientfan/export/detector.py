@@ -1,0 +1,119 @@
+"""A face detector as ONNX: one graph from a uint8 photo to boxes and scores, with its spec inside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+
+from efficientfan.errors import EfficientFanError
+from efficientfan.export.half_weights import HALF_TOLERANCE
+from efficientfan.export.parity import smooth_picture
+from efficientfan.export.torch_graph import write_graph
+from efficientfan.files import atomic_path
+from efficientfan.models import load_detector_checkpoint
+from efficientfan.models.detector import DeployedDetector
+from efficientfan.spec import DetectorSpec
+
+__all__ = ["DetectorExport", "DetectorParity", "export_detector"]
+
+_SIZES = ((2, 3), (1, 1), (5, 4))
+"""Heights and widths, in multiples of the network's, that are compared: one that was traced, and others."""
+
+
+@dataclass(frozen=True)
+class DetectorParity:
+    """Largest differences from torch: boxes in pixels, where a cell scores above zero; scores as they are."""
+
+    boxes: float
+    scores: float
+
+    def __str__(self) -> str:
+        return f"boxes differ by {self.boxes:.2g} pixels at most, scores by {self.scores:.2g}"
+
+
+@dataclass(frozen=True)
+class DetectorExport:
+    """What was written, and how far it is from torch."""
+
+    path: Path
+    size_bytes: int
+    parity: DetectorParity
+
+
+def export_detector(
+    checkpoint: str | Path,
+    out: str | Path,
+    *,
+    tolerance: float | None = None,
+    score_threshold: float | None = None,
+    half_weights: bool = False,
+) -> DetectorExport:
+    """Write a detector's checkpoint as ONNX and prove that it agrees with torch.
+
+    The graph takes `images` (1, H, W, 3) uint8 RGB, H and W multiples of the spec's `multiple`, and returns
+    `boxes` (1, cells, 4), xyxy pixels, and `scores` (1, cells) in [0, 1], zero but at peaks.
+
+    Args:
+        checkpoint: a detector's `.safetensors` file.
+        out: the `.onnx` file.
+        tolerance: largest allowed difference from torch, in pixels and in score. None takes 0.01, or
+            `HALF_TOLERANCE` with half weights.
+        score_threshold: for the file's spec; None keeps the checkpoint's.
+        half_weights: half the file size, by storing weights as float16; the arithmetic stays float32.
+
+    Raises:
+        InputError: the checkpoint is unusable or `out` cannot be written.
+        EfficientFanError: the exported graph disagrees with torch.
+    """
+    network, spec = load_detector_checkpoint(checkpoint)
+    if score_threshold is not None:
+        spec = replace(spec, score_threshold=score_threshold)
+    if tolerance is None:
+        tolerance = HALF_TOLERANCE if half_weights else 0.01
+    deployed = DeployedDetector(network, spec).eval()
+    with atomic_path(out) as temporary:
+        _write(deployed, spec, temporary, half_weights=half_weights)
+        parity = _measure(deployed, temporary, spec)
+        if not max(parity.boxes, parity.scores) <= tolerance:
+            raise EfficientFanError(f"{out}: not written; the exported graph disagrees with torch: {parity}")
+        size = temporary.stat().st_size
+    return DetectorExport(Path(out), size, parity)
+
+
+def _write(deployed: DeployedDetector, spec: DetectorSpec, path: Path, *, half_weights: bool) -> None:
+    rows, columns = (torch.export.Dim(name, min=1, max=256) for name in ("rows", "columns"))
+    height, width = (spec.multiple * count for count in _SIZES[0])
+    write_graph(
+        deployed,
+        torch.zeros((1, height, width, 3), dtype=torch.uint8),
+        spec,
+        path,
+        inputs={"images": {1: spec.multiple * rows, 2: spec.multiple * columns}},
+        outputs=("boxes", "scores"),
+        half_weights=half_weights,
+    )
+
+
+def _measure(deployed: DeployedDetector, path: Path, spec: DetectorSpec) -> DetectorParity:
+    rng = np.random.default_rng(0)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    worst = np.zeros(2)
+    for size in _SIZES:
+        height, width = (spec.multiple * count for count in size)
+        picture = smooth_picture(max(height, width), rng)[None, :height, :width]
+        with torch.no_grad():
+            expected = [each.numpy() for each in deployed(torch.from_numpy(np.ascontiguousarray(picture)))]
+        found = session.run(["boxes", "scores"], {"images": picture})
+        peaks = (expected[1] > 0) & (found[1] > 0)  # a tie between neighbours may fall either way
+        differences = (
+            np.abs(expected[0] - found[0])[peaks].max(initial=0),
+            np.abs(expected[1] - found[1])[peaks],
+        )
+        worst = np.maximum(worst, (differences[0], differences[1].max(initial=0)))
+        if peaks.sum() < 0.9 * max((expected[1] > 0).sum(), (found[1] > 0).sum()):
+            worst[1] = np.inf
+    return DetectorParity(*map(float, worst))

@@ -1,0 +1,53 @@
+"""Which layers of a quantised graph to leave in float: found by trying, not by rule of thumb."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import onnx
+
+from efficientfan.export.qdq import int8_layers, restore_float
+
+__all__ = ["choose_float_layers"]
+
+SHORTLIST = 6
+"""After the first round only the layers that helped most then are tried again."""
+
+
+def choose_float_layers(
+    quantised: onnx.ModelProto,
+    original: onnx.ModelProto,
+    error: Callable[[onnx.ModelProto], float],
+    *,
+    most: int,
+    least_gain: float = 0.1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[str]:
+    """Greedy search: the layer whose return to float lowers the error most goes back, then the next.
+
+    Args:
+        quantised, original: the same graph in int8 and in float.
+        error: of a graph, such as how far its landmarks lie from the float graph's.
+        most: layers that may go back.
+        least_gain: the search ends when no layer lowers the error by this fraction of it: float costs time.
+        progress: told (trials done, most trials that there can be).
+    """
+    chosen: list[str] = []
+    candidates = int8_layers(quantised)
+    most = min(most, len(candidates))
+    total, done = len(candidates) + SHORTLIST * (most - 1), 0
+    best = error(quantised) if most else 0.0
+    while len(chosen) < most and candidates:
+        trials = []
+        for name in candidates:
+            trials.append((error(restore_float(quantised, original, [*chosen, name])), name))
+            done += 1
+            progress(done, total)
+        trials.sort()
+        lowest, name = trials[0]
+        if lowest > best * (1 - least_gain):
+            break
+        chosen.append(name)
+        best = lowest
+        candidates = [name for _, name in trials[1 : 1 + SHORTLIST]]
+    return chosen

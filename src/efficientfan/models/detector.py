@@ -1,0 +1,132 @@
+"""`FaceDetectorNet`: one face's centre, and its box, per cell of a coarse map; no anchors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from torch import Tensor, nn
+
+from efficientfan.codec.centres import CentreDecoder
+from efficientfan.errors import InputError
+from efficientfan.models.encoder import Encoder, Initialisation
+from efficientfan.models.preprocess import Normalise
+from efficientfan.models.pyramid import TopDownDecoder
+from efficientfan.spec import DetectorSpec
+
+__all__ = [
+    "DeployedDetector",
+    "DetectorConfig",
+    "FaceDetectorNet",
+    "build_detector_network",
+    "detector_config",
+    "list_detector_networks",
+]
+
+_RARE = 0.01
+"""Share of cells that a fresh network takes for a face's centre: nearly none are (Lin et al., ICCV 2017)."""
+
+
+class FaceDetectorNet(nn.Module):
+    """Encoder -> top-down decoder -> a centre logit and four box numbers per cell (CenterNet, Zhou et al., 2019).
+
+    Attributes:
+        stride: image pixels per cell.
+        multiple: image sides must be multiples of it.
+    """
+
+    def __init__(self, encoder: Encoder, decoder: TopDownDecoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.centre = nn.Conv2d(decoder.channels, 1, 1)
+        self.box = nn.Conv2d(decoder.channels, 4, 1)
+        nn.init.constant_(cast(Tensor, self.centre.bias), -math.log(1 / _RARE - 1))
+        self.stride: int = encoder.strides[0]
+        self.multiple: int = encoder.strides[-1]
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 3, H, W) normalised RGB to centre logits (N, 1, h, w) and box numbers (N, 4, h, w).
+
+        `codec.centres` says what the box numbers mean.
+        """
+        features = self.decoder(self.encoder.pyramid(images))
+        return self.centre(features), self.box(features)
+
+
+class DeployedDetector(nn.Module):
+    """From one uint8 image to boxes: what is exported."""
+
+    def __init__(self, network: FaceDetectorNet, spec: DetectorSpec) -> None:
+        super().__init__()
+        self.normalise = Normalise(spec.mean, spec.std)
+        self.network = network
+        self.decoder = CentreDecoder(network.stride)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, H, W, 3) uint8 RGB to boxes (N, cells, 4), xyxy in its pixels, and scores (N, cells) in [0, 1].
+
+        Only peaks of the map of centres score above zero.
+        """
+        boxes, scores = self.decoder(*self.network(self.normalise(images)))
+        return boxes, scores
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """What a named detector network is made of.
+
+    Attributes:
+        encoder: timm's name.
+        channels: of `TopDownDecoder`.
+        levels: how many of the encoder's last maps are used; the finest gives the cells.
+    """
+
+    encoder: str
+    channels: int = 48
+    levels: int = 3
+
+
+DETECTOR_NETWORKS: Mapping[str, DetectorConfig] = {
+    "facefinder": DetectorConfig("mobilenetv4_conv_small_035"),
+}
+
+
+def list_detector_networks() -> list[str]:
+    """Names that `build_detector_network` knows."""
+    return list(DETECTOR_NETWORKS)
+
+
+def detector_config(name: str, **overrides: Any) -> DetectorConfig:
+    """What the detector network `name` is made of, with single fields replaced.
+
+    Raises:
+        InputError: unknown name or field.
+    """
+    if name not in DETECTOR_NETWORKS:
+        raise InputError(f"unknown detector network {name!r}; known are {', '.join(DETECTOR_NETWORKS)}")
+    try:
+        return replace(DETECTOR_NETWORKS[name], **overrides)
+    except TypeError as error:
+        raise InputError(f"detector network {name!r}: {error}") from error
+
+
+def build_detector_network(
+    name: str, *, init: Initialisation = "scratch", **overrides: Any
+) -> FaceDetectorNet:
+    """Build a detector network by name.
+
+    Args:
+        name: one of `list_detector_networks()`.
+        init: how the encoder starts, see `Encoder`.
+        overrides: fields of `DetectorConfig` to replace.
+
+    Raises:
+        InputError: unknown name or field.
+        MissingDependencyError: ImageNet weights were asked for and cannot be had.
+    """
+    config = detector_config(name, **overrides)
+    encoder = Encoder(config.encoder, init, levels=config.levels)
+    return FaceDetectorNet(encoder, TopDownDecoder(encoder.level_channels, config.channels))

@@ -1,0 +1,137 @@
+"""What every engine holds a model file to: its spec is inside, and its graph takes and gives what that says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efficientfan.errors import InputError
+from efficientfan.predict.backend import BackendOutput
+from efficientfan.spec import ModelSpec
+from efficientfan.structures import VISIBILITY_CLASSES
+
+__all__ = [
+    "PRECISIONS",
+    "Port",
+    "check_crops",
+    "check_graph",
+    "check_options",
+    "first_line",
+    "no_faces",
+    "precision_in_use",
+    "spec_of",
+    "spec_text",
+]
+
+Array = NDArray[Any]
+
+PRECISIONS = ("f32", "bf16", "auto")
+"""What may be asked of an engine; "auto" leaves it to the engine."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of a graph: numpy's name of its type, and its shape with None for a free axis."""
+
+    kind: str
+    shape: tuple[int | None, ...]
+
+    def __str__(self) -> str:
+        return f"{self.kind} [{', '.join('N' if side is None else str(side) for side in self.shape)}]"
+
+    def admits(self, other: Port) -> bool:
+        """Whether every array of `other` fits; where this is free, anything does, but `other`'s N must be free."""
+        return (
+            self.kind == other.kind
+            and len(self.shape) == len(other.shape)
+            and all(mine is None or mine == its for mine, its in zip(self.shape, other.shape, strict=True))
+        )
+
+
+def check_options(threads: int | None, precision: str) -> None:
+    """Refuse what no engine understands.
+
+    Raises:
+        InputError: fewer threads than one, or a precision that is not in `PRECISIONS`.
+    """
+    if threads is not None and threads < 1:
+        raise InputError(f"threads must be at least 1, not {threads}")
+    if precision not in PRECISIONS:
+        raise InputError(f"unknown precision {precision!r}; known are {', '.join(PRECISIONS)}")
+
+
+def spec_of(text: str | None, where: str) -> ModelSpec:
+    """The spec from a graph file's metadata entry.
+
+    Raises:
+        InputError: there is no such entry, or it is damaged.
+    """
+    return ModelSpec.from_json(spec_text(text, where), where=where)
+
+
+def spec_text(text: str | None, where: str) -> str:
+    """The metadata entry itself.
+
+    Raises:
+        InputError: there is none.
+    """
+    if text is None:
+        raise InputError(
+            f"{where}: is not a model of efficientfan (no spec inside); write one by `efficientfan export`"
+        )
+    return text
+
+
+def check_graph(inputs: Mapping[str, Port], outputs: Mapping[str, Port], spec: ModelSpec, where: str) -> None:
+    """The graph takes and gives what its spec says; an axis that is free in the graph passes.
+
+    Raises:
+        InputError: an input or output is missing, of another shape or type, or one too many is asked for.
+    """
+    side = spec.input_size
+    wanted = {
+        "crops": Port("uint8", (None, side, side, 3)),
+        **{name: Port("float32", (None, *shape)) for name, shape in _output_shapes(spec).items()},
+    }
+    ports = {**inputs, **outputs}
+    for name, port in wanted.items():
+        if name not in ports:
+            raise InputError(f"{where}: the graph has no {name!r}; export it anew by `efficientfan export`")
+        if not ports[name].admits(port):
+            raise InputError(f"{where}: {name!r} is {ports[name]}, but the spec wants {port}; export it anew")
+    if len(inputs) != 1:
+        raise InputError(f"{where}: the graph takes further inputs beside 'crops'; export it anew")
+
+
+def check_crops(crops: Array, spec: ModelSpec) -> None:
+    """Raise `InputError` for crops of another shape or type than (N, S, S, 3) uint8."""
+    side = spec.input_size
+    if crops.dtype != np.uint8 or crops.shape[1:] != (side, side, 3):
+        raise InputError(f"crops are (N, {side}, {side}, 3) uint8, not {crops.shape} {crops.dtype}")
+
+
+def no_faces(spec: ModelSpec) -> BackendOutput:
+    """What a batch of no crops holds."""
+    return BackendOutput(*(np.zeros((0, *shape), np.float32) for shape in _output_shapes(spec).values()))
+
+
+def precision_in_use(spec: ModelSpec, floats: str) -> str:
+    """The float precision, with "int8+" before it where the file is a quantised one."""
+    return f"int8+{floats}" if "quantisation" in spec.provenance else floats
+
+
+def first_line(error: Exception) -> str:
+    """The beginning of an engine's complaint; some of them are pages long."""
+    lines: Sequence[str] = [line.strip() for line in str(error).split("\n") if line.strip()]
+    return lines[0][:200] if lines else type(error).__name__
+
+
+def _output_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
+    """Shape of each output the spec speaks of, without the batch axis."""
+    k = spec.schema.n_landmarks
+    shapes = {"points": (k, 2), "scores": (k,), "visibility": (k, len(VISIBILITY_CLASSES))}
+    return {name: shapes[name] for name in spec.outputs}

@@ -1,0 +1,78 @@
+"""Opening an ONNX file on ONNX Runtime, whatever it computes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import onnxruntime as ort
+
+from efficientfan.errors import InputError, MissingDependencyError
+from efficientfan.predict.contract import first_line, spec_text
+from efficientfan.spec import METADATA_KEY, DetectorSpec, ModelSpec, read_spec
+
+__all__ = ["metadata_of", "open_session", "read_graph_spec"]
+
+
+def open_session(path: Path, device: str = "cpu", threads: int | None = None) -> ort.InferenceSession:
+    """A session on the device that was asked for.
+
+    Args:
+        path: the `.onnx` file.
+        device: "cpu", "cuda" or "cuda:1".
+        threads: processor threads for one run; None leaves it to ONNX Runtime.
+
+    Raises:
+        InputError: the file is missing, not ONNX or damaged; or an unknown device.
+        MissingDependencyError: the device's provider is not installed or does not start.
+    """
+    provider, options = _provider(device)
+    if not path.is_file():
+        raise InputError(f"{path}: no such model file")
+    settings = ort.SessionOptions()
+    settings.log_severity_level = 4  # what goes wrong is raised; the log would repeat it
+    if threads is not None:
+        settings.intra_op_num_threads = threads
+    try:
+        session = ort.InferenceSession(str(path), settings, providers=[(provider, options)])
+    except Exception as error:  # ONNX Runtime's errors have no base of their own
+        raise InputError(
+            f"{path}: is not an ONNX model that can be run, or is damaged ({first_line(error)})"
+        ) from error
+    if provider not in session.get_providers():
+        raise MissingDependencyError(
+            f"{provider} is installed but did not start: check its driver and libraries"
+        )
+    return session
+
+
+def read_graph_spec(path: Path) -> ModelSpec | DetectorSpec:
+    """The spec inside an ONNX file of ours, of either task.
+
+    Raises:
+        InputError: the file is missing, not ONNX, damaged, or not one of ours.
+    """
+    return read_spec(metadata_of(open_session(path, threads=1), str(path)), where=str(path))
+
+
+def metadata_of(session: ort.InferenceSession, where: str) -> str:
+    """The text of the spec in an opened file.
+
+    Raises:
+        InputError: it has none.
+    """
+    return spec_text(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), where)
+
+
+def _provider(device: str) -> tuple[str, dict[str, Any]]:
+    kind, _, index = device.partition(":")
+    if device == "cpu":
+        return "CPUExecutionProvider", {}
+    if kind != "cuda" or (index and not index.isdecimal()) or device.endswith(":"):
+        raise InputError(f"unknown device {device!r}; ONNX Runtime runs on cpu, cuda and cuda:N")
+    if "CUDAExecutionProvider" not in ort.get_available_providers():
+        raise MissingDependencyError(
+            f"device {device!r}: this ONNX Runtime has no CUDA; pip uninstall onnxruntime && pip install "
+            "onnxruntime-gpu, or use device 'cpu'"
+        )
+    return "CUDAExecutionProvider", {"device_id": int(index or 0)}

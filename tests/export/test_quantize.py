@@ -1,0 +1,198 @@
+"""int8 files: what is quantised, what goes back to float, what is refused, and that both engines run them."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from drawn_faces import write_drawn_300w
+from onnx import numpy_helper
+from tiny_network import LAYERS, SIZE, SPEC, smooth_crops, tiny_network, write_tiny
+
+from efficientfan.errors import EfficientFanError, InputError
+from efficientfan.evaluation import load_test_set
+from efficientfan.export import quantise
+from efficientfan.export import quantize as module
+from efficientfan.export.calibration import Calibration, crops_of_dataset, crops_of_photos
+from efficientfan.export.int8_tools import TOOLS
+from efficientfan.export.qdq import inner_nodes, int8_layers, layers, restore_float
+from efficientfan.export.sensitivity import choose_float_layers
+from efficientfan.predict import load, open_backend
+
+
+@pytest.fixture(scope="module")
+def float_graph():
+    return tiny_network()
+
+
+@pytest.fixture(scope="module")
+def int8_graphs(float_graph):
+    """Tool -> graph."""
+    samples = [crop[None] for crop in smooth_crops(12)]
+    return {name: tool(float_graph, samples, lambda: None) for name, tool in TOOLS.items()}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return write_drawn_300w(tmp_path_factory.mktemp("300w"), train=6, common=4)
+
+
+@pytest.fixture(scope="module")
+def test_set(root):
+    return load_test_set("300w", root, "common")
+
+
+def points_of(graph: onnx.ModelProto) -> np.ndarray:
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(["points"], {"crops": smooth_crops(5)})[0]
+
+
+def test_normalisation_and_decoding_are_not_inner(float_graph):
+    assert layers(float_graph) == LAYERS
+    assert inner_nodes(float_graph) == {*LAYERS, "stem_relu", "sum", "up_relu"}
+
+
+def test_what_each_tool_quantises(float_graph, int8_graphs):
+    assert int8_layers(float_graph) == []
+    assert int8_layers(int8_graphs["onnxruntime"]) == ["stem", "point", "head"]
+    assert int8_layers(int8_graphs["nncf"]) == LAYERS
+    for graph in int8_graphs.values():
+        onnx.checker.check_model(graph)
+        weights = [tensor for tensor in graph.graph.initializer if tensor.data_type == onnx.TensorProto.INT8]
+        assert weights
+        makers = {name: node for node in graph.graph.node for name in node.output}
+        (softmax,) = (node for node in graph.graph.node if node.op_type == "Softmax")
+        assert makers[softmax.input[0]].op_type == "Reshape"
+
+
+def test_tools_leave_their_input_alone(float_graph, int8_graphs):
+    assert int8_graphs
+    assert float_graph.SerializeToString() == tiny_network().SerializeToString()
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_all_layers_back_have_their_own_weights_and_say_nearly_what_they_said(tool, float_graph, int8_graphs):
+    """Nearly: the sum between two layers is still rounded."""
+    quantised, expected = int8_graphs[tool], points_of(float_graph)
+    restored = restore_float(quantised, float_graph, LAYERS)
+    onnx.checker.check_model(restored)
+    assert int8_layers(restored) == []
+    weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in restored.graph.initializer}
+    for node in restored.graph.node:
+        for name in node.input[1:] if node.name in LAYERS else ():
+            original = next(t for t in float_graph.graph.initializer if t.name == name.removesuffix(".float"))
+            np.testing.assert_array_equal(weights[name], numpy_helper.to_array(original))
+    before, after = (np.abs(points_of(graph) - expected).mean() for graph in (quantised, restored))
+    assert 0 < after < before
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_one_layer_back_leaves_the_others(tool, float_graph, int8_graphs):
+    before = int8_graphs[tool].SerializeToString()
+    restored = restore_float(int8_graphs[tool], float_graph, ["head"])
+    assert "head" not in int8_layers(restored)
+    assert len(int8_layers(restored)) == len(int8_layers(int8_graphs[tool])) - 1
+    assert int8_graphs[tool].SerializeToString() == before
+    head = next(node for node in restored.graph.node if node.name == "head")
+    readers = [node.op_type for node in restored.graph.node if head.output[0] in node.input]
+    assert readers == ["Reshape"]  # what a float head says is not rounded on its way to the decoding
+
+
+def test_sensitive_layers_are_found_by_trying(float_graph, int8_graphs):
+    share = {"stem": 8.0, "point": 4.0, "up": 1.0, "head": 0.5}
+
+    def error(graph):
+        return 1 + sum(share[name] for name in int8_layers(graph))
+
+    def choose(**options):
+        return choose_float_layers(int8_graphs["nncf"], float_graph, error, **options)
+
+    assert choose(most=4, least_gain=0.0) == ["stem", "point", "up", "head"]
+    assert choose(most=4, least_gain=0.35) == [
+        "stem",
+        "point",
+        "up",
+    ]  # 14.5, 6.5, 2.5, 1.5; the head would give 1
+    assert choose(most=1) == ["stem"]
+    assert choose(most=0) == []
+
+
+def calibration(count=12):
+    return Calibration("drawn", smooth_crops(count), 0)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_the_file_runs_in_both_engines_and_says_how_it_was_made(tool, test_set, tmp_path):
+    source, out = write_tiny(tmp_path / "tiny.onnx", 64), tmp_path / "int8.onnx"
+    report = quantise(source, out, calibration(), test_set, tool=tool, threads=1, force=True)
+    crops = smooth_crops(5)
+    found = [open_backend(out, backend=name, threads=1) for name in ("onnxruntime", "openvino")]
+    points = [backend.run(crops).points for backend in found]
+    assert np.abs(points[0] - points[1]).mean() < 0.05
+    assert [backend.precision for backend in found] == ["int8+f32", "int8+f32"]
+    record = found[0].spec.provenance["quantisation"]
+    assert record["tool"].startswith(f"{tool} ")
+    assert (record["calibration"], record["crops"], record["seed"]) == ("drawn", 12, 0)
+    assert (record["split"], record["faces"], record["engine"]) == ("300w common", 4, "onnxruntime")
+    assert record["nme_int8"] == report.cost.nme_int8
+    assert 0 < record["shift_mean"] <= record["shift_worst"]
+    assert found[0].spec.provenance["recipe"] == "none"
+    assert found[0].spec.name == "tiny_int8"
+    assert (report.size_int8, report.size_float) == (out.stat().st_size, source.stat().st_size)
+    assert report.layers[1] == len(int8_layers(onnx.load(out)))
+    assert list(report.float_layers) == record["float_layers"]
+
+
+def test_the_same_seed_gives_the_same_file(test_set, tmp_path):
+    source = write_tiny(tmp_path / "tiny.onnx")
+    files = [tmp_path / "a.onnx", tmp_path / "b.onnx"]
+    for out in files:
+        quantise(source, out, calibration(4), None, tool="onnxruntime", threads=1, force=True)
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_a_file_that_is_much_worse_is_not_written(test_set, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_GROWTH", -1.0)
+    source, out = write_tiny(tmp_path / "tiny.onnx"), tmp_path / "int8.onnx"
+    with pytest.raises(EfficientFanError, match="not written"):
+        quantise(source, out, calibration(4), test_set, tool="onnxruntime", threads=1)
+    assert not out.exists()
+    quantise(source, out, calibration(4), test_set, tool="onnxruntime", threads=1, force=True)
+    assert out.exists()
+
+
+def test_what_is_refused(test_set, tmp_path):
+    source, out = write_tiny(tmp_path / "tiny.onnx"), tmp_path / "int8.onnx"
+    with pytest.raises(InputError, match="unknown tool"):
+        quantise(source, out, calibration(), test_set, tool="magic")
+    with pytest.raises(InputError, match="without a test set"):
+        quantise(source, out, calibration(), None)
+    quantise(source, out, calibration(4), None, tool="onnxruntime", most_float_layers=0, force=True)
+    with pytest.raises(InputError, match="quantised already"):
+        quantise(out, tmp_path / "again.onnx", calibration(4), test_set)
+    with pytest.raises(InputError, match="no face to calibrate on"):
+        calibration(0)
+
+
+def test_calibration_faces_come_from_the_data_set_by_seed(test_set):
+    spec = SPEC
+    faces = test_set.annotations
+    one, two, other = (crops_of_dataset("set", faces, spec, count=2, seed=seed).crops for seed in (0, 0, 1))
+    assert one.shape == (2, SIZE, SIZE, 3)
+    np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(one, other)
+    assert len(crops_of_dataset("set", faces, spec, count=99, seed=0).crops) == len(faces)
+
+
+def test_calibration_faces_come_from_a_folder(root, tmp_path):
+    predictor = load(write_tiny(tmp_path / "tiny.onnx"), detector="whole", threads=1)
+    (root / "afw" / "broken.png").write_bytes(b"none")
+    told = []
+    found = crops_of_photos(root / "afw", predictor, count=99, seed=0, tell=told.append)
+    assert found.crops.shape == (4, SIZE, SIZE, 3)
+    assert found.source == "afw"
+    assert len(told) == 1
+    assert "broken.png" in told[0]
+    assert len(crops_of_photos(root / "afw", predictor, count=3, seed=0).crops) == 3
+    (root / "afw" / "broken.png").unlink()

@@ -1,0 +1,163 @@
+"""The detector's whole way: a recipe, its training, its file, the faces it finds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from drawn_photos import write_drawn_photos
+from safetensors.numpy import load_file
+
+from efficientfan.data.dataset import Draw
+from efficientfan.errors import EfficientFanError, InputError
+from efficientfan.export import export_detector
+from efficientfan.geometry import box_iou
+from efficientfan.imaging import read_rgb
+from efficientfan.models import load_checkpoint, load_detector_checkpoint, save_checkpoint
+from efficientfan.predict.detectors import FaceFinder, build_detector
+from efficientfan.recipes.detection import DetectionRecipe
+from efficientfan.recipes.load import load_recipe
+from efficientfan.train import fit
+from efficientfan.train.callbacks import KeepLast
+from efficientfan.train.detection_build import build_detector as build_network
+from efficientfan.train.detection_build import build_pictures
+from efficientfan.train.detection_module import DetectionModule
+
+RECIPE = Path(__file__).parent / "tiny_detector.yaml"
+
+
+def tiny(data: Path, *overrides: str) -> DetectionRecipe:
+    recipe = load_recipe(RECIPE, [f"data.root={data}", *overrides])
+    assert isinstance(recipe, DetectionRecipe)
+    return recipe
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_drawn_photos(tmp_path_factory.mktemp("photos"), 16)
+
+
+@pytest.fixture(scope="module")
+def learnt(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An exported detector that has seen 12 drawn photos, whole, a hundred times."""
+    torch.manual_seed(0)
+    recipe = tiny(photos, "model.input_size=160", "model.long_sides=[160]")
+    network, spec = build_network(recipe)
+    module = DetectionModule(network, spec, recipe.objective, recipe.train).train()
+    pictures, _ = build_pictures(recipe, network)
+    plain = type(pictures)(pictures.scenes, 160, network.stride)
+    samples = [plain[index] for index in range(len(plain))]
+    batch = {key: torch.stack([sample[key] for sample in samples]) for key in samples[0]}
+    module.log = module.log_dict = lambda *_, **__: None  # type: ignore[method-assign]  # there is no trainer
+    optimiser = torch.optim.Adam(module.parameters(), lr=0.004)
+    for _ in range(120):
+        optimiser.zero_grad()
+        module.training_step(batch, 0).backward()
+        optimiser.step()
+    for layer in network.modules():  # their running means lag behind such a short training
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.reset_running_stats()
+            layer.momentum = None
+    with torch.no_grad():
+        network(module.deployed.normalise(batch["image"]))
+    out = tmp_path_factory.mktemp("detector")
+    save_checkpoint(out / "model.safetensors", network.eval(), spec)
+    export_detector(out / "model.safetensors", out / "model.onnx")
+    return out
+
+
+def test_finds_the_faces_it_has_learnt_and_nothing_else(photos: Path, learnt: Path) -> None:
+    finder = build_detector(str(learnt / "model.onnx"))
+    recipe = tiny(photos)
+    pictures, _ = build_pictures(recipe, build_network(recipe)[0])
+    for scene in pictures.scenes:
+        found = finder.detect(read_rgb(scene.image))
+        assert len(found) == 1
+        assert box_iou(scene.boxes, found.boxes)[0, 0] > 0.7
+
+
+def test_boxes_are_where_the_face_is_whatever_the_size_of_the_photo(photos: Path, learnt: Path) -> None:
+    """Reduced by two and put off the centre of a frame that is no multiple of 32."""
+    recipe = tiny(photos)
+    image = read_rgb(build_pictures(recipe, build_network(recipe)[0])[0].scenes[0].image)
+    finder = FaceFinder(learnt / "model.onnx")
+    (box,) = finder.detect(image).boxes
+    large = np.full((330, 340, 3), image[0, 0], np.uint8)
+    large[:320, :320] = image.repeat(2, axis=0).repeat(2, axis=1)
+    (found,) = FaceFinder(learnt / "model.onnx", long_sides=(170,)).detect(large).boxes
+    assert box_iou(found, (box + 0.5) * 2 - 0.5)[0, 0] > 0.8
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 500), (500, 3), (20, 20), (33, 31)])
+@pytest.mark.parametrize("value", [0, 255])
+def test_odd_frames_of_one_colour_hold_no_face(learnt: Path, shape: tuple[int, int], value: int) -> None:
+    found = FaceFinder(learnt / "model.onnx", min_score=0.6).detect(np.full((*shape, 3), value, np.uint8))
+    assert found.boxes.shape == (0, 4)
+    assert found.scores.shape == (0,)
+
+
+def test_training_leaves_a_whole_folder_and_validates(photos: Path, tmp_path: Path) -> None:
+    model = fit(tiny(photos), tmp_path / "run", devices=1)
+    _, spec = load_detector_checkpoint(model)
+    assert 0 <= spec.metrics["val_f1"] <= 1
+    assert spec.provenance["recipe"]["data"]["train"][0]["dataset"] == "boxes"
+    assert str(photos) not in spec.to_json()
+    assert sorted(path.name for path in (tmp_path / "run/validation").iterdir()) == [
+        "epoch_000.jpg",
+        "epoch_001.jpg",
+    ]
+    log = (tmp_path / "run/logs/csv/version_0/metrics.csv").read_text()
+    assert all(key in log for key in ("val_f1", "val_recall", "val_precision", "loss/centre", "loss/box"))
+
+
+def test_interrupted_training_resumes_to_the_same_weights(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = load_file(fit(tiny(photos), tmp_path / "whole", devices=1))
+    save = KeepLast.save
+
+    def save_and_fail(self: KeepLast, trainer: object) -> None:
+        save(self, trainer)  # type: ignore[arg-type]
+        raise EfficientFanError("cut")
+
+    monkeypatch.setattr(KeepLast, "save", save_and_fail)
+    with pytest.raises(EfficientFanError, match="cut"):
+        fit(tiny(photos), tmp_path / "cut", devices=1)
+    monkeypatch.setattr(KeepLast, "save", save)
+    resumed = load_file(fit(tiny(photos), tmp_path / "cut", resume=True, devices=1))
+    for name, weights in undisturbed.items():
+        np.testing.assert_array_equal(resumed[name], weights, err_msg=name)
+
+
+def test_mosaics_differ_from_epoch_to_epoch_and_hold_faces(photos: Path) -> None:
+    recipe = tiny(photos)
+    pictures, validation = build_pictures(recipe, build_network(recipe)[0])
+    assert (len(pictures), len(validation)) == (12, 4)
+    assert not {s.name for s in pictures.scenes} & {s.name for s in validation.scenes}
+    assert (pictures[Draw(0, 0)]["image"] != pictures[Draw(1, 0)]["image"]).any()
+    assert sum(float(pictures[Draw(e, 0)]["centres"].max() == 1) for e in range(8)) >= 6
+
+
+def test_each_loader_refuses_the_other_tasks_checkpoint(learnt: Path) -> None:
+    with pytest.raises(InputError, match="face detector"):
+        load_checkpoint(learnt / "model.safetensors")
+    with pytest.raises(InputError, match="needed"):
+        build_detector("src/efficientfan/weights/mobilefan_128_visibility.onnx")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.train=[{dataset: coco}]", "cannot be trained on 'coco'"),
+        ("data.train=[{dataset: scenes, split: nope}]", "no split 'nope'"),
+        ("model.network=nope", "unknown detector network 'nope'"),
+        ("model.options={chanels: 3}", "chanels"),
+        ("augmentation.dark=2", "dark is a probability"),
+        ("task=poses", "task is one of landmarks, detection"),
+    ],
+)
+def test_what_a_recipe_cannot_say_is_named(photos: Path, override: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        tiny(photos, override)
