@@ -4,7 +4,7 @@
 Make the files with, for each detector and set:
 `efficientfan evaluate --task detection --dataset scenes --root ../shared/data/scenes --split test --detector NAME`
 (likewise `--split crowds`, `--dataset aflw68_framed --root ../shared/data/aflw68 --split heldout`, `--dataset noise`),
-with `--out DIR`, and keep `DIR/results.json`.
+with `--out DIR`, and keep `DIR/results.json`; its `curves` and `samples` are emptied in the files kept here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The model that rides in the package: what it says of the NASA portrait, and what its card says of it."""
+"""The models that ride in the package: what they say of the NASA portrait, and what their cards say of them."""
 
 from __future__ import annotations
 
@@ -12,27 +12,29 @@ from skimage.data import astronaut
 import efficientfan
 from efficientfan.files import sha256_of
 from efficientfan.geometry import box_iou
-from efficientfan.weights import find_model, list_models
+from efficientfan.weights import aliases, find_model, list_models
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = json.loads((Path(__file__).parent / "golden_astronaut.json").read_text())
 
 
-def test_golden_landmarks() -> None:
-    """Within a tenth of a pixel of what was exported, on any processor."""
-    predictor = efficientfan.load(detector="whole", threads=1)
+@pytest.mark.parametrize("name", list_models())
+def test_golden_landmarks(name: str) -> None:
+    """Within a tenth of a pixel of what was exported; in int8, whose rounding processors differ in, within one."""
+    predictor = efficientfan.load(name, detector="whole", threads=1)
     (face,) = predictor(astronaut(), boxes=[GOLDEN["box"]])
-    np.testing.assert_allclose(face.points, GOLDEN["points"], atol=0.1)
+    tolerance = 1.0 if "quantisation" in predictor.spec.provenance else 0.1
+    np.testing.assert_allclose(face.points, GOLDEN["points"][name], atol=tolerance)
     assert face.score > 0.9
 
 
 def test_finds_the_portrait_without_any_download() -> None:
-    (face,) = efficientfan.load(detector="haar")(astronaut())
+    (face,) = efficientfan.load()(astronaut())
     found = np.concatenate([face.points.min(axis=0), face.points.max(axis=0)])
     assert box_iou(found, GOLDEN["box"])[0, 0] > 0.85
     left, right = face.named("left_eye").mean(axis=0), face.named("right_eye").mean(axis=0)
     assert left[0] > right[0]  # her left eye is on the picture's right
-    np.testing.assert_allclose(face.points, GOLDEN["points"], atol=4)
+    np.testing.assert_allclose(face.points, GOLDEN["points"][aliases()["default"]], atol=4)
 
 
 @pytest.mark.parametrize("name", list_models())
@@ -50,4 +52,4 @@ def test_card_and_file_agree(name: str) -> None:
 
 def test_noise_holds_no_face() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
-    assert efficientfan.load(detector="haar")(noise) == []
+    assert efficientfan.load()(noise) == []

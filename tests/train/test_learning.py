@@ -18,7 +18,7 @@ from efficientfan.train import fit
 from efficientfan.train.build import build_spec, build_student
 from efficientfan.train.faces import hold_out
 from efficientfan.train.measures import validation_nme
-from efficientfan.train.module import learning_rate_factor
+from efficientfan.train.run_module import learning_rate_factor
 
 
 @pytest.mark.parametrize("network", ["mobilefan", "mobilefan_050", "efficientfan_b0"])

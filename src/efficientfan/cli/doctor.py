@@ -19,6 +19,6 @@ def doctor_command() -> None:
     healthy = True
     for finding in examine():
         healthy &= finding.good
-        typer.echo(f"{'ok ' if finding.good else 'BAD'} {finding.name:<18}{finding.text}")
+        typer.echo(f"{'ok ' if finding.good else 'BAD'} {finding.name:<20}{finding.text}")
     if not healthy:
         raise typer.Exit(1)

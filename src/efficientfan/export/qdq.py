@@ -34,7 +34,7 @@ def int8_layers(quantised: onnx.ModelProto) -> list[str]:
 def inner_nodes(model: onnx.ModelProto) -> set[str]:
     """Names of the layers and of whatever lies between two of them: activations, sums, pooling.
 
-    The others come before the first layer (normalisation) or behind the last (decoding) and stay in float.
+    The others come before the first layer or behind the last (decoding) and stay in float.
     """
     nodes = model.graph.node  # they stand in the order of the data
     fed: set[str] = set()

@@ -18,6 +18,7 @@ from efficientfan.errors import EfficientFanError, InputError
 from efficientfan.evaluation import Results, Setup, TestSet, compare_runs, score_points
 from efficientfan.evaluation.model_points import points_from_boxes
 from efficientfan.export.calibration import Calibration
+from efficientfan.export.fold_input import fold_normalisation
 from efficientfan.export.int8_tools import TOOLS
 from efficientfan.export.qdq import int8_layers, layers, restore_float
 from efficientfan.export.sensitivity import choose_float_layers
@@ -103,7 +104,7 @@ def quantise(
     force: bool = False,
     progress: Progress = lambda what, done, total: None,
 ) -> QuantisationReport:
-    """Write a model in int8 and say what that costs; decoding and normalisation stay in float.
+    """Write a model in int8 and say what that costs; decoding stays in float, the pixels go in as they are.
 
     Args:
         model: a float `.onnx` file of `efficientfan export`.
@@ -131,7 +132,7 @@ def quantise(
     spec = before.spec
     if "quantisation" in spec.provenance:
         raise InputError(f"{path}: is quantised already; start from the float file")
-    original = onnx.load(path)
+    original = fold_normalisation(onnx.load(path))
 
     crops = calibration.crops
     steps = iter(range(1, 1 << 30))

@@ -1,0 +1,70 @@
+"""The normalisation of the pixels, moved into the first convolution, so that this takes the bytes as they are."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from efficientfan.errors import InputError
+
+__all__ = ["fold_normalisation"]
+
+
+def fold_normalisation(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy whose first convolution works on values from 0 to 255.
+
+    pixel * a + b before a convolution of weights w is a convolution of weights w a, with the sum of w b added to
+    its bias. Only at the border of the picture does the copy differ: the convolution pads with zeros, which meant
+    the mean colour and now mean black.
+
+    Args:
+        model: a graph that begins with Transpose, Cast, Mul, Add, Conv, as `efficientfan export` writes it.
+
+    Raises:
+        InputError: it begins otherwise.
+    """
+    folded = onnx.ModelProto()
+    folded.CopyFrom(model)
+    graph = folded.graph
+    constants = {each.name: each for each in graph.initializer}
+    convolution = next((node for node in graph.node if node.op_type == "Conv"), None)
+    add = _producer(graph, convolution, "Add")
+    multiply = _producer(graph, add, "Mul")
+    cast = _producer(graph, multiply, "Cast")
+    if convolution is None or add is None or multiply is None or cast is None:
+        raise InputError(
+            "the graph does not begin with the normalisation of `efficientfan export`; export it anew"
+        )
+    scale, offset = (
+        next(numpy_helper.to_array(constants[name]) for name in node.input if name in constants).reshape(-1)
+        for node in (multiply, add)
+    )
+    weight = numpy_helper.to_array(constants[convolution.input[1]]).astype(np.float64)
+    bias = np.zeros(len(weight))
+    if len(convolution.input) > 2:
+        bias = numpy_helper.to_array(constants[convolution.input[2]]).astype(np.float64)
+    bias = bias + (weight * offset.reshape(1, -1, 1, 1)).sum(axis=(1, 2, 3))
+    new = {
+        "pixel_weight": weight * scale.reshape(1, -1, 1, 1),
+        "pixel_bias": bias,
+    }
+    graph.initializer.extend(
+        numpy_helper.from_array(array.astype(np.float32), name) for name, array in new.items()
+    )
+    convolution.input[:] = [cast.output[0], *new]
+    for node in (multiply, add):
+        graph.node.remove(node)
+    used = {name for node in graph.node for name in node.input}
+    for initialiser in [each for each in graph.initializer if each.name not in used]:
+        graph.initializer.remove(initialiser)
+    return folded
+
+
+def _producer(graph: onnx.GraphProto, node: onnx.NodeProto | None, kind: str) -> onnx.NodeProto | None:
+    """The node of a kind that one of the inputs of `node` comes from."""
+    if node is None:
+        return None
+    return next(
+        (each for each in graph.node if each.op_type == kind and set(each.output) & set(node.input)), None
+    )

@@ -1,0 +1,73 @@
+"""Normalisation folded into the first convolution: the same numbers, but at the border."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from efficientfan.errors import InputError
+from efficientfan.export.fold_input import fold_normalisation
+
+
+def graph(*, bias: bool, normalised: bool = True) -> onnx.ModelProto:
+    """uint8 pixels, normalised by channel, through one 3x3 convolution that pads with zeros."""
+    rng = np.random.default_rng(0)
+    arrays = {
+        "scale": rng.uniform(0.01, 0.02, (3, 1, 1)),
+        "offset": rng.uniform(-2, -1, (3, 1, 1)),
+        "weight": rng.normal(0, 1, (4, 3, 3, 3)),
+        **({"bias": rng.normal(0, 1, 4)} if bias else {}),
+    }
+    nodes = [
+        helper.make_node("Transpose", ["crops"], ["turned"], perm=[0, 3, 1, 2]),
+        helper.make_node("Cast", ["turned"], ["floats"], to=TensorProto.FLOAT),
+    ]
+    if normalised:
+        nodes += [
+            helper.make_node("Mul", ["floats", "scale"], ["scaled"]),
+            helper.make_node("Add", ["scaled", "offset"], ["normal"]),
+        ]
+    inputs = ["normal" if normalised else "floats", "weight", *(["bias"] if bias else [])]
+    nodes.append(helper.make_node("Conv", inputs, ["out"], pads=[1, 1, 1, 1]))
+    made = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("crops", TensorProto.UINT8, ["n", 8, 8, 3])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["n", 4, 8, 8])],
+        [numpy_helper.from_array(array.astype(np.float32), name) for name, array in arrays.items()],
+    )
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model
+
+
+def run(model: onnx.ModelProto, crops: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {"crops": crops})[0])
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_inside_is_the_same_and_the_border_is_not(bias: bool) -> None:
+    model = graph(bias=bias)
+    folded = fold_normalisation(model)
+    crops = np.random.default_rng(1).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+    expected, found = run(model, crops), run(folded, crops)
+    np.testing.assert_allclose(found[:, :, 1:-1, 1:-1], expected[:, :, 1:-1, 1:-1], rtol=1e-4, atol=1e-4)
+    assert np.abs(found - expected).max() > 0.1
+    assert [node.op_type for node in folded.graph.node] == ["Transpose", "Cast", "Conv"]
+    assert len(folded.graph.initializer) == 2
+
+
+def test_the_given_graph_stays_as_it_is() -> None:
+    model = graph(bias=True)
+    before = model.SerializeToString()
+    fold_normalisation(model)
+    assert model.SerializeToString() == before
+
+
+def test_a_graph_that_begins_otherwise_is_refused() -> None:
+    with pytest.raises(InputError, match="export it anew"):
+        fold_normalisation(graph(bias=True, normalised=False))
