@@ -10,6 +10,7 @@ from tiny_network import SPEC, smooth_crops, tiny_network, write_tiny
 
 from efficientfan.errors import EfficientFanError
 from efficientfan.export import halve_file, halve_weights
+from efficientfan.export.half_weights import widen_weights
 from efficientfan.predict import open_backend
 
 
@@ -22,6 +23,21 @@ def test_large_weights_become_float16_and_the_rest_stays():
     }
     assert kinds["stem.bias"] == kinds["ramp"] == TensorProto.FLOAT
     assert kinds["row"] == TensorProto.INT64
+
+
+def test_widening_undoes_halving_but_for_the_rounding():
+    model = tiny_network(64)
+    wide = widen_weights(halve_weights(model))
+    onnx.checker.check_model(wide)
+    assert [node.op_type for node in wide.graph.node] == [node.op_type for node in model.graph.node]
+    before, after = (
+        {tensor.name: numpy_helper.to_array(tensor) for tensor in each.graph.initializer} for each in (model, wide)
+    )
+    assert before.keys() == after.keys()
+    for name, values in before.items():
+        assert after[name].dtype == values.dtype
+        np.testing.assert_allclose(after[name], values, rtol=1e-3, atol=1e-7)
+    assert widen_weights(model) == model
 
 
 def test_what_float16_cannot_hold_stays():

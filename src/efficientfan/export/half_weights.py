@@ -17,7 +17,7 @@ from efficientfan.export.parity import Parity, measure_file_parity
 from efficientfan.files import atomic_path
 from efficientfan.predict import OnnxBackend
 
-__all__ = ["HALF_TOLERANCE", "halve_file", "halve_weights"]
+__all__ = ["HALF_TOLERANCE", "halve_file", "halve_weights", "widen_weights"]
 
 HALF_TOLERANCE = 0.2
 """Largest distance of a point from the whole file's, in crop pixels; scores and probabilities are held to it too.
@@ -53,6 +53,20 @@ def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     del half.graph.node[:]
     half.graph.node.extend(nodes)
     return half
+
+
+def widen_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy of a graph with what `halve_weights` made undone, but for the rounding; others come back as they are."""
+    wide = onnx.ModelProto()
+    wide.CopyFrom(model)
+    halves = {each.name: each for each in wide.graph.initializer if each.data_type == TensorProto.FLOAT16}
+    casts = [node for node in wide.graph.node if node.op_type == "Cast" and node.input[0] in halves]
+    for cast in casts:
+        tensor = halves[cast.input[0]]
+        values = numpy_helper.to_array(tensor).astype(np.float32)
+        tensor.CopyFrom(numpy_helper.from_array(values, cast.output[0]))
+        wide.graph.node.remove(cast)
+    return wide
 
 
 def halve_file(path: str | Path, out: str | Path, *, tolerance: float = HALF_TOLERANCE) -> Parity:

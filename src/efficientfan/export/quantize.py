@@ -19,6 +19,7 @@ from efficientfan.evaluation import Results, Setup, TestSet, compare_runs, score
 from efficientfan.evaluation.model_points import points_from_boxes
 from efficientfan.export.calibration import Calibration
 from efficientfan.export.fold_input import fold_normalisation
+from efficientfan.export.half_weights import widen_weights
 from efficientfan.export.int8_tools import TOOLS
 from efficientfan.export.qdq import int8_layers, layers, restore_float
 from efficientfan.export.sensitivity import choose_float_layers
@@ -132,7 +133,7 @@ def quantise(
     spec = before.spec
     if "quantisation" in spec.provenance:
         raise InputError(f"{path}: is quantised already; start from the float file")
-    original = fold_normalisation(onnx.load(path))
+    original = fold_normalisation(widen_weights(onnx.load(path)))
 
     crops = calibration.crops
     steps = iter(range(1, 1 << 30))

@@ -66,7 +66,7 @@ class DetectionModelConfig(Section):
     init: Literal["scratch", "imagenet", "auto"] = "scratch"
     input_size: int = Field(320, ge=64, multiple_of=32, description="side of the training pictures in pixels")
     long_sides: list[int] = Field(
-        [640, 192], min_length=1, description="a photo is searched in copies reduced to these longer sides"
+        [640, 160], min_length=1, description="a photo is searched in copies reduced to these longer sides"
     )
     score_threshold: float = Field(0.3, ge=0, le=1, description="detections below it are left out")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ class FaceFinder:
 
     def detect(self, image: Array) -> Detections:
         """Find the faces of an H x W x 3 uint8 RGB image."""
-        passes = [self._search(*shrink_to(image, long_side)) for long_side in self._sides(image)]
+        passes = [self._search(*copy) for copy in self._copies(image)]
         boxes, scores = (np.concatenate(each) for each in zip(*passes, strict=True))
         kept = plausible(boxes, image)
         return strongest(boxes[kept], scores[kept], self.min_score)
@@ -71,9 +72,13 @@ class FaceFinder:
         """Itself: ONNX Runtime's sessions may be run by several threads."""
         return self
 
-    def _sides(self, image: Array) -> list[int]:
-        """The longer sides of the copies that differ."""
-        return sorted({min(side, max(image.shape[:2])) for side in self.long_sides}, reverse=True)
+    def _copies(self, image: Array) -> Iterator[tuple[Array, float]]:
+        """The copies that are searched, each made from the one before, and the factors they were reduced by."""
+        whole = max(image.shape[:2])
+        copy = image
+        for side in sorted({min(side, whole) for side in self.long_sides}, reverse=True):
+            copy, _ = shrink_to(copy, side)
+            yield copy, side / whole
 
     def _search(self, image: Array, factor: float) -> tuple[Array, Array]:
         """Boxes (N, 4) in pixels of the image that was reduced by `factor`, and scores (N,), of one copy."""
