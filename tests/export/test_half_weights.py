@@ -31,7 +31,8 @@ def test_widening_undoes_halving_but_for_the_rounding():
     onnx.checker.check_model(wide)
     assert [node.op_type for node in wide.graph.node] == [node.op_type for node in model.graph.node]
     before, after = (
-        {tensor.name: numpy_helper.to_array(tensor) for tensor in each.graph.initializer} for each in (model, wide)
+        {tensor.name: numpy_helper.to_array(tensor) for tensor in each.graph.initializer}
+        for each in (model, wide)
     )
     assert before.keys() == after.keys()
     for name, values in before.items():

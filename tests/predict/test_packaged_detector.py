@@ -50,7 +50,7 @@ def test_finds_it_from_sixteen_searched_pixels_to_a_whole_photo(finder: FaceFind
     photo = np.full((720, 1280, 3), 90, np.uint8)
     photo[: min(720, side), 100 : 100 + side] = picture[:720]
     found = finder.detect(photo)
-    assert box_iou(found.boxes, face + [100, 0, 100, 0]).max() > 0.5
+    assert box_iou(found.boxes, face + np.array([100, 0, 100, 0])).max() > 0.5
 
 
 @pytest.mark.parametrize("degrees", [-45, -30, 30, 45])
@@ -71,7 +71,7 @@ def test_finds_a_hundred_faces(finder: FaceFinder) -> None:
 
 
 def test_finds_a_face_larger_than_the_frame(finder: FaceFinder) -> None:
-    x0, y0, x1, y1 = np.rint(FACE + [9, 9, -9, -9]).astype(int)
+    x0, y0, x1, y1 = np.rint(FACE + np.array([9, 9, -9, -9])).astype(int)
     found = finder.detect(np.ascontiguousarray(astronaut()[y0:y1, x0:x1]))
     assert len(found) == 1
     assert box_iou(found.boxes, FACE - [x0, y0, x0, y0])[0, 0] > 0.4
