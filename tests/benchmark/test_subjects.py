@@ -69,7 +69,7 @@ def test_batches_go_round_the_crops(batch, expected):
 
 def test_operations_are_unknown_without_their_counter(monkeypatch):
     path = find_model("default")
-    assert macs_of(path, 128) > 1e8
+    assert macs_of(path, 128) > 5e7
     monkeypatch.setitem(sys.modules, "onnx", None)
     assert macs_of(path, 128) is None
 

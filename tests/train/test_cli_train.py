@@ -31,7 +31,7 @@ def test_stdout_holds_the_model_and_nothing_else(drawn_300w: Path, tmp_path: Pat
     assert done.stdout == f"{out / 'model.safetensors'}\n"
     lines = done.stderr.splitlines()
     assert len([line for line in lines if line.startswith("epoch 1 of 1: ")]) == 1
-    assert len([line for line in lines if "training faces an epoch" in line]) == 1
+    assert len([line for line in lines if "training samples an epoch" in line]) == 1
     assert "INFO" not in done.stderr
     assert "Tip" not in done.stderr
 
@@ -45,7 +45,7 @@ def test_stdout_holds_the_model_and_nothing_else(drawn_300w: Path, tmp_path: Pat
     [
         (["--devices", "0"], "--devices '0': give a number from 1, or auto"),
         (["--devices", "many"], "--devices 'many'"),
-        (["--devices", "9"], "3 validation faces for 9 processes"),
+        (["--devices", "9"], "3 validation samples for 9 processes"),
         (["--set", "data.root=/nowhere"], "/nowhere: no such file or folder"),
         (["--set", "distill={terms: [{kind: fa}]}"], "has no distill.teacher; add --set"),
         (["--set", "distill={teacher: /no.safetensors, terms: [{kind: fa}]}"], "/no.safetensors: cannot be"),
