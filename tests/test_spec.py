@@ -5,7 +5,7 @@ import pytest
 
 from efficientfan.errors import InputError
 from efficientfan.schema import get_schema
-from efficientfan.spec import ModelSpec
+from efficientfan.spec import DetectorSpec, ModelSpec, read_spec
 
 
 def make_spec(**changes):
@@ -108,3 +108,52 @@ def test_another_format_asks_for_an_upgrade(version):
 def test_impossible_values(changes, message):
     with pytest.raises(InputError, match=message):
         make_spec(**changes)
+
+
+# Detectors
+
+
+def detector(**changes):
+    values = {
+        "name": "finder",
+        "network": {"name": "facefinder"},
+        "stride": 8,
+        "multiple": 32,
+        "long_sides": (640, 160),
+    }
+    return DetectorSpec(**(values | changes))
+
+
+def test_a_detectors_spec_comes_back_whole():
+    spec = detector(score_threshold=0.46, metrics={"val_f1": 0.9}, licence="Research only.")
+    assert DetectorSpec.from_json(spec.to_json()) == spec
+    assert read_spec(spec.to_json()) == spec
+
+
+def test_the_task_in_the_file_decides_what_it_is():
+    assert isinstance(read_spec(make_spec().to_json()), ModelSpec)
+    with pytest.raises(InputError, match="it is a model for detection, one for landmarks is needed"):
+        ModelSpec.from_json(detector().to_json())
+    with pytest.raises(InputError, match="it is a model for landmarks, one for detection is needed"):
+        DetectorSpec.from_json(make_spec().to_json())
+
+
+def test_a_file_from_before_there_were_tasks_is_of_landmarks():
+    table = json.loads(make_spec().to_json())
+    del table["task"]
+    assert read_spec(json.dumps(table)).to_json() == make_spec().to_json()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"multiple": 20}, "20 is no multiple of stride 8"),
+        ({"long_sides": ()}, "long_sides"),
+        ({"long_sides": (640, 16)}, "at least 32"),
+        ({"long_sides": (640.0,)}, "whole numbers"),
+        ({"std": (0.0, 1.0, 1.0)}, "std > 0"),
+    ],
+)
+def test_impossible_detectors_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        detector(**changes)

@@ -222,7 +222,7 @@ def process_settings(workers: int, each: int) -> Iterator[None]:
         workers: photos that are worked on at once; each may keep 48 MB.
         each: threads that OpenCV may use in one call.
     """
-    memory: Any = Image.core  # type: ignore[attr-defined]  # where Pillow documents these
+    memory: Any = Image.core  # type: ignore[attr-defined]  # documented by Pillow, but left out of its types
     threads, blocks = cv2.getNumThreads(), memory.get_blocks_max()
     cv2.setNumThreads(each)
     memory.set_blocks_max(max(blocks, 3 * workers))  # of 16 MB

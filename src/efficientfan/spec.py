@@ -9,8 +9,8 @@ import contextlib
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, ClassVar, Literal, TypeVar
 
 from efficientfan.errors import InputError
 from efficientfan.schema import LandmarkSchema
@@ -25,6 +25,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 FORMAT_VERSION = 1
 
+SpecT = TypeVar("SpecT", bound="_Spec")
+
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("name", "licence", "training_data", "code_version"), str),
     **dict.fromkeys(("network", "decoder", "metrics", "provenance"), dict),
@@ -36,19 +38,14 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
 
 
 @dataclass(frozen=True)
-class ModelSpec:
-    """Everything about a landmark model but its weights.
+class _Spec:
+    """What travels with the weights of any model.
 
     Attributes:
+        task: what the model is for.
         name: what people call it, such as "mobilefan".
-        network: arguments of `efficientfan.models.build_network`; `network["name"]` is the named network.
-        schema: what the K output landmarks are.
-        input_size: side of the square crop in pixels.
-        stride: crop pixels per heatmap cell.
-        crop_margin: the crop's side is the box's longer side times (1 + crop_margin).
+        network: arguments of the function that builds it; `network["name"]` is the named network.
         mean, std: of RGB values scaled to [0, 1].
-        decoder: arguments of `efficientfan.codec.build_decoder`; `decoder["name"]` chooses it.
-        score_threshold: faces that score below it are dropped when a detector proposed them.
         licence: terms of the weights, apart from the code's.
         training_data: what the weights were trained on.
         metrics: measured figures by name, such as {"300w_common/nme_interocular": 0.041}.
@@ -56,18 +53,13 @@ class ModelSpec:
         code_version: version of this package that wrote the file.
     """
 
-    task: ClassVar[Literal["landmarks"]] = "landmarks"
+    task: ClassVar[str]
 
     name: str
     network: Mapping[str, Any]
-    schema: LandmarkSchema
-    input_size: int
-    stride: int
-    crop_margin: float
-    decoder: Mapping[str, Any]
+    _: KW_ONLY
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
-    score_threshold: float = 0.0
     licence: str = ""
     training_data: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -75,6 +67,49 @@ class ModelSpec:
     code_version: str = ""
 
     def __post_init__(self) -> None:
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise InputError(f"model {self.name!r}: mean and std have three values each, std > 0")
+
+    def to_json(self) -> str:
+        """The spec as one line of JSON; `from_json` reads it."""
+        table = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return json.dumps({"format": FORMAT_VERSION, "task": self.task, **table}, default=_plain)
+
+    @classmethod
+    def from_json(cls: type[SpecT], text: str, where: str = "model") -> SpecT:
+        """Read what `to_json` wrote.
+
+        Raises:
+            InputError: not JSON, a key missing, unknown or of a wrong type, another task, or a newer format.
+        """
+        with _damage(where):
+            return cls(**_read(text, cls.task))
+
+
+@dataclass(frozen=True)
+class ModelSpec(_Spec):
+    """Everything about a landmark model but its weights; what every spec has is in `_Spec`.
+
+    Attributes:
+        schema: what the K output landmarks are.
+        input_size: side of the square crop in pixels.
+        stride: crop pixels per heatmap cell.
+        crop_margin: the crop's side is the box's longer side times (1 + crop_margin).
+        decoder: arguments of `efficientfan.codec.build_decoder`; `decoder["name"]` chooses it.
+        score_threshold: faces that score below it are dropped when a detector proposed them.
+    """
+
+    task: ClassVar[Literal["landmarks"]] = "landmarks"
+
+    schema: LandmarkSchema
+    input_size: int
+    stride: int
+    crop_margin: float
+    decoder: Mapping[str, Any]
+    score_threshold: float = field(default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.input_size < 1 or self.stride < 1 or self.input_size % self.stride:
             raise InputError(
                 f"model {self.name!r}: input size {self.input_size} must be a positive multiple of the "
@@ -82,7 +117,6 @@ class ModelSpec:
             )
         if self.crop_margin <= -1:
             raise InputError(f"model {self.name!r}: crop_margin must be > -1, not {self.crop_margin}")
-        _check_normalisation(self.name, self.mean, self.std)
 
     @property
     def heatmap_size(self) -> int:
@@ -94,54 +128,27 @@ class ModelSpec:
         """Names of what the deployed model gives, in their order: `visibility` where its network has that head."""
         return ("points", "scores", "visibility") if self.network.get("visibility") else ("points", "scores")
 
-    def to_json(self) -> str:
-        """The spec as one line of JSON; `from_json` reads it."""
-        return _written(self, schema=self.schema.to_dict())
-
-    @classmethod
-    def from_json(cls, text: str, where: str = "model") -> ModelSpec:
-        """Read what `to_json` wrote.
-
-        Raises:
-            InputError: not JSON, a key missing, unknown or of a wrong type, another task, or a newer format.
-        """
-        with _damage(where):
-            table = _read(text, cls.task)
-            table["schema"] = LandmarkSchema.from_dict(table["schema"])
-            return cls(**table)
-
 
 @dataclass(frozen=True)
-class DetectorSpec:
-    """Everything about a face detector but its weights.
+class DetectorSpec(_Spec):
+    """Everything about a face detector but its weights; what every spec has is in `_Spec`.
 
     Attributes:
-        name: what people call it, such as "facefinder".
-        network: arguments of `efficientfan.models.build_detector_network`.
         stride: image pixels per cell.
         multiple: sides of the searched image are multiples of it.
         long_sides: the image is searched in copies reduced to these longer sides.
         score_threshold: detections below it are left out.
-        mean, std, licence, training_data, metrics, provenance, code_version: as in `ModelSpec`.
     """
 
     task: ClassVar[Literal["detection"]] = "detection"
 
-    name: str
-    network: Mapping[str, Any]
     stride: int
     multiple: int
     long_sides: tuple[int, ...]
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
-    score_threshold: float = 0.3
-    licence: str = ""
-    training_data: str = ""
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    code_version: str = ""
+    score_threshold: float = field(default=0.3, kw_only=True)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "long_sides", tuple(self.long_sides))
         if self.stride < 1 or self.multiple < 1 or self.multiple % self.stride:
             raise InputError(
@@ -154,17 +161,6 @@ class DetectorSpec:
                 f"detector {self.name!r}: long_sides are whole numbers, at least {self.multiple}, not "
                 f"{self.long_sides}"
             )
-        _check_normalisation(self.name, self.mean, self.std)
-
-    def to_json(self) -> str:
-        """The spec as one line of JSON; `from_json` reads it."""
-        return _written(self)
-
-    @classmethod
-    def from_json(cls, text: str, where: str = "model") -> DetectorSpec:
-        """Read what `to_json` wrote; errors as `ModelSpec.from_json`."""
-        with _damage(where):
-            return cls(**_read(text, cls.task))
 
 
 def read_spec(text: str, where: str = "model") -> ModelSpec | DetectorSpec:
@@ -178,16 +174,6 @@ def read_spec(text: str, where: str = "model") -> ModelSpec | DetectorSpec:
     return (DetectorSpec if task == DetectorSpec.task else ModelSpec).from_json(text, where)
 
 
-def _check_normalisation(name: str, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-        raise InputError(f"model {name!r}: mean and std have three values each, std > 0")
-
-
-def _written(spec: ModelSpec | DetectorSpec, **instead: Any) -> str:
-    table = {f.name: getattr(spec, f.name) for f in dataclasses.fields(spec)}
-    return json.dumps({"format": FORMAT_VERSION, "task": spec.task, **table, **instead}, default=_plain)
-
-
 def _read(text: str, task: str) -> dict[str, Any]:
     """A written spec's fields, checked as far as their kinds go."""
     table = dict(json.loads(text))
@@ -198,6 +184,8 @@ def _read(text: str, task: str) -> dict[str, Any]:
         )
     if written_task != task:
         raise InputError(f"it is a model for {written_task}, one for {task} is needed")
+    if "schema" in table:
+        table["schema"] = LandmarkSchema.from_dict(table["schema"])
     table["mean"], table["std"] = tuple(map(float, table["mean"])), tuple(map(float, table["std"]))
     for key, kind in _KINDS.items():
         if key in table and (isinstance(table[key], bool) or not isinstance(table[key], kind)):
@@ -217,4 +205,6 @@ def _damage(where: str) -> Iterator[None]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, LandmarkSchema):
+        return value.to_dict()
     raise TypeError(f"{type(value).__name__} is not JSON")

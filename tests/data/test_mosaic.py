@@ -122,4 +122,4 @@ def test_plain_samples_show_the_whole_photo(scenes: list[Scene]) -> None:
 )
 def test_impossible_settings_are_named(setting: dict[str, object], name: str) -> None:
     with pytest.raises(InputError, match=name):
-        MosaicAugmentation(**setting)  # type: ignore[arg-type]
+        MosaicAugmentation(**setting)

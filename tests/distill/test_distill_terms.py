@@ -49,7 +49,7 @@ def batch() -> Batch:
 
 def term(kind: str, **options: object) -> DistillationTerm:
     torch.manual_seed(0)
-    return find_term(kind)(CHANNELS, **options).double()  # type: ignore[arg-type]
+    return find_term(kind)(CHANNELS, **options).double()
 
 
 def affinities(maps: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class SmallEncoder(nn.Module):
 
 def small_network(head: str) -> LandmarkNet:
     torch.manual_seed(0)
-    network = LandmarkNet(SmallEncoder(), UpsamplingDecoder(8, 8, 4), HEADS[head](8, 5))  # type: ignore[arg-type]
+    network = LandmarkNet(SmallEncoder(), UpsamplingDecoder(8, 8, 4), HEADS[head](8, 5))
     nn.init.normal_(network.head.conv.weight)  # a trained head is not nearly flat
     return network.eval()
 

@@ -38,7 +38,7 @@ def spec(**changes: object) -> ModelSpec:
         "licence": "Apache-2.0",
         "training_data": "none",
     }
-    return ModelSpec(**(values | changes))  # type: ignore[arg-type]
+    return ModelSpec(**(values | changes))
 
 
 def tiny_graph(

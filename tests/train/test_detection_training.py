@@ -50,7 +50,7 @@ def learnt(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     plain = type(pictures)(pictures.scenes, 160, network.stride)
     samples = [plain[index] for index in range(len(plain))]
     batch = {key: torch.stack([sample[key] for sample in samples]) for key in samples[0]}
-    module.log = module.log_dict = lambda *_, **__: None  # type: ignore[method-assign]  # there is no trainer
+    module.log = module.log_dict = lambda *_, **__: None  # there is no trainer
     optimiser = torch.optim.Adam(module.parameters(), lr=0.004)
     for _ in range(120):
         optimiser.zero_grad()
@@ -119,7 +119,7 @@ def test_interrupted_training_resumes_to_the_same_weights(
     save = KeepLast.save
 
     def save_and_fail(self: KeepLast, trainer: object) -> None:
-        save(self, trainer)  # type: ignore[arg-type]
+        save(self, trainer)
         raise EfficientFanError("cut")
 
     monkeypatch.setattr(KeepLast, "save", save_and_fail)

@@ -37,7 +37,7 @@ def start(data: Path, out: Path, *arguments: str, **options: object) -> subproce
         text=True,
         start_new_session=True,
         **options,
-    )  # type: ignore[call-overload]
+    )
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:

@@ -68,5 +68,5 @@ class LandmarkNet(nn.Module):
 
 def channels_last(network: NetworkT) -> NetworkT:
     """The network with its weights laid out as the crops are, channels last: convolutions run faster so."""
-    # torch's overloads of `Module.to` leave out `memory_format` on its own.
-    return cast(NetworkT, network.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+    laid_out = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch types it with a dtype only
+    return cast(NetworkT, laid_out)

@@ -2,8 +2,8 @@
 
 from efficientfan.models.torchvision_guard import declare_torchvision_operators
 
-declare_torchvision_operators()  # Lightning's metrics import torchvision
+declare_torchvision_operators()
 
-from efficientfan.train.fit import fit  # noqa: E402
+from efficientfan.train.fit import fit  # noqa: E402  # Lightning's metrics import torchvision: not before the line above
 
 __all__ = ["fit"]

@@ -106,8 +106,8 @@ def _data(recipe: AnyRecipe, parts: Parts, trainer: lightning.Trainer) -> FaceDa
     )
     config = recipe.train
     batches = len(train) // (config.batch_size * processes)
-    # Lightning sets it from outside the class, so its type is not known there.
-    trainer.log_every_n_steps = max(1, min(20, batches))  # type: ignore[attr-defined]
+    steps = max(1, min(20, batches))
+    trainer.log_every_n_steps = steps  # type: ignore[attr-defined]  # Lightning's connectors set it, not the class
     return FaceData(train, validation, batch_size=config.batch_size, workers=config.workers, seed=config.seed)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -41,7 +42,7 @@ class Figure:
     higher_is_better: bool
 
 
-class RunModule(lightning.LightningModule):
+class RunModule(lightning.LightningModule, ABC):
     """A network in training. Subclasses give the steps and pictures, and call `judge` when they have validated.
 
     Attributes:
@@ -60,9 +61,9 @@ class RunModule(lightning.LightningModule):
         self.config = config
         self.judged = math.nan
 
+    @abstractmethod
     def pictures(self, samples: Sequence[Sample]) -> list[NDArray[np.uint8]]:
         """What the network makes of validation samples, drawn: one H x W x 3 picture each."""
-        raise NotImplementedError
 
     def total_loss(self, parts: Mapping[str, Tensor], index: int) -> Tensor:
         """The sum of named loss parts, logged.
