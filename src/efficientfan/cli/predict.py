@@ -59,7 +59,8 @@ def predict_command(
     detector: Annotated[
         str,
         typer.Option(
-            help="auto, yunet (efficientfan models fetch yunet), haar, or whole: the photo is the face."
+            help="auto or facefinder (in the package), yunet (efficientfan models fetch yunet), haar, whole (the "
+            "photo is the face), or an .onnx file of ours."
         ),
     ] = "auto",
     min_score: Annotated[

@@ -67,7 +67,12 @@ def quantize_command(
         str, typer.Option(help="Engine that measures the NME: onnxruntime or openvino.")
     ] = "onnxruntime",
     threads: ThreadsOption = None,
-    detector: Annotated[str, typer.Option(help="For --calibration: auto, yunet, haar or whole.")] = "auto",
+    detector: Annotated[
+        str,
+        typer.Option(
+            help="For --calibration: auto, facefinder, yunet, haar, whole, or an .onnx file of ours."
+        ),
+    ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Of the choice of faces.")] = 0,
     force: Annotated[
         bool, typer.Option("--force", help="Write even if the NME grows by more than 1 %, or is not known.")

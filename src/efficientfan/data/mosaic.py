@@ -17,7 +17,7 @@ from efficientfan.geometry import CropTransform
 from efficientfan.imaging import warp
 from efficientfan.structures import BoxTrust, Scene
 
-__all__ = ["MosaicAugmentation", "Picture", "compose", "move_boxes"]
+__all__ = ["LEAST_FACE", "MosaicAugmentation", "Picture", "compose", "move_boxes"]
 
 Array = NDArray[Any]
 

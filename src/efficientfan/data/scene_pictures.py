@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from efficientfan.codec.centres import encode_centres
 from efficientfan.data.dataset import Draw, Sample
-from efficientfan.data.mosaic import MosaicAugmentation, Picture, compose, move_boxes
+from efficientfan.data.mosaic import LEAST_FACE, MosaicAugmentation, Picture, compose, move_boxes
 from efficientfan.geometry import CropTransform
 from efficientfan.imaging import read_rgb, warp
 from efficientfan.structures import BoxTrust, Scene
@@ -27,7 +27,7 @@ class ScenePictures(Dataset[Sample]):
     """Square pictures with the targets of `codec.centres`.
 
     With an augmentation, mosaics, whose randomness comes from (seed, epoch, index) alone; without, each whole
-    photo, reduced into the square's top left corner.
+    photo, scaled into the square's top left corner.
 
     Args:
         scenes: photos and boxes; a sample is named by its scene.
@@ -67,7 +67,7 @@ class ScenePictures(Dataset[Sample]):
         return compose(scene, self.scenes, self._photo, self.size, self.augmentation, rng)
 
     def __getitem__(self, draw: int | Draw) -> Sample:
-        """`image` (S, S, 3) uint8 and the fields of `CentreTargets`; `face_boxes` and `trust` padded for plain ones."""
+        """`image` (S, S, 3) uint8 RGB and the fields of `CentreTargets`."""
         picture = self.picture(Draw(0, draw) if isinstance(draw, int) else draw)
         targets = encode_centres(picture.boxes, picture.trust, self.size, self.size, self.stride)
         return {
@@ -83,6 +83,6 @@ class ScenePictures(Dataset[Sample]):
         longer = max(photo.shape[:2])
         transform = CropTransform.from_box((-0.5, -0.5, longer - 0.5, longer - 0.5), self.size, 0.0)
         boxes = move_boxes(scene.boxes, transform)
-        small = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) < 8
+        small = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) < LEAST_FACE
         trust = np.where(small, BoxTrust.IGNORED, scene.trust).astype(np.uint8)
         return Picture(warp(photo, [transform])[0], boxes, trust)

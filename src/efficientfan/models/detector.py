@@ -22,7 +22,6 @@ __all__ = [
     "FaceDetectorNet",
     "build_detector_network",
     "detector_config",
-    "list_detector_networks",
 ]
 
 _RARE = 0.01
@@ -94,11 +93,6 @@ DETECTOR_NETWORKS: Mapping[str, DetectorConfig] = {
 }
 
 
-def list_detector_networks() -> list[str]:
-    """Names that `build_detector_network` knows."""
-    return list(DETECTOR_NETWORKS)
-
-
 def detector_config(name: str, **overrides: Any) -> DetectorConfig:
     """What the detector network `name` is made of, with single fields replaced.
 
@@ -119,7 +113,7 @@ def build_detector_network(
     """Build a detector network by name.
 
     Args:
-        name: one of `list_detector_networks()`.
+        name: a key of `DETECTOR_NETWORKS`.
         init: how the encoder starts, see `Encoder`.
         overrides: fields of `DetectorConfig` to replace.
 

@@ -27,7 +27,8 @@ def load(
     Args:
         model: "default", a packaged model's name (`efficientfan models list`), the path of an `.onnx` file or
             of a `.safetensors` checkpoint.
-        detector: "auto", "yunet", "haar", "whole" (the photo is the face), or an object with `detect`.
+        detector: "auto", "facefinder", "yunet", "haar", "whole" (the photo is the face), the path of an .onnx
+            detector of ours, or an object with `detect`.
         backend: "onnxruntime", "openvino" or "torch"; None lets the file decide (`open_backend`).
         device: "cpu", "cuda" or "cuda:N"; one that is not there is an error.
         threads: processor threads of the networks; None takes all cores.

@@ -31,6 +31,9 @@ _TRUE, _FOUND = (0, 220, 0), (255, 0, 160)
 class DetectionModule(RunModule):
     """Trains a detector on pictures with maps of centres.
 
+    Validation takes unchecked boxes for faces, and detections on ignored ones for false alarms: `val_f1` puts epochs
+    in order; `evaluate --task detection` measures.
+
     Args:
         network: what is trained.
         spec: normalisation and threshold.
