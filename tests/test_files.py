@@ -5,7 +5,15 @@ import stat
 import pytest
 
 from efficientfan.errors import InputError
-from efficientfan.files import atomic_path, read_json, sha256_of, write_bytes, write_json, write_text
+from efficientfan.files import (
+    atomic_path,
+    read_json,
+    read_text,
+    sha256_of,
+    write_bytes,
+    write_json,
+    write_text,
+)
 
 
 def test_written_files_hold_the_content_and_nothing_else_is_left(tmp_path):
@@ -104,6 +112,22 @@ def test_damaged_json(tmp_path, content, message):
 def test_missing_json(tmp_path):
     with pytest.raises(InputError, match="No such file"):
         read_json(tmp_path / "a.json")
+
+
+def test_text_is_read_without_its_mark(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"\xef\xbb\xbf\xc3\xa4\r\nb\n")
+    assert read_text(path) == "ä\nb\n"
+    path.write_bytes(b'\xef\xbb\xbf{"a": 1}')
+    assert read_json(path) == {"a": 1}
+
+
+def test_text_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"a\.txt: cannot be read \(No such file"):
+        read_text(tmp_path / "a.txt")
+    (tmp_path / "a.txt").write_bytes(b"\xe4")
+    with pytest.raises(InputError, match=r"a\.txt: is not UTF-8 text"):
+        read_text(tmp_path / "a.txt")
 
 
 def test_sha256_of_a_file_longer_than_one_read(tmp_path):

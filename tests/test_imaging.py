@@ -1,7 +1,9 @@
 import io
 import struct
+import threading
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -13,6 +15,7 @@ from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform
 from efficientfan.imaging import PhotoPyramid, process_settings, read_rgb, to_rgb, warp, write_image
 
+WAIT = 20  # seconds until a test that would hang fails
 FOUR = np.array(
     [[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[255, 255, 255], [9, 90, 200], [0, 0, 0]]], np.uint8
 )
@@ -367,6 +370,39 @@ def test_reading_makes_no_noise(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert read_rgb(path).shape == (2, 3, 3)
+
+
+def test_reading_in_threads_is_silent_to_the_last_and_leaves_the_filters_alone(tmp_path, monkeypatch):
+    """The second begins while the first is at it, and warns once the first has left."""
+    began, left = threading.Event(), threading.Event()
+
+    def first(image):
+        assert began.wait(WAIT)
+        return FOUR
+
+    def second(image):
+        began.set()
+        assert left.wait(WAIT)
+        warnings.warn("of the second", stacklevel=1)
+        return FOUR
+
+    def read(path, decode):
+        decoders[threading.get_ident()] = decode
+        read_rgb(path)
+
+    decoders = {}
+    monkeypatch.setattr(
+        "efficientfan.imaging._from_pillow", lambda image: decoders[threading.get_ident()](image)
+    )
+    path = save(tmp_path, Image.fromarray(FOUR))
+    with warnings.catch_warnings(), ThreadPoolExecutor(2) as pool:
+        warnings.simplefilter("error")
+        before = list(warnings.filters)
+        early, late = pool.submit(read, path, first), pool.submit(read, path, second)
+        early.result(WAIT)
+        left.set()
+        late.result(WAIT)
+        assert warnings.filters == before
 
 
 def test_a_callers_pil_image_stays_as_it_is():

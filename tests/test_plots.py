@@ -9,7 +9,7 @@ import pytest
 
 from efficientfan.errors import MissingDependencyError
 from efficientfan.imaging import read_rgb
-from efficientfan.plots import plot_curves, plot_landmark_values
+from efficientfan.plots import Panel, plot_curves, plot_landmark_values, plot_panels
 
 
 def test_curves_are_drawn(tmp_path):
@@ -20,6 +20,18 @@ def test_curves_are_drawn(tmp_path):
     flat, rising = draw("flat.png", {"a": [1, 1, 1]}), draw("rising.png", {"a": [0, 1, 2]})
     assert flat.shape == rising.shape == (660, 960, 3)
     assert (flat != rising).any()
+
+
+def test_panels_stand_beside_each_other(tmp_path):
+    """Two panels twice as wide as one; a change of the right one leaves the left half as it was."""
+    flat, rising = (Panel([0, 1], {"a": values}, x_label="x", y_label="y") for values in ([1, 1], [0, 1]))
+    for name, panels in {"one": [flat], "same": [flat, flat], "other": [flat, rising]}.items():
+        plot_panels(tmp_path / f"{name}.png", panels)
+    one, same, other = (read_rgb(tmp_path / f"{name}.png") for name in ("one", "same", "other"))
+    assert same.shape[1] == 2 * one.shape[1]
+    half = one.shape[1]
+    np.testing.assert_array_equal(same[:, : half - 60], other[:, : half - 60])
+    assert (same[:, half:] != other[:, half:]).any()
 
 
 def test_unlabelled_landmarks_are_left_out(tmp_path):

@@ -224,10 +224,15 @@ def test_a_teacher_and_its_students_see_the_same_crops():
     for recipe in landmark_recipes():
         if recipe.distill is not None:
             teacher = load_recipe(recipe.about.rpartition("Teacher: ")[2].removesuffix("."))
-            assert teacher.data == recipe.data
-            assert (teacher.model.input_size, teacher.model.margin, teacher.model.decoder) == (
-                recipe.model.input_size, recipe.model.margin, recipe.model.decoder,
-            )  # fmt: skip
+            assert (teacher.model.input_size, teacher.model.margin) == (
+                recipe.model.input_size,
+                recipe.model.margin,
+            )
+            assert (
+                teacher.data.holdout == recipe.data.holdout
+            )  # or it would have seen the student's validation faces
+            if recipe.name.partition("/")[0] in DATASETS:
+                assert (teacher.data, teacher.model.decoder) == (recipe.data, recipe.model.decoder)
 
 
 @dataclass(frozen=True)

@@ -142,3 +142,9 @@ def test_landmarks_that_are_not_seen_are_drawn_as_rings():
     unseen = make_face(visibility=np.eye(3)[[0, 2, 0, 0, 0]])
     assert (plain.draw(image) == seen.draw(image)).all()
     assert (plain.draw(image) != unseen.draw(image)).any()
+
+
+def test_a_found_faces_tight_box_is_that_of_its_landmarks():
+    face = Face([0, 0, 50, 50], [[3, 9], [8, 2], [4, 4], [5, 6], [7, 7]], np.ones(5), FIVE)
+    assert face.tight_box.tolist() == [3, 2, 8, 9]
+    assert face.tight_box.dtype == np.float32

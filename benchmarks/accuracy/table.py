@@ -60,6 +60,31 @@ def section(runs: list[Results], notes: dict[str, str]) -> list[str]:
     return [*lines, ""]
 
 
+def beside_published(runs: list[Results]) -> list[str]:
+    """Our rows on 300-W common among the published ones, the best first, and what differs."""
+    published = read_json(HERE / "published.json")
+    rows = [dict(row) for row in published["rows"]]
+    for run in runs:
+        plain = setting(run) == "gt box" and run.subject["kind"] == "model"
+        if plain and (run.dataset["name"], run.dataset["split"]) == ("300w", "common"):
+            value = 100 * run.groups["common"].metrics["nme_interocular"].value
+            rows.append({"model": f"**{run.label}** (ours)", "common": value})
+    rows.sort(key=lambda row: row["common"] or float("inf"))
+    columns = ("common", "challenging", "full", "wflw")
+    lines = [
+        "## Beside published numbers",
+        "",
+        "NME by the outer eye corners in percent, as their papers give them (or papers that quote them).",
+        "",
+        "| model | 300W common | challenging | full | WFLW | parameters / MACs |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        numbers = ["" if row.get(column) is None else f"{row[column]:.2f}" for column in columns]
+        lines.append(f"| {row['model']} | {' | '.join(numbers)} | {row.get('size', '')} |")
+    return [*lines, "", "What differs:", "", *(f"- {line}" for line in published["differences"]), ""]
+
+
 def page() -> str:
     """The whole page."""
     notes = read_json(HERE / "notes.json")
@@ -72,6 +97,7 @@ def page() -> str:
     lines = [HEAD]
     for _, group in groupby(sorted(runs, key=key), key=key):
         lines += section(list(group), notes["runs"])
+    lines += beside_published(runs)
     lines += ["## Not run", ""]
     lines += [f"- {name}: {reason}." for name, reason in notes["not_run"].items()]
     return "\n".join(line.rstrip() for line in lines) + "\n"

@@ -13,7 +13,7 @@ from typing import Any
 
 from efficientfan.errors import InputError
 
-__all__ = ["atomic_path", "read_json", "sha256_of", "write_bytes", "write_json", "write_text"]
+__all__ = ["atomic_path", "read_json", "read_text", "sha256_of", "write_bytes", "write_json", "write_text"]
 
 
 @contextmanager
@@ -59,6 +59,20 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
+def read_text(path: str | Path) -> str:
+    """Content of a UTF-8 text file, without the mark that some programs begin it with.
+
+    Raises:
+        InputError: missing, unreadable, or not UTF-8.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 text; is it the right file, and saved as UTF-8?") from error
+
+
 def read_json(path: str | Path) -> Any:
     """Read a JSON file.
 
@@ -66,11 +80,7 @@ def read_json(path: str | Path) -> Any:
         InputError: missing, unreadable or not JSON; the message names the file and the line.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 text, so not JSON") from error
+        return json.loads(read_text(path))
     except RecursionError as error:
         raise InputError(f"{path}: is nested too deeply") from error
     except json.JSONDecodeError as error:

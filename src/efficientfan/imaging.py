@@ -8,7 +8,7 @@ import threading
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -53,11 +53,9 @@ def read_rgb(path: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Array
             more than `max_pixels` pixels.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own bomb warning; the cap below is ours
-            with _open(path) as image:
-                _check_size(image.size, max_pixels, str(path))
-                return _from_pillow(image)
+        with _QUIET, _open(path) as image:
+            _check_size(image.size, max_pixels, str(path))
+            return _from_pillow(image)
     except UnidentifiedImageError as error:
         if Path(path).stat().st_size == 0:
             raise InputError(f"{path}: is an empty file; copy it anew") from error
@@ -74,6 +72,32 @@ def read_rgb(path: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Array
         ) from error
 
 
+class _Quiet:
+    """Python ignores warnings while a thread is inside; Pillow has many, of damage that it gets over.
+
+    The filters belong to the process: the first thread that comes changes them, the last that goes gives them back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._filters = ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._filters.enter_context(warnings.catch_warnings())
+                warnings.simplefilter("ignore")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._filters.close()
+
+
+_QUIET = _Quiet()
 _LOCK = threading.Lock()
 
 _BROKEN: tuple[type[Exception], ...] = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike
 from efficientfan.errors import MissingDependencyError
 from efficientfan.files import atomic_path
 
-__all__ = ["plot_bars", "plot_curves", "plot_front", "plot_landmark_values"]
+__all__ = ["Panel", "plot_bars", "plot_curves", "plot_front", "plot_landmark_values", "plot_panels"]
 
 
 def plot_curves(
@@ -47,6 +48,41 @@ def plot_curves(
         axes.set_ylim(*y_limits)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
+    _save(figure, path)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One of several plots beside each other: marked points joined by lines.
+
+    Attributes:
+        x: (M,) values shared by all curves.
+        curves: legend entry -> (M,) values.
+        x_label, y_label, title: texts, with units.
+    """
+
+    x: ArrayLike
+    curves: Mapping[str, ArrayLike]
+    x_label: str
+    y_label: str
+    title: str = ""
+
+
+def plot_panels(path: str | Path, panels: Sequence[Panel]) -> None:
+    """Write plots of measured points beside each other; all vertical axes begin at zero.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    figure = _figure(5.2 * len(panels), 4.2)
+    for panel, axes in zip(panels, figure.subplots(1, len(panels), squeeze=False)[0], strict=True):
+        for label, values in panel.curves.items():
+            axes.plot(np.asarray(panel.x), np.asarray(values), label=label, linewidth=1.6, marker="o")
+        axes.set(xlabel=panel.x_label, ylabel=panel.y_label, title=panel.title)
+        axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
+        axes.grid(alpha=0.3)
+        if len(panel.curves) > 1:
+            axes.legend(frameon=False)
     _save(figure, path)
 
 

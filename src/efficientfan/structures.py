@@ -157,6 +157,11 @@ class Face:
         """Mean landmark score, in [0, 1]."""
         return float(self.scores.mean())
 
+    @property
+    def tight_box(self) -> Array:
+        """(4,) float32 xyxy box of the landmarks: what the next crop of this face is cut by."""
+        return np.concatenate([self.points.min(axis=0), self.points.max(axis=0)])
+
     def named(self, name: str) -> Array:
         """The points of a landmark (1, 2) or of a region (M, 2), by its name in the schema."""
         return np.asarray(self.points[self.schema.indices_of(name)])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from efficientfan.benchmark import peak
 from efficientfan.benchmark.peak import best_peaks, gemm_jobs, gemm_peaks
 from efficientfan.benchmark.timing import Timing, measure
 
@@ -29,7 +31,27 @@ def test_a_product_is_two_operations_a_cell():
     )
 
 
-def test_every_engine_multiplies():
+def test_what_each_engine_multiplies(monkeypatch):
+    monkeypatch.setattr(peak, "timed", lambda run: run)
+    left, right = np.random.default_rng(0).standard_normal((2, 64, 64), dtype=np.float32)
+    bytes_left = (left * 20 + 128).clip(0, 255).astype(np.uint8).astype(np.int64)
+    bytes_right = (right * 20).clip(-127, 127).astype(np.int8).astype(np.int64)
+    expected = dict.fromkeys(("onnxruntime/f32", "openvino/f32", "torch/f32"), left @ right)
+    expected["onnxruntime/int8"] = bytes_left @ bytes_right
+    step = np.float32(0.04)  # of OpenVINO's int8
+    expected["openvino/int8"] = (np.round(left / step) * step) @ (np.round(right / step) * step)
+    for engine in ("openvino", "torch"):
+        expected[f"{engine}/bf16"] = left @ right
+    found = {job.key.removeprefix("peak/"): job.visit() for job in gemm_jobs(1, side=64)}
+    assert found.keys() >= expected.keys() - {"openvino/f32", "openvino/int8", "openvino/bf16"}
+    for key, product in found.items():
+        rounding = {"f32": 1e-4, "bf16": 0.15, "int8": 1e-3}[key.partition("/")[2]]
+        product = product.float().numpy() if key.startswith("torch") else product
+        np.testing.assert_allclose(product, expected[key], atol=rounding, err_msg=key)
+        assert key.endswith("f32") or np.abs(product - left @ right).max() > 0.01, key
+
+
+def test_every_product_is_timed():
     jobs = gemm_jobs(1, side=64)
     peaks = gemm_peaks(measure(jobs, rounds=1, repeats=1), 1, side=64)
     assert {("onnxruntime", "f32"), ("onnxruntime", "int8"), ("torch", "f32"), ("torch", "bf16")} <= {

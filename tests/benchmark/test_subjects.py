@@ -37,6 +37,24 @@ def test_a_model_given_twice_is_measured_once():
     assert sorted(each.path.stem for each in found) == list_models()
 
 
+def test_one_file_by_two_paths_and_one_engine_named_twice_are_one(files, monkeypatch):
+    monkeypatch.chdir(files[0].parent)
+    found = choose_subjects([files[0], "a.onnx", files[0].parent / "." / "a.onnx"], ["onnxruntime"] * 2)
+    assert found == [Subject(files[0], "onnxruntime")]
+
+
+def test_two_models_of_one_name(files, tmp_path):
+    other = tmp_path / "other" / "a.onnx"
+    other.parent.mkdir()
+    other.touch()
+    with pytest.raises(InputError, match=r"two models have one file name: .*a\.onnx and .*other/a\.onnx"):
+        choose_subjects([files[0], other], ["onnxruntime"])
+    checkpoint = other.with_suffix(".safetensors")
+    checkpoint.touch()
+    found = choose_subjects([files[0], checkpoint], ["onnxruntime", "torch"])
+    assert [each.name for each in found] == ["a onnxruntime f32", "a torch f32"]
+
+
 def test_only_installed_engines_are_taken(files, monkeypatch):
     monkeypatch.setattr(
         "efficientfan.benchmark.subjects.find_spec", lambda name: name == "onnxruntime" or None

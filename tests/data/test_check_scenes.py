@@ -6,10 +6,10 @@ import json
 import shutil
 
 import numpy as np
-from drawn_scenes import WIDTH, make_scenes
+from drawn_scenes import HEIGHT, WIDTH, make_scenes
 
 from efficientfan.data.scene_sheet import TRUST_COLOURS, add_trusted_boxes
-from efficientfan.imaging import read_rgb
+from efficientfan.imaging import read_rgb, write_image
 from efficientfan.structures import BoxTrust
 
 
@@ -66,8 +66,23 @@ def test_oddities_are_warnings(run_command, tmp_path):
     assert [line.strip() for line in text.splitlines()[1:]] == [
         "warning: a face of under 6 pixels is to be found (1): empty.png, box 0",
         "warning: a face boxed twice (1): alone.png, box 0",
-        "warning: duplicate photo (1): pair.png = alone.png",
+        f"warning: duplicate photo (1): {root}/test/pair.png = {root}/test/alone.png",
     ]
+
+
+def test_a_photo_of_two_splits_is_found_under_one_name_too(run_command, tmp_path):
+    root = make_scenes(tmp_path)
+    make_scenes(tmp_path, "crowds")  # the same photos under the same names
+    write_image(root / "crowds" / "pair.png", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    code, text, _ = check(run_command, root, "--split", "crowds")
+    assert code == 0
+    first, second, *findings = text.splitlines()
+    assert first.startswith("scenes test: ")
+    assert second.startswith("scenes crowds: ")
+    pairs = "; ".join(
+        f"{root}/crowds/{name}.png = {root}/test/{name}.png" for name in ("alone", "empty", "crowd")
+    )
+    assert [line.strip() for line in findings] == [f"warning: duplicate photo (3): {pairs}"]
 
 
 def test_misuse_is_one_line(run_command, tmp_path):

@@ -55,10 +55,14 @@ def faces(tmp_path):
 
 
 class OracleModel:
-    """Knows the truth of `faces`; wrong by `offset` crop pixels, blind to the photos in `blind`."""
+    """Knows the truth of `faces`; wrong by `offset` crop pixels, blind to the photos in `blind`.
 
-    def __init__(self, truth, *, offset=(0.0, 0.0), blind=()):
+    `scores` are those of its landmarks, (K,) of each test face; 1 by default, and halved on a mirrored crop.
+    """
+
+    def __init__(self, truth, *, offset=(0.0, 0.0), blind=(), scores=None):
         self.truth, self.offset, self.blind = truth, np.asarray(offset), blind
+        self.scores = np.ones(truth.shape[:2]) if scores is None else scores
         self.calls = []
         self.spec = ModelSpec(
             name="oracle",
@@ -76,8 +80,8 @@ class OracleModel:
 
     def run(self, crops):
         self.calls.append(len(crops))
-        points = np.stack([self._answer(crop) for crop in crops])
-        return BackendOutput(points, np.ones(points.shape[:2], np.float32))
+        points, scores = zip(*map(self._answer, crops), strict=True)
+        return BackendOutput(np.stack(points), np.stack(scores).astype(np.float32))
 
     def _answer(self, crop):
         assert crop.shape == (64, 64, 3)
@@ -87,7 +91,10 @@ class OracleModel:
         box = np.concatenate([truth.min(axis=0), truth.max(axis=0)])
         points = CropTransform.from_box(box, 64, 0.25).apply(truth)
         mirrored = crop[32, 8, 2] > crop[32, 56, 2]
-        return (IBUG68.flip(points, 64) if mirrored else points) + self.offset
+        scores = self.scores[index]
+        if mirrored:
+            points, scores = IBUG68.flip(points, 64), scores[IBUG68.flip_indices] / 2
+        return points + self.offset, scores
 
     def __call__(self, photos):
         answers = []
@@ -99,7 +106,7 @@ class OracleModel:
             points = self.truth[index] + self.offset
             box = np.concatenate([points.min(axis=0), points.max(axis=0)])
             far = Face(box + 1000, points + 1000, np.ones(68), IBUG68)  # a false find beside the right one
-            answers.append([far, Face(box, points, np.ones(68), IBUG68)])
+            answers.append([far, Face(box, points, self.scores[index], IBUG68)])
         return answers
 
 

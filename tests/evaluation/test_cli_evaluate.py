@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 
+import numpy as np
 import pytest
 
 import efficientfan.predict
 from efficientfan.files import sha256_of
 from efficientfan.imaging import read_rgb
+
+SCORES = np.linspace(0.9, 0.4, 6)[:, None].repeat(68, axis=1)
 
 
 @pytest.fixture
@@ -17,7 +20,9 @@ def model(monkeypatch, oracle, tmp_path):
     """An oracle in a model file's place: 2 crop pixels wrong, blind to photo 3."""
     path = tmp_path / "oracle.onnx"
     path.write_bytes(b"weights")
-    monkeypatch.setattr("efficientfan.predict.load", lambda *_, **__: oracle(offset=(2, 0), blind=[3]))
+    monkeypatch.setattr(
+        "efficientfan.predict.load", lambda *_, **__: oracle(offset=(2, 0), blind=[3], scores=SCORES)
+    )
     return path
 
 
@@ -53,8 +58,37 @@ def test_a_model_is_measured_and_everything_is_written(run_command, faces, model
     }
     assert table["settings"]["box"] == "gt"
     assert len(table["samples"]) == 6
-    for name in ("ced.png", "landmarks.png", "worst.png"):
+    assert table["reliability"]["faces"] == 6
+    assert "sorted by score: no failures (nme_interocular > 8 %); rank correlation" in text
+    for name in ("ced.png", "landmarks.png", "reliability.png", "worst.png"):
         assert read_rgb(out / name).std() > 0
+
+
+def test_the_worst_tenth_is_printed(run_command, faces, model):
+    """All six fail at this threshold, and one of them is the worst tenth."""
+    _, text, _ = run_command("evaluate", *data(faces), "--model", model, "--threshold", 0.01)
+    assert "sorted by score: the worst tenth holds 1 of 6 failures (nme_interocular > 1 %); rank" in text
+
+
+@pytest.mark.parametrize("score", [None, 0.5])
+def test_predictions_without_scores_say_that_there_is_no_reliability(run_command, faces, tmp_path, score):
+    face = {"points": faces[1][0].tolist()} | ({} if score is None else {"scores": [score] * 68})
+    path = tmp_path / "tool.jsonl"
+    path.write_text(json.dumps({"image": "helen/testset/0.png", "faces": [face]}))
+    code, text, errors = run_command(
+        "evaluate", *data(faces), "--predictions", path, "--out", tmp_path / "out"
+    )
+    assert code == 0
+    table = json.loads((tmp_path / "out/results.json").read_text())
+    assert (tmp_path / "out/reliability.png").exists() == (score is not None)
+    if score is None:
+        assert "no reliability: tool.jsonl gives no found face a score" in errors
+        assert "sorted by score" not in text
+        assert table["reliability"] is None
+    else:
+        assert "no reliability" not in errors
+        assert "rank correlation of score and error: -\n" in text
+        assert table["reliability"]["faces"] == 1
 
 
 def test_missed_faces_are_printed(run_command, faces, model, tmp_path):
@@ -69,7 +103,7 @@ def test_missed_faces_are_printed(run_command, faces, model, tmp_path):
     )
 
 
-def test_predictions_are_measured_and_compared(run_command, faces, tmp_path):
+def test_predictions_are_measured_and_compared(run_command, faces, tmp_path, monkeypatch):
     for label, move in (("near", 1.0), ("far", 3.0)):
         lines = [
             {"image": f"{folder}/{i}.png", "faces": [{"points": (faces[1][i] + move).tolist()}]}
@@ -88,6 +122,11 @@ def test_predictions_are_measured_and_compared(run_command, faces, tmp_path):
     difference = 100 * 2 * 2**0.5 / 39
     assert f"{difference:.2f} [{difference:.2f}, {difference:.2f}]" in text
     assert read_rgb(tmp_path / "both/ced.png").std() > 0
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    code, _, errors = run_command("compare", *files, "--out", tmp_path / "bare")
+    assert code == 0
+    assert "efficientfan[plots]" in errors
+    assert [path.name for path in (tmp_path / "bare").iterdir()] == ["compare.txt"]
 
 
 def test_results_stay_without_matplotlib(run_command, faces, model, tmp_path, monkeypatch):
@@ -110,6 +149,19 @@ def test_a_detector_is_built_only_where_it_is_asked(run_command, faces, model, m
     monkeypatch.setattr("efficientfan.predict.load", note)
     assert run_command("evaluate", *data(faces), "--model", model, "--box", box, "--detector", "haar")[0] == 0
     assert asked == [detector]
+
+
+@pytest.mark.parametrize("box", ["gt", "detector"])
+def test_the_batch_size_is_the_predictors_too(run_command, faces, model, monkeypatch, box):
+    load, asked = efficientfan.predict.load, []
+
+    def note(*arguments, **options):
+        asked.append(options["batch_size"])
+        return load(*arguments, **options)
+
+    monkeypatch.setattr("efficientfan.predict.load", note)
+    assert run_command("evaluate", *data(faces), "--model", model, "--box", box, "--batch-size", 5)[0] == 0
+    assert asked == [5]
 
 
 @pytest.mark.parametrize("command", [["compare", "a.json", "b.json"], ["evaluate"]])

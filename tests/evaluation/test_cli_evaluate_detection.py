@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -49,6 +50,16 @@ def test_a_detector_is_measured_and_everything_is_written(run_command, boxes, tm
     for name in ("recall.png", "sizes.png"):
         assert read_rgb(out / name).std() > 0
     assert (out / "mistakes.json").is_file()
+
+
+def test_results_stay_without_matplotlib(run_command, boxes, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    out = tmp_path / "out"
+    code, _, errors = run_command("evaluate", *boxes, "--out", out)
+    assert code == 0
+    assert "no plots" in errors
+    assert not list(out.glob("recall.png")) + list(out.glob("sizes.png"))
+    assert (out / "results.json").is_file()
 
 
 def test_a_high_threshold_misses_the_face(run_command, boxes):

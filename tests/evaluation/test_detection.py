@@ -11,7 +11,6 @@ import pytest
 from efficientfan.data.scene_sets import SceneSet
 from efficientfan.errors import InputError
 from efficientfan.evaluation.detection import Searched, find_faces, score_detections
-from efficientfan.evaluation.detection_figures import plot_recall_by_size, plot_recall_over_alarms
 from efficientfan.evaluation.detection_mistakes import false_alarms, missed_faces, write_mistakes
 from efficientfan.evaluation.detection_results import DetectionResults, scenes_digest
 from efficientfan.evaluation.detection_tables import detection_table
@@ -182,14 +181,6 @@ def test_the_table_says_it_all(scenes):
     assert ["none", "1", "0", "-", "1.000"] in [row[:5] for row in rows]
     assert any(line.startswith("1/4 to 1/2") for line in text.splitlines())
     assert ["0.2", "0.4", "0.9", "25.00", "0.0000"] in rows
-
-
-def test_plots_are_written(scenes, tmp_path):
-    results = measured(scenes)[1]
-    plot_recall_over_alarms(tmp_path / "recall.png", {"stub": results, "again": results})
-    plot_recall_by_size(tmp_path / "sizes.png", results)
-    for name in ("recall.png", "sizes.png"):
-        assert read_rgb(tmp_path / name).std() > 0
 
 
 def test_a_set_without_faces_is_measured_too(scenes):

@@ -19,6 +19,7 @@ from efficientfan.evaluation import (
     score_points,
 )
 from efficientfan.evaluation.boxes import boxes_of, jitter_boxes
+from efficientfan.evaluation.reliability import WorstTenth
 from efficientfan.structures import Annotation
 
 SPAN = 39.0
@@ -27,8 +28,16 @@ SPAN = 39.0
 
 def evaluate(model, test_set, setup=None, **options):
     setup = setup or Setup()
-    points = model_points(model, test_set, setup, batch_size=4)
-    return score_points(points, test_set, label="run", subject={}, settings=setup.to_dict(), **options)
+    located = model_points(model, test_set, setup, batch_size=4)
+    return score_points(
+        located.points,
+        test_set,
+        label="run",
+        subject={},
+        settings=setup.to_dict(),
+        scores=located.scores,
+        **options,
+    )
 
 
 def scales(truth):
@@ -104,7 +113,7 @@ def test_a_missed_face_is_a_failure_and_is_counted(faces, oracle):
     assert score.metrics["fr@0.10"].value == pytest.approx(1 / 6)
     assert score.metrics["auc@0.10"].value == pytest.approx(5 / 6, abs=1e-5)
     assert results.samples["helen/testset/2.png"] is None
-    assert "1" in results_table(results).splitlines()[-3].split()
+    assert "1" in results_table(results).splitlines()[-5].split()
 
 
 def test_every_face_missed(faces, oracle):
@@ -115,6 +124,7 @@ def test_every_face_missed(faces, oracle):
     assert score.missed == 6
     assert "nme_interocular" not in score.metrics
     assert score.metrics["fr@0.08"].value == 1
+    assert results.reliability is None
     assert "run on 300w common" in results_table(results)
 
 
@@ -186,6 +196,14 @@ def test_results_survive_the_file(faces, oracle, tmp_path):
     assert Results.load(tmp_path / "r.json") == results
 
 
+def test_results_without_reliability_still_load(faces, oracle, tmp_path):
+    evaluate(oracle(), load_test_set("300w", faces[0], "common")).save(tmp_path / "r.json")
+    table = json.loads((tmp_path / "r.json").read_text())
+    del table["reliability"]
+    (tmp_path / "r.json").write_text(json.dumps(table))
+    assert Results.load(tmp_path / "r.json").reliability is None
+
+
 @pytest.mark.parametrize("content", ["[]", "{}", '{"format": "efficientfan-evaluation-1"}', "nonsense"])
 def test_a_foreign_results_file_is_refused(tmp_path, content):
     (tmp_path / "r.json").write_text(content)
@@ -194,7 +212,14 @@ def test_a_foreign_results_file_is_refused(tmp_path, content):
 
 
 @pytest.mark.parametrize(
-    "path", [("groups", "common", "faces"), ("dataset", "digest"), ("settings", "normaliser"), ("label",)]
+    "path",
+    [
+        ("groups", "common", "faces"),
+        ("dataset", "digest"),
+        ("settings", "normaliser"),
+        ("label",),
+        ("reliability", "bins"),
+    ],
 )
 def test_damaged_results_are_refused(faces, oracle, tmp_path, path):
     evaluate(oracle(), load_test_set("300w", faces[0], "common")).save(tmp_path / "r.json")
@@ -207,6 +232,27 @@ def test_damaged_results_are_refused(faces, oracle, tmp_path, path):
     (tmp_path / "r.json").write_text(json.dumps(table))
     with pytest.raises(InputError, match="damaged"):
         Results.load(tmp_path / "r.json")
+
+
+@pytest.mark.parametrize("box", ["gt", "detector"])
+def test_scores_come_from_crops_and_from_the_detector(faces, oracle, box):
+    """Each photo has a score of its own, the last one the lowest; the detector misses photo 1."""
+    scores = np.linspace(0.9, 0.1, 6)
+    blind = [1] if box == "detector" else []
+    model = oracle(offset=(3, 4), scores=scores[:, None].repeat(68, axis=1), blind=blind)
+    test_set = load_test_set("300w", faces[0], "common")
+    found = evaluate(model, test_set, Setup(box=box), thresholds=[0.01]).reliability
+    assert found.worst_tenth == WorstTenth(faces=1, failures=6 - len(blind), caught=1.0)
+    assert (found.threshold, found.faces) == (0.01, 6 - len(blind))
+    expected = np.delete(scores, blind)[::-1]
+    assert [each.score for each in found.bins] == pytest.approx(expected, abs=1e-6)
+
+
+def test_flip_test_averages_the_scores_of_the_same_landmark(faces, oracle):
+    scores = np.tile(np.linspace(0, 1, 68), (6, 1))
+    test_set = load_test_set("300w", faces[0], "common")
+    located = model_points(oracle(scores=scores), test_set, Setup(flip_test=True))
+    np.testing.assert_allclose(located.scores, 0.75 * scores, atol=1e-6)
 
 
 def test_digest_tells_names_and_points_apart(faces):

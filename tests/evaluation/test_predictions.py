@@ -16,7 +16,7 @@ from efficientfan.predict.output.csv_table import CsvWriter
 from efficientfan.predict.output.json_list import JsonListWriter
 from efficientfan.predict.output.jsonl import JsonLinesWriter
 from efficientfan.predict.output.record import Record
-from efficientfan.schema import convert_points, get_schema
+from efficientfan.schema import convert_points, get_conversion, get_schema
 from efficientfan.structures import Face
 
 IBUG68 = get_schema("ibug68")
@@ -36,9 +36,13 @@ def write_lines(path, records):
     return path
 
 
-def read(path, test_set):
+def located(path, test_set):
     predictions = read_predictions(path, test_set.schema)
     return points_from_predictions(predictions, test_set.annotations, test_set.root, str(path))
+
+
+def read(path, test_set):
+    return located(path, test_set).points
 
 
 @pytest.mark.parametrize("prefix", ["", "/elsewhere/300w/", "./"])
@@ -68,17 +72,21 @@ def test_what_predict_writes_is_read(test_set, tmp_path, name):
         "p.csv": lambda s: CsvWriter(s, IBUG68),
         "coco.json": lambda s: CocoWriter(s, IBUG68),
     }
+    scores = np.random.default_rng(0).uniform(0, 1, (6, 68))
     with (tmp_path / name).open("w", encoding="utf-8") as stream:
         writer = writers[name](stream)
         for index, annotation in enumerate(test_set.annotations):
-            face = Face(annotation.tight_box, annotation.points, np.ones(68), IBUG68)
+            face = Face(annotation.tight_box, annotation.points, scores[index], IBUG68)
             faces = [] if index == 3 else [face]
             writer.add(Record(str(annotation.image), 160, 160, "model", IBUG68, faces))
         writer.finish()
-    points = read(tmp_path / name, test_set)
-    assert np.isnan(points[3]).all()
-    expected = np.delete(test_set.truth, 3, axis=0)
-    np.testing.assert_allclose(np.delete(points, 3, axis=0), expected, rtol=0, atol=1e-3)
+    found = located(tmp_path / name, test_set)
+    assert np.isnan(found.points[3]).all()
+    assert np.isnan(found.scores[3]).all()
+    for values, expected, step in ((found.points, test_set.truth, 1e-3), (found.scores, scores, 1e-4)):
+        np.testing.assert_allclose(
+            np.delete(values, 3, axis=0), np.delete(expected, 3, axis=0), rtol=0, atol=step
+        )
 
 
 def test_csv_round_trip(test_set, tmp_path):
@@ -214,6 +222,22 @@ def test_points_of_a_richer_schema_are_converted(tmp_path):
     record = {"image": "a.png", "schema": "wflw98", "faces": [{"points": points.tolist()}]}
     (found,) = read_predictions(write_lines(tmp_path / "p.jsonl", [record]), IBUG68)["a.png"]
     np.testing.assert_array_equal(found.points, convert_points(points, "wflw98", "ibug68"))
+
+
+def test_scores_of_a_richer_schema_are_the_least_of_their_group(tmp_path):
+    scores = np.random.default_rng(0).uniform(0, 1, 98)
+    face = {"points": np.zeros((98, 2)).tolist(), "scores": scores.tolist()}
+    record = {"image": "a.png", "schema": "wflw98", "faces": [face, {**face, "scores": None}]}
+    first, second = read_predictions(write_lines(tmp_path / "p.jsonl", [record]), IBUG68)["a.png"]
+    groups = get_conversion("wflw98", "ibug68").means_of
+    assert first.scores.tolist() == [min(scores[index] for index in group) for group in groups]
+    assert second.scores is None
+
+
+def test_scores_of_another_number_are_refused(tmp_path):
+    record = {"image": "a.png", "faces": [{"points": [[0, 0]] * 68, "scores": [0.5]}]}
+    with pytest.raises(InputError, match=r"p\.jsonl: line 1: 'scores' must have shape \(68,\), not \(1,\)"):
+        read_predictions(write_lines(tmp_path / "p.jsonl", [record]), IBUG68)
 
 
 def test_csv_with_letters_names_the_line(tmp_path):

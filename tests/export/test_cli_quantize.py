@@ -6,7 +6,7 @@ import pytest
 from drawn_faces import write_drawn_300w
 from tiny_network import write_tiny
 
-from efficientfan.predict import open_backend
+from efficientfan.predict import load, open_backend
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +33,22 @@ def test_from_a_data_set(run_command, model, data, tmp_path):
     assert (record["calibration"], record["crops"]) == ("300w train", 4)
 
 
-def test_from_a_folder_of_photos(run_command, model, data, tmp_path):
+def test_from_a_folder_of_photos(run_command, model, data, tmp_path, monkeypatch):
     out = tmp_path / "int8.onnx"
+    threads = []
+
+    def load_and_tell(*args, **options):
+        predictor = load(*args, **options)
+        threads.append(predictor.backend.threads)
+        return predictor
+
+    monkeypatch.setattr("efficientfan.predict.load", load_and_tell)
     code, text, _ = run_command(
         "quantize", model, "--calibration", data / "afw", "--detector", "whole", "--tool", "onnxruntime",
-        "--max-float-layers", 0, "--out", out, "--force",
+        "--max-float-layers", 0, "--threads", 1, "--out", out, "--force",
     )  # fmt: skip
     assert code == 0
+    assert threads == [1]
     assert "not measured" in text
     assert open_backend(out).spec.provenance["quantisation"]["calibration"] == "afw"
 

@@ -42,8 +42,8 @@ class SmallEncoder(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(3, 8, 32, 32)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.conv(images)
+    def pyramid(self, images: torch.Tensor) -> list[torch.Tensor]:
+        return [self.conv(images)]
 
 
 def small_network(head: str) -> LandmarkNet:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from importlib.metadata import Distribution, PackageNotFoundError
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -11,7 +14,8 @@ from onnx import numpy_helper
 from tiny_network import LAYERS, SIZE, SPEC, smooth_crops, tiny_network, write_tiny
 
 from efficientfan.errors import EfficientFanError, InputError
-from efficientfan.evaluation import load_test_set
+from efficientfan.evaluation import Setup, load_test_set, score_points
+from efficientfan.evaluation.model_points import points_from_boxes
 from efficientfan.export import quantise
 from efficientfan.export import quantize as module
 from efficientfan.export.calibration import Calibration, crops_of_dataset, crops_of_photos
@@ -122,6 +126,14 @@ def calibration(count=12):
     return Calibration("drawn", smooth_crops(count), 0)
 
 
+def nme_of(path, test_set):
+    """By the test set's own normaliser, as `efficientfan evaluate` has it."""
+    backend, setup = open_backend(path, threads=1), Setup()
+    located = points_from_boxes(backend.run, backend.spec, test_set.annotations, setup.boxes(test_set))
+    results = score_points(located.points, test_set, label="x", subject={}, settings=setup.to_dict())
+    return results.groups[test_set.split].metrics[f"nme_{test_set.normaliser}"].value
+
+
 @pytest.mark.parametrize("tool", TOOLS)
 def test_the_file_runs_in_both_engines_and_says_how_it_was_made(tool, test_set, tmp_path):
     source, out = write_tiny(tmp_path / "tiny.onnx", 64), tmp_path / "int8.onnx"
@@ -135,13 +147,34 @@ def test_the_file_runs_in_both_engines_and_says_how_it_was_made(tool, test_set, 
     assert record["tool"].startswith(f"{tool} ")
     assert (record["calibration"], record["crops"], record["seed"]) == ("drawn", 12, 0)
     assert (record["split"], record["faces"], record["engine"]) == ("300w common", 4, "onnxruntime")
-    assert record["nme_int8"] == report.cost.nme_int8
+    nme_float, nme_int8 = (nme_of(path, test_set) for path in (source, out))
+    assert nme_float != nme_int8
+    assert (record["nme_float"], record["nme_int8"]) == pytest.approx((nme_float, nme_int8), rel=1e-6)
+    assert record["difference"]["value"] == pytest.approx(nme_int8 - nme_float, rel=1e-3)
+    assert report.cost.growth == pytest.approx(nme_int8 / nme_float - 1)
+    assert record == {**record, **asdict(report.cost)}
     assert 0 < record["shift_mean"] <= record["shift_worst"]
     assert found[0].spec.provenance["recipe"] == "none"
     assert found[0].spec.name == "tiny_int8"
     assert (report.size_int8, report.size_float) == (out.stat().st_size, source.stat().st_size)
     assert report.layers[1] == len(int8_layers(onnx.load(out)))
     assert list(report.float_layers) == record["float_layers"]
+
+
+def test_the_tool_may_come_from_a_package_of_another_name(tmp_path, monkeypatch):
+    """Such as onnxruntime-gpu."""
+    found = Distribution.from_name
+
+    def from_name(name):
+        if name == "onnxruntime":
+            raise PackageNotFoundError(name)
+        return found(name)
+
+    monkeypatch.setattr(Distribution, "from_name", from_name)
+    source, out = write_tiny(tmp_path / "tiny.onnx"), tmp_path / "int8.onnx"
+    options = {"threads": 1, "most_float_layers": 0, "force": True}
+    report = quantise(source, out, calibration(4), None, tool="onnxruntime", **options)
+    assert report.spec.provenance["quantisation"]["tool"] == f"onnxruntime {onnxruntime.__version__}"
 
 
 def test_the_same_seed_gives_the_same_file(test_set, tmp_path):

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from efficientfan.errors import InputError, MissingDependencyError
 from efficientfan.models import build_network, list_networks, load_checkpoint, save_checkpoint, summarise
+from efficientfan.models.decoder import UpsamplingDecoder
 from efficientfan.models.deployed import DeployedNet
 from efficientfan.models.head import VisibilityHead
 from efficientfan.schema import get_schema
@@ -52,6 +53,45 @@ def test_every_network_keeps_the_contract(name):
     assert [f.shape[2] for f in output.features] == [3, 6, 12, 24]
     assert network.encoder.stride == 32
     assert network.stride == 4
+
+
+def test_a_lateral_network_sees_every_finer_map():
+    torch.manual_seed(0)
+    network = build_network("mobilefan_050", 5, lateral=True, decoder_channels=16).eval()
+    with torch.no_grad():
+        *finer, last = network.encoder.pyramid(torch.randn(1, 3, 64, 64))
+        before = network.decoder(last, finer[::-1])
+        assert [each.shape[2] for each in finer] == [16, 8, 4]
+        for level in range(3):
+            changed = list(finer)
+            changed[level] = finer[level] + 1
+            after = network.decoder(last, changed[::-1])
+            differ = [not torch.equal(one, other) for one, other in zip(before, after, strict=True)]
+            # The finest reaches the last stage alone, the coarsest all of them.
+            assert differ == [stage >= 2 - level for stage in range(3)]
+
+
+def test_laterals_are_extra_weights_and_a_plain_decoder_has_none():
+    plain = build_on_meta("mobilefan_050")
+    lateral = build_on_meta("mobilefan_050", lateral=True)
+    extra = set(lateral.state_dict()) - set(plain.state_dict())
+    assert plain.state_dict().keys() < lateral.state_dict().keys()
+    assert all(name.startswith("decoder.laterals.") for name in extra)
+    assert plain.encoder.level_channels == lateral.encoder.level_channels[-1:]
+    weights = sum(lateral.state_dict()[name].numel() for name in extra if name.endswith("0.weight"))
+    assert weights == plain.decoder.channels * sum(lateral.encoder.level_channels[:-1])
+
+
+def test_the_network_for_products_is_small():
+    network = build_on_meta("efficientfan_lite0", visibility=True)
+    with torch.device("meta"):
+        assert 3.3e6 < summarise(network, 128).parameters < 4e6
+
+
+@pytest.mark.parametrize("laterals", [[8, 8], [8, 8, 8, 8]])
+def test_a_decoder_takes_a_lateral_map_for_each_stage(laterals):
+    with pytest.raises(InputError, match=f"of 3 stages takes as many lateral maps, not {len(laterals)}"):
+        UpsamplingDecoder(16, 8, 2, stages=3, laterals=laterals)
 
 
 @pytest.mark.parametrize(("stages", "kernel"), [(1, 2), (2, 4), (4, 4), (3, 2)])

@@ -121,3 +121,11 @@ def test_unknown_devices_are_refused(model_file, device):
 def test_threads_must_be_positive(model_file):
     with pytest.raises(InputError, match="threads"):
         OnnxBackend(model_file, threads=0)
+
+
+def test_a_view_of_an_array_is_as_good_as_a_copy(model_file):
+    mirrored = np.random.default_rng(0).integers(0, 256, (2, SIZE, SIZE, 3), np.uint8)[:, :, ::-1]
+    backend = OnnxBackend(model_file)
+    np.testing.assert_array_equal(
+        backend.run(mirrored).points, backend.run(np.ascontiguousarray(mirrored)).points
+    )

@@ -84,6 +84,25 @@ def test_pts_count_from_one(tmp_path):
     assert np.allclose(np.loadtxt(lines[3:-1]) - 1, face(1).points, atol=5e-4)
 
 
+@pytest.mark.parametrize("name", ["a_face2.png", "a_face10.jpg"])
+def test_a_photo_that_is_called_as_another_ones_further_face_is_refused(tmp_path, name):
+    photos = [Photo(f"in/{name}", name), Photo("in/a.jpg", "a.jpg")]
+    with (
+        pytest.raises(InputError, match=rf"in/{name} and for a further face of in/a\.jpg;"),
+        open_output(tmp_path / "o", "pts", SCHEMA, photos),
+    ):
+        pytest.fail("the work began")
+
+
+@pytest.mark.parametrize("name", ["a_face1.jpg", "a_face02.jpg", "b_face2.jpg", "sub/a_face2.jpg"])
+def test_other_names_with_numbers_are_no_further_faces(tmp_path, name):
+    photos = [Photo("in/a.jpg", "a.jpg"), Photo(f"in/{name}", name)]
+    record = Record("in/a.jpg", 160, 120, "tiny", SCHEMA, [face(0)])
+    with open_output(tmp_path / "o", "pts", SCHEMA, photos) as writer:
+        writer.add(record)
+    assert [path.name for path in (tmp_path / "o").iterdir()] == ["a.pts"]
+
+
 def test_coco_marks_what_is_not_seen(tmp_path):
     visibility = np.tile([0.8, 0.1, 0.1], (68, 1))
     visibility[3], visibility[9] = [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]

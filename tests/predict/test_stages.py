@@ -5,6 +5,8 @@ import pytest
 
 from efficientfan.predict.stages import STAGES, UNTIMED, StageTimes
 
+WAIT = 20  # seconds until a test that would hang fails
+
 
 @pytest.fixture
 def clock(monkeypatch):
@@ -41,19 +43,24 @@ def test_time_until_an_error_counts(clock):
     assert times.total == 3
 
 
-def test_threads_share_one(clock):
-    times = StageTimes()
+def test_threads_share_one():
+    times, adding, added = StageTimes(), threading.Event(), threading.Event()
 
-    def add():
-        for _ in range(500):
-            times.add("crop", 1.0)
+    class Slow(float):
+        """Its sum takes until another thread has added its own, were that let, or a moment has passed."""
 
-    threads = [threading.Thread(target=add) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert times.total == 2000
+        def __radd__(self, other):
+            adding.set()
+            added.wait(0.1)
+            return float(other) + float(self)
+
+    thread = threading.Thread(target=times.add, args=("crop", Slow(1)))
+    thread.start()
+    assert adding.wait(WAIT)
+    times.add("crop", 2.0)
+    added.set()
+    thread.join()
+    assert times.total == 3
 
 
 def test_a_stage_has_a_known_name():

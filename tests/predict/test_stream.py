@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tiny_model import disc_photo
 
+from efficientfan.geometry import as_boxes
 from efficientfan.imaging import write_image
 from efficientfan.predict import Detections, LandmarkPredictor, OnnxBackend
 from efficientfan.predict.detectors import HaarDetector, SharedDetector, WholeImageDetector
@@ -216,6 +217,24 @@ def test_leaving_early_leaves_no_thread(backend, photos):
         ):
             break
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("efficientfan")]
+
+
+def test_given_boxes_are_checked_once(backend, photos, monkeypatch):
+    checked = []
+
+    def counting(boxes):
+        checked.append(boxes)
+        return as_boxes(boxes)
+
+    monkeypatch.setattr("efficientfan.predict.given_boxes.as_boxes", counting)
+    boxes = {"00.png": [[5.0, 5, 40, 50]], "01.png": [[500.0, 5, 540, 50]], "02.png": [[9.0, 5, 4, 50]]}
+    predictor = LandmarkPredictor(backend, Quarters())
+    good, *bad = predict_photos(predictor, photos[:3], boxes)
+    assert len(good.faces) == 1
+    for failure, photo, reason in zip(bad, photos[1:3], ("wholly outside", "no positive width"), strict=True):
+        assert failure.reason.startswith(f"{photo.path}: box 0 ")
+        assert reason in failure.reason
+    assert checked == list(boxes.values())
 
 
 def test_every_stage_is_timed(backend, photos):

@@ -69,6 +69,13 @@ def test_no_crops_give_no_points(checkpoint):
     assert found.visibility.shape == (0, 5, 3)
 
 
+def test_a_view_of_an_array_is_as_good_as_a_copy(checkpoint, crops):
+    backend, mirrored = TorchBackend(checkpoint), crops[:, :, ::-1]
+    np.testing.assert_array_equal(
+        backend.run(mirrored).points, backend.run(np.ascontiguousarray(mirrored)).points
+    )
+
+
 def test_threads_are_borrowed_not_kept(checkpoint, crops):
     before = torch.get_num_threads()
     backend = TorchBackend(checkpoint, threads=before + 1)

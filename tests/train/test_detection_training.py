@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -101,15 +102,49 @@ def test_odd_frames_of_one_colour_hold_no_face(learnt: Path, shape: tuple[int, i
 def test_training_leaves_a_whole_folder_and_validates(photos: Path, tmp_path: Path) -> None:
     model = fit(tiny(photos), tmp_path / "run", devices=1)
     _, spec = load_detector_checkpoint(model)
-    assert 0 <= spec.metrics["val_f1"] <= 1
     assert spec.provenance["recipe"]["data"]["train"][0]["dataset"] == "boxes"
     assert str(photos) not in spec.to_json()
     assert sorted(path.name for path in (tmp_path / "run/validation").iterdir()) == [
         "epoch_000.jpg",
         "epoch_001.jpg",
     ]
-    log = (tmp_path / "run/logs/csv/version_0/metrics.csv").read_text()
-    assert all(key in log for key in ("val_f1", "val_recall", "val_precision", "loss/centre", "loss/box"))
+    with (tmp_path / "run/logs/csv/version_0/metrics.csv").open() as log:
+        rows = list(csv.DictReader(log))
+    assert {"val_f1", "val_recall", "val_precision", "loss/centre", "loss/box"} <= rows[0].keys()
+    judged = [float(row["val_f1"]) for row in rows if row["val_f1"]]
+    assert len(judged) == 2
+    assert spec.metrics["val_f1"] == pytest.approx(judged[-1])
+
+
+@pytest.mark.parametrize(
+    ("counts", "precision", "recall", "f1"),
+    [
+        ([1, 2, 2], 1 / 2, 1 / 2, 1 / 2),
+        ([1, 2, 4], 1 / 2, 1 / 4, 1 / 3),
+        ([3, 2, 4], 1, 3 / 4, 6 / 7),  # one detection on two faces counts once
+        ([0, 5, 2], 0, 0, 0),
+        ([0, 0, 0], 0, 0, 0),
+    ],
+)
+def test_f1_is_of_faces_detections_and_what_they_share(
+    photos: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    counts: list[int],
+    precision: float,
+    recall: float,
+    f1: float,
+) -> None:
+    recipe = tiny(photos)
+    module = DetectionModule(*build_network(recipe), recipe.objective, recipe.train)
+    logged: dict[str, float] = {}
+    monkeypatch.setattr(module, "shared", lambda values: values.tolist())  # there is no trainer
+    monkeypatch.setattr(module, "log_dict", lambda values, **_: logged.update(values))
+    monkeypatch.setattr(module, "log", lambda key, value, **_: logged.update({key: value}))
+    module.on_validation_epoch_start()
+    module.counts += torch.tensor(counts)
+    module.on_validation_epoch_end()
+    assert logged == pytest.approx({"val_precision": precision, "val_recall": recall, "val_f1": f1})
+    assert module.judged == pytest.approx(f1)
 
 
 def test_interrupted_training_resumes_to_the_same_weights(

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from efficientfan.predict.workers import usable_cores
 from efficientfan.version import __version__
 
-__all__ = ["Machine", "describe_machine", "has_bf16", "usable_cores"]
+__all__ = ["Machine", "describe_machine", "has_bf16"]
 
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "openvino", "torch", "dlib-bin")
 
@@ -43,13 +44,6 @@ def describe_machine() -> Machine:
         system=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         versions={"efficientfan": __version__, **_versions()},
     )
-
-
-def usable_cores() -> int:
-    """Processor threads that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def has_bf16(engine: str) -> bool:

@@ -93,7 +93,7 @@ def _onnxruntime(left: Any, right: Any, threads: int) -> Products:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        return lambda: session.run(None, {"a": a})
+        return lambda: session.run(None, {"a": a})[0]
 
     yield "onnxruntime", "f32", product("MatMul", left, right, TensorProto.FLOAT)
     unsigned, signed = (left * 20 + 128).clip(0, 255).astype(np.uint8), (right * 20).clip(-127, 127)
@@ -130,7 +130,7 @@ def _openvino(left: Any, right: Any, threads: int) -> Products:
         )
         request = compiled.create_infer_request()
         request.set_input_tensor(ov.Tensor(left, shared_memory=True))
-        return lambda: request.infer()
+        return lambda: request.infer()[0]
 
     yield "openvino", "f32", product("f32", False)
     if has_bf16("openvino"):
@@ -146,11 +146,12 @@ def _torch(left: Any, right: Any, threads: int) -> Products:
     def product(kind: torch.dtype) -> Callable[[], object]:
         a, b = torch.from_numpy(left).to(kind), torch.from_numpy(right).to(kind)
 
-        def run() -> None:
+        def run() -> torch.Tensor:
             before = torch.get_num_threads()
             torch.set_num_threads(threads)
-            torch.mm(a, b)
+            c = torch.mm(a, b)
             torch.set_num_threads(before)
+            return c
 
         return run
 

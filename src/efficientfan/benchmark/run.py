@@ -41,7 +41,8 @@ class Plan:
 
     Attributes:
         threads: processor threads; one block of rounds for each. Peers run in the first.
-        rounds, repeats: of single faces; batches and photos get a fifth and a third of the rounds.
+        rounds, repeats: of single faces; batches and photos get a fifth and a third of the rounds, photos as many
+            repeats as it takes to time each.
         batches: sizes tried for throughput.
         starts: fresh processes of each subject.
         seed: of the order within rounds, and of drawn photos.
@@ -230,10 +231,12 @@ def _peers(
 def _photos(
     groups: Mapping[str, Sequence[Scene]], predictor: LandmarkPredictor, plan: Plan, track: Track
 ) -> list[PhotoTimes]:
+    rounds = max(2, plan.rounds // 3)
+    most = max(len(scenes) for scenes in groups.values())
     timings = measure(
         [job for name, scenes in groups.items() for job in stage_jobs(name, scenes, predictor)],
-        rounds=max(2, plan.rounds // 3),
-        repeats=1,
+        rounds=rounds,
+        repeats=-(-most // rounds),  # every photo is timed
         seed=plan.seed,
         track=track,
         what="parts of photos",

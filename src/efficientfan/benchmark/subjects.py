@@ -63,7 +63,7 @@ def choose_subjects(
     *,
     every_model: bool = False,
 ) -> list[Subject]:
-    """Models times engines times precisions, of those that go together.
+    """Models times engines times precisions, of those that go together; what is given twice is there once.
 
     Args:
         models: packaged names or paths.
@@ -74,7 +74,7 @@ def choose_subjects(
         every_model: add all packaged models.
 
     Raises:
-        InputError: an unknown model or engine, or nothing is left to measure.
+        InputError: an unknown model or engine, two models of one file name, or nothing is left to measure.
         MissingDependencyError: an engine that was asked for is not installed.
     """
     for engine in engines:
@@ -85,19 +85,28 @@ def choose_subjects(
     chosen = engines or [engine for engine in ENGINES if find_spec(engine) is not None]
     halves = {engine: engine in _HALVES if precisions else has_bf16(engine) for engine in chosen}
     precisions = precisions or (("f32", "bf16") if every_model else ("f32",))
-    names = [*models, *(list_models() if every_model else [])]
-    paths = dict.fromkeys(find_model(name) for name in names)
-    subjects = [
-        Subject(path, engine, precision, device)
-        for path, engine, precision in itertools.product(paths, chosen, precisions)
+    paths: dict[Path, Path] = {}
+    for name in [*models, *(list_models() if every_model else [])]:
+        path = find_model(name)
+        paths.setdefault(path.resolve(), path)
+    subjects = {
+        Subject(path, engine, precision, device): None
+        for path, engine, precision in itertools.product(paths.values(), chosen, precisions)
         if path.suffix.lower() == ENGINES[engine][2] and (precision == "f32" or halves[engine])
-    ]
+    }
     if not subjects:
         raise InputError(
-            f"nothing to measure: none of {', '.join(chosen)} runs {', '.join(p.name for p in paths)} in "
+            f"nothing to measure: none of {', '.join(chosen)} runs {', '.join(p.name for p in paths.values())} in "
             f"{', '.join(precisions)} (onnxruntime and openvino run .onnx, torch .safetensors)"
         )
-    return subjects
+    named: dict[str, Path] = {}
+    for subject in subjects:
+        other = named.setdefault(subject.name, subject.path)
+        if other != subject.path:
+            raise InputError(
+                f"two models have one file name: {other} and {subject.path}; figures go by it, so rename one"
+            )
+    return list(subjects)
 
 
 def crop_job(key: str, run: Callable[[Array], object], crops: Array, batch: int) -> Job:

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import track
 
-from efficientfan.errors import MissingDependencyError
+from efficientfan.cli.showing import bars, plots_where_possible
 
 if TYPE_CHECKING:
     from efficientfan.benchmark import Report
@@ -91,8 +89,8 @@ def benchmark_command(
     Example: efficientfan benchmark --all --against dlib --out runs/benchmark
     """
     from efficientfan.benchmark import Plan, choose_subjects, report_text, run_benchmark
-    from efficientfan.benchmark.machine import usable_cores
     from efficientfan.predict.output import check_folder
+    from efficientfan.predict.workers import usable_cores
 
     subjects = choose_subjects(
         models or ([] if all_models else ["default"]),
@@ -123,17 +121,15 @@ def benchmark_command(
 
 
 def _track(what: str, steps: Sequence[int]) -> Iterable[int]:
-    console = Console(stderr=True)
-    return track(steps, what, console=console, transient=True, disable=not console.is_terminal)
+    with bars() as progress:
+        yield from progress.track(steps, description=what)
 
 
 def _write(out: Path, report: Report) -> None:
     from efficientfan.benchmark.figures import plot_error_against_time, plot_latencies
 
     report.save(out / "benchmark.json")
-    try:
+    with plots_where_possible():
         plot_latencies(out / "latency.png", report)
         plot_error_against_time(out / "front.png", report)
-    except MissingDependencyError as error:
-        typer.echo(f"no plots: {error}", err=True)
     typer.echo(f"written to {out}", err=True)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from efficientfan.cli.showing import plots_where_possible
+
 __all__ = ["compare_command"]
 
 
@@ -36,5 +38,6 @@ def compare_command(
 
         write_text(out / "compare.txt", table + "\n")
         curves = {label: run.errors for label, run in zip(unique_labels(runs), runs, strict=True)}
-        plot_ced(out / "ced.png", curves, runs[0].settings["normaliser"])
+        with plots_where_possible():
+            plot_ced(out / "ced.png", curves, runs[0].settings["normaliser"])
         typer.echo(f"written to {out}", err=True)

@@ -21,7 +21,7 @@ DeviceOption = Annotated[
     str,
     typer.Option(
         "--device",
-        help="cpu; cuda or cuda:N (onnxruntime, torch), gpu (openvino) or mps (torch); one that is not there is "
+        help="cpu; cuda or cuda:N (onnxruntime, torch), gpu or gpu:N (openvino), mps (torch); one that is not there is "
         "an error.",
     ),
 ]

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from efficientfan.cli.engine_options import BackendOption, DeviceOption, PrecisionOption, ThreadsOption
 from efficientfan.cli.evaluate_detection import DETECTION_ONLY, evaluate_detection, refuse_options
-from efficientfan.errors import InputError, MissingDependencyError
+from efficientfan.cli.showing import plots_where_possible, progress_bar
+from efficientfan.errors import InputError
 
 __all__ = ["evaluate_command"]
 
@@ -109,8 +108,8 @@ def evaluate_command(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for results.json, ced.png, landmarks.png and worst.png (detection: recall.png, "
-            "sizes.png, missed.png and alarms.png)."
+            help="Folder for results.json, ced.png, landmarks.png, reliability.png and worst.png (detection: "
+            "recall.png, sizes.png, missed.png and alarms.png)."
         ),
     ] = None,
 ) -> None:
@@ -171,11 +170,11 @@ def evaluate_command(
     settings = setup.to_dict()
     if predictions is not None:
         table = read_predictions(predictions, test_set.schema)
-        points = points_from_predictions(table, test_set.annotations, root, str(predictions))
+        located = points_from_predictions(table, test_set.annotations, root, str(predictions))
         subject = _file("predictions", predictions)
         settings["box"] = box or "not stated"
     else:
-        points, subject, chosen = _run_model(
+        located, subject, chosen = _run_model(
             model or "default",
             test_set,
             setup,
@@ -185,7 +184,7 @@ def evaluate_command(
         )
         settings |= chosen
     results = score_points(
-        points,
+        located.points,
         test_set,
         label=label or subject["name"],
         subject=subject,
@@ -193,36 +192,35 @@ def evaluate_command(
         normalisers=normaliser,
         thresholds=threshold or DEFAULT_THRESHOLDS,
         seed=seed,
+        scores=located.scores,
         baseline=mean_shape_points(test_set, setup) if mean_shape else None,
     )
     typer.echo(results_table(results))
+    if results.reliability is None:
+        typer.echo(f"no reliability: {subject['file']} gives no found face a score", err=True)
     if out is not None:
-        _write(out, results, test_set, points)
+        _write(out, results, test_set, located.points)
 
 
 def _run_model(
     name: str, test_set: Any, setup: Any, *, detector: str, batch_size: int, engine: dict[str, Any]
 ) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-    """Points, what the model is, and what the settings gain by it."""
+    """What was located, what the model is, and what the settings gain by it."""
     from efficientfan.evaluation import model_points
     from efficientfan.predict import load
     from efficientfan.weights import find_model
 
     path = find_model(name)
     finder = detector if setup.box == "detector" else "whole"  # else it is not asked
-    predictor = load(path, detector=finder, **engine)
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("faces", total=len(test_set.annotations))
-        points = model_points(
-            predictor, test_set, setup, batch_size=batch_size, progress=lambda done: bar.advance(task, done)
-        )
+    predictor = load(path, detector=finder, batch_size=batch_size, **engine)
+    with progress_bar("faces", len(test_set.annotations)) as progress:
+        located = model_points(predictor, test_set, setup, batch_size=batch_size, progress=progress)
     subject = _file("model", path) | {"name": predictor.spec.name}
     used = {key: getattr(predictor.backend, key) for key in ("name", "device", "precision", "threads")}
     found = {"backend": used.pop("name"), **used}
     if setup.box == "detector":
         found["detector"] = predictor.detector.name
-    return points, subject, found
+    return located, subject, found
 
 
 def _file(kind: str, path: Path) -> dict[str, Any]:
@@ -232,13 +230,13 @@ def _file(kind: str, path: Path) -> dict[str, Any]:
 
 
 def _write(out: Path, results: Any, test_set: Any, points: Any) -> None:
-    from efficientfan.evaluation.figures import plot_ced, plot_error_face, write_worst_faces
+    from efficientfan.evaluation.figures import plot_ced, plot_error_face, plot_reliability, write_worst_faces
 
     results.save(out / "results.json")
     write_worst_faces(out / "worst.png", results, test_set, points)
-    try:
+    with plots_where_possible():
         plot_ced(out / "ced.png", {results.label: results.errors}, results.settings["normaliser"])
         plot_error_face(out / "landmarks.png", results, test_set)
-    except MissingDependencyError as error:
-        typer.echo(f"no plots: {error}", err=True)
+        if results.reliability is not None:
+            plot_reliability(out / "reliability.png", results.reliability, results.settings["normaliser"])
     typer.echo(f"written to {out}", err=True)

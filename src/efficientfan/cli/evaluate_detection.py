@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
-from efficientfan.errors import InputError, MissingDependencyError
+from efficientfan.cli.showing import plots_where_possible, progress_bar
+from efficientfan.errors import InputError
 
 __all__ = ["DETECTION_ONLY", "evaluate_detection", "refuse_options"]
 
@@ -65,10 +64,8 @@ def evaluate_detection(
     if out is not None:
         check_folder(out)
     finder, subject = _finder(detector, model, engine, min_score, through_predictor)
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("photos", total=len(scenes))
-        searched = find_faces(finder, scenes, progress=lambda done: bar.advance(task, done))
+    with progress_bar("photos", len(scenes)) as progress:
+        searched = find_faces(finder, scenes, progress=progress)
     results = score_detections(
         searched,
         scenes,
@@ -111,9 +108,7 @@ def _write(out: Path, results: Any, searched: Any, scenes: Any) -> None:
     results.save(out / "results.json")
     write_mistakes(out, searched, scenes, overlap=OVERLAPS[0])
     if results.curves:
-        try:
+        with plots_where_possible():
             plot_recall_over_alarms(out / "recall.png", {results.label: results})
             plot_recall_by_size(out / "sizes.png", results)
-        except MissingDependencyError as error:
-            typer.echo(f"no plots: {error}", err=True)
     typer.echo(f"written to {out}", err=True)

@@ -27,8 +27,10 @@ NAMED_NETWORKS = (
     "mobilefan_050",
     "tinyfan",
     "efficientfan_b0",
+    "efficientfan_lite0",
     "teacher_resnet50",
     "teacher_efficientnet_b7",
+    "teacher_lite2",
 )
 """`efficientfan.models.list_networks()`, which takes torch to ask."""
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import track
 from rich.table import Column, Table
 
 from efficientfan.cli.engine_options import BackendOption, DeviceOption, PrecisionOption
+from efficientfan.cli.showing import bars, message_console
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from efficientfan.predict.photos import Photo
     from efficientfan.predict.stages import StageTimes
     from efficientfan.predict.stream import Failure, Found
@@ -134,7 +135,7 @@ def predict_command(
     )
     predictor.times = times
     spec = predictor.spec
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console = message_console()
     finder = predictor.detector.name if given is None else "none, boxes given"
     engine = engine_in_words(predictor.backend)
     console.print(
@@ -146,18 +147,13 @@ def predict_command(
         open_output(out, format_name, spec.schema, photos) as writer,
         process_settings(shares.workers, shares.each),
         Workers(shares.workers) as workers,
+        bars(console) as progress,
     ):
         results = predict_photos(
             predictor, photos, given, min_score=min_score, max_pixels=max_pixels, workers=workers
         )
-        for result in track(
-            workers.map(drawings.add, results),
-            "photos",
-            total=len(photos),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        ):
+        drawn = workers.map(drawings.add, results)
+        for result in progress.track(drawn, total=len(photos), description="photos"):
             if isinstance(result, Failure):
                 n_failed += 1
                 console.print(f"error: {result.reason}")

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, TaskID
 
 from efficientfan.cli.engine_options import ThreadsOption
+from efficientfan.cli.showing import bars, message_console
 from efficientfan.errors import InputError, needs_extra
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
+
     from efficientfan.evaluation import TestSet
     from efficientfan.export import QuantisationReport
     from efficientfan.export.calibration import Calibration
@@ -80,8 +82,9 @@ def quantize_command(
 ) -> None:
     """Write an int8 file (static, per channel) that ONNX Runtime and OpenVINO run, and say what it costs.
 
-    Ranges come from real crops. Layers that int8 hurts are found by trying, and stay in float like normalisation and
-    decoding. Refuses if the NME grows by more than 1 % of itself.
+    Ranges come from real crops. The first convolution takes the pixels as they are: normalisation is folded into it.
+    Layers that int8 hurts are found by trying, and stay in float like the decoding. Refuses if the NME grows by more
+    than 1 % of itself.
 
     Examples:
 
@@ -104,11 +107,19 @@ def quantize_command(
     with needs_extra("quantize", "quantising needs"):
         from efficientfan.export import quantise
     test_set = data.test_set(evaluate) if data is not None and evaluate is not None else None
-    console = Console(stderr=True, highlight=False, markup=False)
+    console = message_console()
     chosen = _calibration(
-        path, calibration, data, split, count=crops, seed=seed, detector=detector, console=console
+        path,
+        calibration,
+        data,
+        split,
+        count=crops,
+        seed=seed,
+        detector=detector,
+        threads=threads,
+        console=console,
     )
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    with bars(console) as bar:
         tasks: dict[str, TaskID] = {}
 
         def tell(what: str, done: int, total: int) -> None:
@@ -157,13 +168,14 @@ def _calibration(
     count: int,
     seed: int,
     detector: str,
+    threads: int | None,
     console: Console,
 ) -> Calibration:
     from efficientfan.data.catalog import load_dataset
     from efficientfan.export.calibration import crops_of_dataset, crops_of_photos
     from efficientfan.predict import load
 
-    predictor = load(path, detector=detector if photos is not None else "whole")
+    predictor = load(path, detector=detector if photos is not None else "whole", threads=threads)
     if photos is not None:
         return crops_of_photos(photos, predictor, count=count, seed=seed, tell=console.print)
     if data is None:

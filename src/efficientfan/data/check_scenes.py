@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from efficientfan.data.check import TOO_MANY, CheckReport, summary
-from efficientfan.data.scene_sets import SCENE_SETS, SceneSet, load_scenes
+from efficientfan.data.scene_sets import SceneSet, get_scene_set, load_scenes
 from efficientfan.errors import InputError
 from efficientfan.geometry import box_iou
 from efficientfan.structures import BoxTrust, Scene
@@ -47,15 +47,8 @@ def check_scenes(
     Raises:
         InputError: an unknown name or split, or no such root: misuse, not a finding.
     """
-    info = SCENE_SETS[name]
-    if info.on_disk and not Path(root).exists():
-        raise InputError(f"{root}: no such file or folder; give the root of '{name}'")
-    unknown = [split for split in splits if info.splits and split not in info.splits]
-    if unknown:
-        raise InputError(
-            f"detection data '{name}' has no split {unknown[0]!r}; it has {', '.join(info.splits)}"
-        )
-    digests: dict[str, str] = {}
+    info = get_scene_set(name, root, splits)
+    digests: dict[str, Path] = {}
     reports, sets = [], []
     for split in splits or info.splits or ("all",):
         report = CheckReport(f"{name} {split}")
@@ -73,7 +66,7 @@ def check_scenes(
 def check_scene_set(
     report: CheckReport,
     scenes: SceneSet,
-    digests: dict[str, str],
+    digests: dict[str, Path],
     progress: Callable[[str, int, int], None] = lambda title, done, total: None,
 ) -> None:
     """Add to `report` what is wrong with `scenes`; `digests` carries hashes of pixels from split to split."""
@@ -84,9 +77,9 @@ def check_scene_set(
         except InputError as error:
             unreadable.append(str(error))
         else:
-            first = digests.setdefault(hashlib.sha256(photo.tobytes()).hexdigest(), scene.name)
-            if first != scene.name:
-                twins.append(f"{scene.name} = {first}")
+            first = digests.setdefault(hashlib.sha256(photo.tobytes()).hexdigest(), scene.image)
+            if first != scene.image:
+                twins.append(f"{scene.image} = {first}")
             outside += _named(scene, _outside(scene, photo.shape[0], photo.shape[1]))
         sides = (scene.boxes[:, 2:] - scene.boxes[:, :2]).min(axis=1)
         tiny += _named(scene, np.asarray(sides < TINY))

@@ -17,7 +17,7 @@ from efficientfan.errors import InputError
 from efficientfan.imaging import read_rgb
 from efficientfan.structures import BoxTrust, Scene
 
-__all__ = ["SCENE_SETS", "SceneSet", "SceneSetInfo", "load_scenes"]
+__all__ = ["SCENE_SETS", "SceneSet", "SceneSetInfo", "get_scene_set", "load_scenes"]
 
 Array = NDArray[Any]
 
@@ -135,6 +135,25 @@ SCENE_SETS: dict[str, SceneSetInfo] = {row.name: row for row in _ROWS}
 """Name -> row. A new one is a reader and a row."""
 
 
+def get_scene_set(name: str, root: str | Path, splits: Sequence[str] = ()) -> SceneSetInfo:
+    """The row of a set of scenes that has these splits and is on disk at `root`.
+
+    Raises:
+        InputError: an unknown name or split, or no such root.
+    """
+    if name not in SCENE_SETS:
+        raise InputError(f"unknown detection data {name!r}; known are {', '.join(sorted(SCENE_SETS))}")
+    info = SCENE_SETS[name]
+    unknown = [split for split in splits if info.splits and split not in info.splits]
+    if unknown:
+        raise InputError(
+            f"detection data '{name}' has no split {unknown[0]!r}; it has {', '.join(info.splits)}"
+        )
+    if info.on_disk and not Path(root).exists():
+        raise InputError(f"{root}: no such file or folder; give the root of '{name}'")
+    return info
+
+
 def load_scenes(name: str, root: str | Path, split: str) -> SceneSet:
     """Read a split: all of its photos, in a fixed order, or an error.
 
@@ -146,12 +165,6 @@ def load_scenes(name: str, root: str | Path, split: str) -> SceneSet:
     Raises:
         InputError: an unknown name or split, a wrong root, or unreadable or contradictory data.
     """
-    if name not in SCENE_SETS:
-        raise InputError(f"unknown detection data {name!r}; known are {', '.join(sorted(SCENE_SETS))}")
-    info = SCENE_SETS[name]
-    if info.splits and split not in info.splits:
-        raise InputError(f"detection data '{name}' has no split {split!r}; it has {', '.join(info.splits)}")
-    if info.on_disk and not Path(root).exists():
-        raise InputError(f"{root}: no such file or folder; give the root of '{name}'")
+    info = get_scene_set(name, root, [split])
     scenes = info.reader(Path(root), split)
     return SceneSet(name, split, scenes, [info.group(scene) for scene in scenes], info.photo)

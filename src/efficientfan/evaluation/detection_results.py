@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from efficientfan.errors import InputError
-from efficientfan.files import read_json, write_json
+from efficientfan.evaluation.results_file import read_results, write_results
 from efficientfan.metrics import Estimate
 from efficientfan.metrics.detection import OperatingPoint
 from efficientfan.structures import Scene
@@ -135,7 +134,7 @@ class DetectionResults:
 
     def save(self, path: str | Path) -> None:
         """Write as JSON, atomically."""
-        write_json(path, {"format": FORMAT, **asdict(self)})
+        write_results(path, self, FORMAT)
 
     @classmethod
     def load(cls, path: str | Path) -> DetectionResults:
@@ -144,23 +143,17 @@ class DetectionResults:
         Raises:
             InputError: not a results file of this version.
         """
-        table = read_json(path)
-        if not isinstance(table, dict) or table.pop("format", None) != FORMAT:
-            raise InputError(
-                f"{path}: is not a results file of `efficientfan evaluate --task detection` ({FORMAT})"
-            )
-        try:
-            return cls(
-                **table
-                | {
-                    "groups": {name: _group(row) for name, row in table["groups"].items()},
-                    "sizes": [_sizes(row) for row in table["sizes"]],
-                    "allowances": [_allowance(row) for row in table["allowances"]],
-                    "curves": {overlap: Curve(**curve) for overlap, curve in table["curves"].items()},
-                }
-            )
-        except (AttributeError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: its content is damaged ({error!r})") from error
+        return read_results(path, cls._from_dict, FORMAT, "efficientfan evaluate --task detection")
+
+    @classmethod
+    def _from_dict(cls, table: dict[str, Any]) -> DetectionResults:
+        parts = {
+            "groups": {name: _group(row) for name, row in table["groups"].items()},
+            "sizes": [_sizes(row) for row in table["sizes"]],
+            "allowances": [_allowance(row) for row in table["allowances"]],
+            "curves": {overlap: Curve(**curve) for overlap, curve in table["curves"].items()},
+        }
+        return cls(**table | parts)
 
 
 def _group(row: Mapping[str, Any]) -> GroupRates:

@@ -1,4 +1,4 @@
-"""The pictures of an evaluation: CED plot, the worst faces, and where on the face the error is."""
+"""The pictures of an evaluation: CED plot, the worst faces, where on the face the error is, what scores are worth."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from efficientfan.draw import contact_sheet
 from efficientfan.evaluation.mean_shape import fit_mean_shape
+from efficientfan.evaluation.reliability import Reliability
 from efficientfan.evaluation.results import Results
 from efficientfan.evaluation.test_set import TestSet
 from efficientfan.geometry import CropTransform
 from efficientfan.imaging import read_rgb, warp, write_image
 from efficientfan.metrics import ced
-from efficientfan.plots import plot_curves, plot_landmark_values
+from efficientfan.plots import Panel, plot_curves, plot_landmark_values, plot_panels
 
-__all__ = ["plot_ced", "plot_error_face", "write_worst_faces"]
+__all__ = ["plot_ced", "plot_error_face", "plot_reliability", "write_worst_faces"]
 
 Array = NDArray[Any]
 
@@ -61,6 +62,33 @@ def plot_error_face(path: str | Path, results: Results, test_set: TestSet) -> No
         value_label=f"nme_{results.settings['normaliser']} (%)",
         title=f"{results.label}: error per landmark",
     )
+
+
+def plot_reliability(path: str | Path, reliability: Reliability, normaliser: str) -> None:
+    """Left what landmarks of each score err by, right the NME as the faces of the lowest scores are left out.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    bins, kept = reliability.bins, reliability.kept
+    landmarks = Panel(
+        [each.score for each in bins],
+        {
+            "90th percentile": [100 * each.p90 for each in bins],
+            "median": [100 * each.median for each in bins],
+        },
+        x_label="landmark score (mean of a bin)",
+        y_label=f"landmark error by {normaliser} (%)",
+        title="Landmarks, in bins of score",
+    )
+    faces = Panel(
+        [100 * each.faces / reliability.faces for each in kept],
+        {"kept faces": [100 * each.nme for each in kept]},
+        x_label="faces kept, the surest first (%)",
+        y_label=f"nme_{normaliser} (%)",
+        title="Faces, without those of the lowest scores",
+    )
+    plot_panels(path, [landmarks, faces])
 
 
 def write_worst_faces(

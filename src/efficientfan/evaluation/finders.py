@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.geometry import box_of_points
 from efficientfan.predict import LandmarkPredictor
 from efficientfan.predict.detectors import (
     Detections,
@@ -45,7 +44,7 @@ class ThroughPredictor:
     def detect(self, image: Array) -> Detections:
         """The faces of an H x W x 3 uint8 RGB image."""
         faces = self.predictor(image, min_score=self.min_score)
-        boxes = [box_of_points(face.points) for face in faces]
+        boxes = [face.tight_box for face in faces]
         return Detections(np.reshape(boxes, (-1, 4)), np.array([face.score for face in faces]))
 
 

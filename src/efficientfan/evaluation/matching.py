@@ -26,10 +26,12 @@ class Candidate:
     Attributes:
         points: (K, 2) image pixels.
         box: (4,) xyxy in which the tool looked, or None.
+        scores: (K,) how sure it is of each landmark, or None.
     """
 
     points: Array
     box: Array | None = None
+    scores: Array | None = None
 
 
 def match_faces(candidates: Sequence[Candidate], truth: Sequence[Array]) -> list[Candidate | None]:

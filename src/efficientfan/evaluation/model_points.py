@@ -1,4 +1,4 @@
-"""From photos to predicted points: crops from given boxes, or the whole line with a detector."""
+"""From photos to predicted points and their scores: crops from given boxes, or the whole line with a detector."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
+from efficientfan.evaluation.located import Located, convert_scores
 from efficientfan.evaluation.matching import Candidate, match_faces
 from efficientfan.geometry import CropTransform
 from efficientfan.imaging import read_rgb, warp
@@ -46,8 +47,8 @@ def points_from_boxes(
     flip_test: bool = False,
     batch_size: int = 32,
     progress: Callable[[int], None] = lambda done: None,
-) -> Array:
-    """Predicted points (N, K, 2) in image pixels, from one crop per given box.
+) -> Located:
+    """What a network says of N faces, from one crop per given box.
 
     Args:
         run: the network on crops.
@@ -55,7 +56,7 @@ def points_from_boxes(
         annotations: N faces; only their photos are looked at, each read once.
         boxes: (N, 4) xyxy, one a face.
         schema: of the annotations, where the model's points are to be converted to it.
-        flip_test: average with the points of the mirrored crop.
+        flip_test: average with points and scores of the mirrored crop.
         batch_size: crops in one call of `run`.
         progress: told the number of faces done since the last call.
 
@@ -65,15 +66,16 @@ def points_from_boxes(
     if batch_size < 1:
         raise InputError(f"batch size must be at least 1, not {batch_size}")
     target = schema or spec.schema
-    points = np.full((len(annotations), target.n_landmarks, 2), np.nan)
+    located = Located.nowhere(len(annotations), target.n_landmarks)
     indices: list[int] = []
     transforms: list[CropTransform] = []
     crops: list[Array] = []
 
     def flush() -> None:
         found = _run(run, spec.schema, np.concatenate(crops), flip_test=flip_test)
-        for index, transform, face in zip(indices, transforms, found, strict=True):
-            points[index] = convert_points(transform.inverse(face), spec.schema, target)
+        for index, transform, points, scores in zip(indices, transforms, *found, strict=True):
+            located.points[index] = convert_points(transform.inverse(points), spec.schema, target)
+            located.scores[index] = convert_scores(scores, spec.schema, target)
         progress(len(indices))
         for batch in (indices, transforms, crops):
             batch.clear()
@@ -89,7 +91,7 @@ def points_from_boxes(
                 flush()
     if indices:
         flush()
-    return points
+    return located
 
 
 def points_from_detector(
@@ -98,8 +100,8 @@ def points_from_detector(
     schema: LandmarkSchema,
     *,
     progress: Callable[[int], None] = lambda done: None,
-) -> Array:
-    """Points (N, K, 2) in image pixels of the faces that a predictor finds itself; NaN where it misses one.
+) -> Located:
+    """What a predictor says of the N faces, which it has to find itself.
 
     Args:
         find: photos to faces.
@@ -107,29 +109,35 @@ def points_from_detector(
         schema: of the annotations; the found points are converted to it.
         progress: told the number of faces done since the last call.
     """
-    points = np.full((len(annotations), schema.n_landmarks, 2), np.nan)
+    located = Located.nowhere(len(annotations), schema.n_landmarks)
     photos = list(_by_photo(annotations))
     for start in range(0, len(photos), _PHOTOS_AT_ONCE):
         batch = photos[start : start + _PHOTOS_AT_ONCE]
         for (_, members), faces in zip(batch, find([read_rgb(path) for path, _ in batch]), strict=True):
-            candidates = [
-                Candidate(convert_points(face.points, face.schema, schema), face.box) for face in faces
-            ]
+            candidates = [_candidate(face, schema) for face in faces]
             for index, match in zip(
                 members, match_faces(candidates, [annotations[i].points for i in members]), strict=True
             ):
                 if match is not None:
-                    points[index] = match.points
+                    located.points[index], located.scores[index] = match.points, match.scores
             progress(len(members))
-    return points
+    return located
 
 
-def _run(run: CropRunner, schema: LandmarkSchema, crops: Array, *, flip_test: bool) -> Array:
-    points = np.asarray(run(crops).points, dtype=np.float64)
+def _candidate(face: Face, schema: LandmarkSchema) -> Candidate:
+    points = convert_points(face.points, face.schema, schema)
+    return Candidate(points, face.box, convert_scores(face.scores, face.schema, schema))
+
+
+def _run(run: CropRunner, schema: LandmarkSchema, crops: Array, *, flip_test: bool) -> tuple[Array, Array]:
+    """Points (N, K, 2) in crop pixels and scores (N, K)."""
+    found = run(crops)
+    points, scores = (np.asarray(each, dtype=np.float64) for each in (found.points, found.scores))
     if flip_test:
-        mirrored = run(np.ascontiguousarray(crops[:, :, ::-1])).points
-        points = (points + schema.flip(mirrored, width=crops.shape[2])) / 2
-    return points
+        mirrored = run(np.ascontiguousarray(crops[:, :, ::-1]))
+        points = (points + schema.flip(mirrored.points, width=crops.shape[2])) / 2
+        scores = (scores + mirrored.scores[:, schema.flip_indices]) / 2
+    return points, scores
 
 
 def _by_photo(annotations: Sequence[Annotation]) -> Iterator[tuple[Path, list[int]]]:

@@ -1,10 +1,11 @@
 """Any tool's landmarks from a file: what `efficientfan predict` writes, or the same content from elsewhere.
 
 JSON lines (`.jsonl`) or a JSON list (`.json`), one object a photo:
-`{"image": PATH, "faces": [{"points": [[x, y], ...], "box": [x0, y0, x1, y1]}, ...]}`; `box` and all other
-keys may be absent. Or COCO keypoints (`.json`), whose v is not looked at. Or CSV (`.csv`), one row a face, with
-a column `image`, landmark columns in pairs `<landmark>_x,<landmark>_y` in the schema's order and, if there are
-boxes, `box_x0,box_y0,box_x1,box_y1`.
+`{"image": PATH, "faces": [{"points": [[x, y], ...], "box": [x0, y0, x1, y1], "scores": [s, ...]}, ...]}`; `box`,
+`scores` and all other keys may be absent. Or COCO keypoints (`.json`), whose v is not looked at, with
+`keypoint_scores` if there are any. Or CSV (`.csv`), one row a face, with a column `image`, landmark columns in
+pairs `<landmark>_x,<landmark>_y` in the schema's order and, if there are boxes, `box_x0,box_y0,box_x1,box_y1`,
+if there are scores, `<landmark>_score` for each landmark.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
+from efficientfan.evaluation.located import Located, convert_scores
 from efficientfan.evaluation.matching import Candidate, match_faces
-from efficientfan.files import read_json
+from efficientfan.files import read_json, read_text
 from efficientfan.schema import LandmarkSchema, convert_points, get_conversion, get_schema
 from efficientfan.structures import Annotation
 
@@ -37,8 +39,8 @@ Predictions = Mapping[str, Sequence[Candidate]]
 
 def points_from_predictions(
     predictions: Predictions, annotations: Sequence[Annotation], root: Path, where: str = "predictions"
-) -> Array:
-    """Points (N, K, 2) that a predictions file gives for N annotated faces; NaN for a face it does not hold.
+) -> Located:
+    """What a predictions file says of N annotated faces.
 
     A photo of the file is the data set's photo whose path ends in the file's path, or whose path below
     `root` ends the file's path. Several faces in one photo are matched by overlap (`match_faces`).
@@ -50,13 +52,15 @@ def points_from_predictions(
     for index, annotation in enumerate(annotations):
         photos[annotation.image].append(index)
     candidates = _by_photo(predictions, list(photos), root, where)
-    points = np.full((len(annotations), len(annotations[0].points), 2), np.nan)
+    located = Located.nowhere(len(annotations), len(annotations[0].points))
     for photo, members in photos.items():
         matches = match_faces(candidates.get(photo, []), [annotations[i].points for i in members])
         for index, match in zip(members, matches, strict=True):
             if match is not None:
-                points[index] = match.points
-    return points
+                located.points[index] = match.points
+                if match.scores is not None:
+                    located.scores[index] = match.scores
+    return located
 
 
 def _by_photo(
@@ -128,7 +132,7 @@ def read_predictions(path: str | Path, schema: LandmarkSchema) -> dict[str, list
 
 
 def _json_lines(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
-    for number, line in enumerate(_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         if line.strip():
             try:
                 yield f"{path}: line {number}", json.loads(line)
@@ -164,6 +168,7 @@ def _coco(path: Path, table: Mapping[str, Any], schema: LandmarkSchema) -> Itera
         if entry.get("bbox") is not None:
             x, y, width, height = _numbers(entry["bbox"], (4,), f"{where}: 'bbox'")
             face["box"] = [x, y, x + width, y + height]
+        face["scores"] = entry.get("keypoint_scores")
         faces[image_id].append(face)
     for number, image in enumerate(images, start=1):
         yield f"{path}: image {number}", {"image": image.get("file_name"), "faces": faces[image["id"]]}
@@ -173,8 +178,9 @@ _BOX_COLUMNS = ("box_x0", "box_y0", "box_x1", "box_y1")
 
 
 def _csv_rows(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
-    reader = csv.DictReader(_text(path).splitlines())
+    reader = csv.DictReader(read_text(path).splitlines())
     columns = [f"{name}_{axis}" for name in schema.landmarks for axis in "xy"]
+    scores = [f"{name}_score" for name in schema.landmarks]
     missing = [c for c in ("image", *columns) if c not in (reader.fieldnames or [])]
     if missing:
         raise InputError(
@@ -189,6 +195,8 @@ def _csv_rows(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
         }
         if all(row.get(c) for c in _BOX_COLUMNS):
             face["box"] = [row[c] for c in _BOX_COLUMNS]
+        if all(row.get(c) for c in scores):
+            face["scores"] = [row[c] for c in scores]
         yield f"{path}: line {reader.line_num}", {"image": row["image"], "faces": [face]}
 
 
@@ -205,6 +213,11 @@ def _record(record: Any, schema: LandmarkSchema, where: str) -> tuple[str, list[
                 _numbers(face.get("points"), (source.n_landmarks, 2), f"{where}: 'points'"), source, schema
             ),
             _numbers(face["box"], (4,), f"{where}: 'box'") if face.get("box") is not None else None,
+            convert_scores(
+                _numbers(face["scores"], (source.n_landmarks,), f"{where}: 'scores'"), source, schema
+            )
+            if face.get("scores") is not None
+            else None,
         )
         for face in faces
     ]
@@ -234,12 +247,3 @@ def _numbers(value: Any, shape: tuple[int, ...], where: str) -> Array:
     if not np.isfinite(array).all():
         raise InputError(f"{where} holds a value that is not finite; leave out a face that was not found")
     return array
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 text") from error

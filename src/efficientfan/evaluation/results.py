@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.errors import InputError
-from efficientfan.files import read_json, write_json
+from efficientfan.evaluation.reliability import Reliability
+from efficientfan.evaluation.results_file import read_results, write_results
 from efficientfan.metrics import Estimate
 from efficientfan.structures import Annotation
 
@@ -54,6 +54,7 @@ class Results:
         samples: name -> NME by the first normaliser; None for a missed face.
         occlusion: share of occluded landmarks, and the NME of visible and occluded ones, where labels say so.
         baseline: the mean shape's groups, if asked for.
+        reliability: what the scores are worth; None where there are none, or in older files.
     """
 
     label: str
@@ -66,6 +67,7 @@ class Results:
     samples: Mapping[str, float | None] = field(default_factory=dict)
     occlusion: Mapping[str, float] = field(default_factory=dict)
     baseline: Mapping[str, GroupScore] = field(default_factory=dict)
+    reliability: Reliability | None = None
 
     @property
     def errors(self) -> Array:
@@ -74,7 +76,7 @@ class Results:
 
     def save(self, path: str | Path) -> None:
         """Write as JSON, atomically."""
-        write_json(path, {"format": FORMAT, **asdict(self)})
+        write_results(path, self, FORMAT)
 
     @classmethod
     def load(cls, path: str | Path) -> Results:
@@ -83,17 +85,17 @@ class Results:
         Raises:
             InputError: not a results file of this version.
         """
-        table = read_json(path)
-        if not isinstance(table, dict) or table.pop("format", None) != FORMAT:
-            raise InputError(f"{path}: is not a results file of `efficientfan evaluate` ({FORMAT})")
-        try:
-            for part, key in _REQUIRED:
-                table[part][key]
-            for key in ("groups", "baseline"):
-                table[key] = {name: _group(score) for name, score in table[key].items()}
-            return cls(**table)
-        except (AttributeError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: its content is damaged ({error!r})") from error
+        return read_results(path, cls._from_dict, FORMAT, "efficientfan evaluate")
+
+    @classmethod
+    def _from_dict(cls, table: dict[str, Any]) -> Results:
+        for part, key in _REQUIRED:
+            table[part][key]
+        for key in ("groups", "baseline"):
+            table[key] = {name: _group(score) for name, score in table[key].items()}
+        if table.get("reliability") is not None:
+            table["reliability"] = Reliability.from_dict(table["reliability"])
+        return cls(**table)
 
 
 def _group(score: Mapping[str, Any]) -> GroupScore:

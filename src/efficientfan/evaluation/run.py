@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from efficientfan.data.catalog import get_dataset, load_dataset
 from efficientfan.errors import InputError
 from efficientfan.evaluation.boxes import BOX_KINDS, boxes_of, jitter_boxes
+from efficientfan.evaluation.located import Located
 from efficientfan.evaluation.mean_shape import fit_mean_shape, place_shape
 from efficientfan.evaluation.model_points import FaceFinder, points_from_boxes, points_from_detector
 from efficientfan.evaluation.test_set import TestSet
@@ -80,8 +81,8 @@ def model_points(
     *,
     batch_size: int = 32,
     progress: Callable[[int], None] = lambda done: None,
-) -> Array:
-    """Predicted points (N, K, 2) in image pixels; NaN for a face that the detector missed.
+) -> Located:
+    """What a model says of the N faces of a test set.
 
     Raises:
         InputError: an unreadable photo, no box of the wanted kind, or schemas without a conversion.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from efficientfan.evaluation.reliability import measure_reliability
 from efficientfan.evaluation.results import GroupScore, Results
 from efficientfan.evaluation.test_set import TestSet
 from efficientfan.metrics import (
@@ -37,6 +38,7 @@ def score_points(
     normalisers: Sequence[str] | None = None,
     thresholds: Sequence[float] = DEFAULT_THRESHOLDS,
     seed: int = 0,
+    scores: Array | None = None,
     baseline: Array | None = None,
 ) -> Results:
     """Measure predicted points on a test set.
@@ -46,8 +48,9 @@ def score_points(
         test_set: N faces.
         label, subject, settings: what was run and how, for tables and the file (see `Results`).
         normalisers: the first is that of failure rate, AUC and breakdowns; the data set's own by default.
-        thresholds: of failure rate and AUC, as fractions.
+        thresholds: of failure rate and AUC, as fractions; the first is also that of the reliability.
         seed: of the bootstrap.
+        scores: (N, K) of the landmarks, NaN where unknown; they add the reliability.
         baseline: (N, K, 2) points of a baseline to be shown beside.
 
     Raises:
@@ -74,6 +77,9 @@ def score_points(
         baseline={name: _score(reference, metrics, rows, seed) for name, rows in groups.items()}
         if reference
         else {},
+        reliability=None
+        if scores is None
+        else measure_reliability(scores, measured.landmark_errors(), errors, threshold=thresholds[0]),
         samples={name: _number(error) for name, error in zip(measured.names, errors, strict=True)},
         **_breakdowns(measured, np.stack([a.visibility for a in test_set.annotations])),
     )

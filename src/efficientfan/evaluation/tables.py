@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from efficientfan.evaluation.reliability import Reliability
 from efficientfan.evaluation.results import GroupScore, Results
 from efficientfan.metrics import Estimate
 
@@ -61,6 +62,8 @@ def results_table(results: Results) -> str:
             "",
             f"occluded landmarks: {share:.1f} %; error of visible ones {seen:.2f}, of occluded {covered:.2f}",
         ]
+    if results.reliability is not None:
+        lines += ["", _reliability(results.reliability, settings["normaliser"])]
     note = comparison_note(data)
     return "\n".join([*lines, "", note] if note else lines)
 
@@ -71,6 +74,16 @@ def comparison_note(data: Mapping[str, object]) -> str:
     if official is None or official == faces:
         return ""
     return f"NOT the complete split: {faces} of {official} faces; not comparable with published numbers"
+
+
+def _reliability(found: Reliability, normaliser: str) -> str:
+    limit = f"nme_{normaliser} > {100 * found.threshold:g} %"
+    if (tenth := found.worst_tenth) is None:
+        where = f"no failures ({limit})"
+    else:
+        where = f"the worst tenth holds {tenth.caught:g} of {tenth.failures} failures ({limit})"
+    correlation = "-" if found.rank_correlation is None else f"{found.rank_correlation:.2f}"
+    return f"sorted by score: {where}; rank correlation of score and error: {correlation}"
 
 
 def _rows(groups: Mapping[str, GroupScore], metrics: Sequence[str]) -> list[list[str]]:

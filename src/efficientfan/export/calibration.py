@@ -88,8 +88,7 @@ def crops_of_photos(
             tell(result.reason)
             continue
         for face in result.faces:
-            box = np.concatenate([face.points.min(axis=0), face.points.max(axis=0)])
-            crops.append(_crop(result.image, box, predictor.spec))
+            crops.append(_crop(result.image, face.tight_box, predictor.spec))
         if len(crops) >= count:
             break
     return _calibration(str(Path(folder).name or folder), crops[:count], predictor.spec, seed)

@@ -9,11 +9,9 @@ import numpy as np
 import onnxruntime
 import torch
 
-from efficientfan.errors import EfficientFanError
 from efficientfan.export.half_weights import HALF_TOLERANCE
-from efficientfan.export.parity import smooth_picture
+from efficientfan.export.parity import Differences, smooth_picture, write_proved
 from efficientfan.export.torch_graph import write_graph
-from efficientfan.files import atomic_path
 from efficientfan.models import load_detector_checkpoint
 from efficientfan.models.detector import DeployedDetector
 from efficientfan.spec import DetectorSpec
@@ -25,8 +23,11 @@ _SIZES = ((2, 3), (1, 1), (5, 4))
 
 
 @dataclass(frozen=True)
-class DetectorParity:
-    """Largest differences from torch: boxes in pixels, where a cell scores above zero; scores as they are."""
+class DetectorParity(Differences):
+    """Largest differences from torch where a cell scores above zero: boxes in pixels, scores as they are.
+
+    Scores are infinitely far apart where the two find different cells.
+    """
 
     boxes: float
     scores: float
@@ -75,13 +76,13 @@ def export_detector(
     if tolerance is None:
         tolerance = HALF_TOLERANCE if half_weights else 0.01
     deployed = DeployedDetector(network, spec).eval()
-    with atomic_path(out) as temporary:
-        _write(deployed, spec, temporary, half_weights=half_weights)
-        parity = _measure(deployed, temporary, spec)
-        if not max(parity.boxes, parity.scores) <= tolerance:
-            raise EfficientFanError(f"{out}: not written; the exported graph disagrees with torch: {parity}")
-        size = temporary.stat().st_size
-    return DetectorExport(Path(out), size, parity)
+    parity = write_proved(
+        out,
+        lambda path: _write(deployed, spec, path, half_weights=half_weights),
+        lambda path: _measure(deployed, path, spec),
+        tolerance,
+    )
+    return DetectorExport(Path(out), Path(out).stat().st_size, parity)
 
 
 def _write(deployed: DeployedDetector, spec: DetectorSpec, path: Path, *, half_weights: bool) -> None:
@@ -108,12 +109,11 @@ def _measure(deployed: DeployedDetector, path: Path, spec: DetectorSpec) -> Dete
         with torch.no_grad():
             expected = [each.numpy() for each in deployed(torch.from_numpy(np.ascontiguousarray(picture)))]
         found = session.run(["boxes", "scores"], {"images": picture})
-        peaks = (expected[1] > 0) & (found[1] > 0)  # a tie between neighbours may fall either way
-        differences = (
-            np.abs(expected[0] - found[0])[peaks].max(initial=0),
-            np.abs(expected[1] - found[1])[peaks],
-        )
-        worst = np.maximum(worst, (differences[0], differences[1].max(initial=0)))
-        if peaks.sum() < 0.9 * max((expected[1] > 0).sum(), (found[1] > 0).sum()):
+        seen = [scores > 0 for _, scores in (expected, found)]
+        peaks = seen[0] & seen[1]
+        differences = [np.abs(a - b)[peaks].max(initial=0) for a, b in zip(expected, found, strict=True)]
+        worst = np.maximum(worst, differences)  # keeps NaN
+        # A tie between neighbours may fall either way; where nothing scores, such as NaN, nothing was compared.
+        if peaks.sum() < 0.9 * max(seen[0].sum(), seen[1].sum(), 1):
             worst[1] = np.inf
     return DetectorParity(*map(float, worst))

@@ -12,9 +12,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from efficientfan.errors import EfficientFanError
-from efficientfan.export.parity import Parity, measure_file_parity
-from efficientfan.files import atomic_path
+from efficientfan.export.parity import Parity, measure_file_parity, write_proved
 from efficientfan.predict import OnnxBackend
 
 __all__ = ["HALF_TOLERANCE", "halve_file", "halve_weights", "widen_weights"]
@@ -80,9 +78,10 @@ def halve_file(path: str | Path, out: str | Path, *, tolerance: float = HALF_TOL
         EfficientFanError: the two disagree; nothing is written.
     """
     spec = OnnxBackend(path).spec
-    with atomic_path(out) as temporary:
-        onnx.save(halve_weights(onnx.load(path)), temporary)
-        parity = measure_file_parity(path, temporary, spec)
-        if not parity.within(tolerance):
-            raise EfficientFanError(f"{out}: not written; with half weights {parity}")
-    return parity
+    return write_proved(
+        out,
+        lambda half: onnx.save(halve_weights(onnx.load(path)), half),
+        lambda half: measure_file_parity(path, half, spec),
+        tolerance,
+        original="the whole file",
+    )

@@ -8,11 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from efficientfan.errors import EfficientFanError
 from efficientfan.export.half_weights import HALF_TOLERANCE
-from efficientfan.export.parity import PARITY_BATCHES, Parity, measure_parity
+from efficientfan.export.parity import PARITY_BATCHES, Parity, measure_parity, write_proved
 from efficientfan.export.torch_graph import write_graph
-from efficientfan.files import atomic_path
 from efficientfan.models import LandmarkNet, load_checkpoint
 from efficientfan.models.deployed import DeployedNet
 from efficientfan.spec import ModelSpec
@@ -60,13 +58,14 @@ def export_onnx(
         spec = replace(spec, score_threshold=score_threshold)
     if tolerance is None:
         tolerance = HALF_TOLERANCE if half_weights else 0.01
-    with atomic_path(out) as temporary:
-        _write_graph(network, spec, temporary, half_weights=half_weights)
-        parity = measure_parity(DeployedNet(network, spec).eval(), temporary, spec)
-        if not parity.within(tolerance):
-            raise EfficientFanError(f"{out}: not written; the exported graph disagrees with torch: {parity}")
-        size = temporary.stat().st_size
-    return ExportReport(Path(out), size, parity)
+    deployed = DeployedNet(network, spec).eval()
+    parity = write_proved(
+        out,
+        lambda path: _write_graph(network, spec, path, half_weights=half_weights),
+        lambda path: measure_parity(deployed, path, spec),
+        tolerance,
+    )
+    return ExportReport(Path(out), Path(out).stat().st_size, parity)
 
 
 class _Graph(nn.Module):

@@ -5,19 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import cv2
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from efficientfan.errors import EfficientFanError
+from efficientfan.files import atomic_path
 from efficientfan.spec import ModelSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["PARITY_BATCHES", "Parity", "measure_file_parity", "measure_parity", "smooth_picture"]
+__all__ = [
+    "PARITY_BATCHES",
+    "Differences",
+    "Parity",
+    "measure_file_parity",
+    "measure_parity",
+    "smooth_picture",
+    "write_proved",
+]
 
 Array = NDArray[Any]
 
@@ -29,22 +39,58 @@ PARITY_BATCHES = (2, 1, 5)
 
 
 @dataclass(frozen=True)
-class Parity:
+class Differences:
+    """The largest of each output's; subclasses name the outputs."""
+
+    def within(self, tolerance: float) -> bool:
+        """Whether all stay within the tolerance; NaN never does."""
+        return all(difference <= tolerance for difference in astuple(self))
+
+
+@dataclass(frozen=True)
+class Parity(Differences):
     """Largest differences: points in crop pixels, the others as they are; 0 for what is not there."""
 
     points: float = 0.0
     scores: float = 0.0
     visibility: float = 0.0
 
-    def within(self, tolerance: float) -> bool:
-        """Whether all stay within the tolerance; NaN never does."""
-        return all(difference <= tolerance for difference in astuple(self))
-
     def __str__(self) -> str:
         visibility = f", visibility by {self.visibility:.2g}" if self.visibility else ""
         return (
             f"points differ by {self.points:.2g} crop pixels at most, scores by {self.scores:.2g}{visibility}"
         )
+
+
+DifferencesT = TypeVar("DifferencesT", bound=Differences)
+
+
+def write_proved(
+    out: str | Path,
+    write: Callable[[Path], None],
+    measure: Callable[[Path], DifferencesT],
+    tolerance: float,
+    original: str = "torch",
+) -> DifferencesT:
+    """Write a file that agrees with what it was made from, or none.
+
+    Args:
+        out: the file.
+        write: writes it, to the path that it is given.
+        measure: how far it is from the original.
+        tolerance: largest allowed difference.
+        original: its name, for the error.
+
+    Raises:
+        InputError: `out` cannot be written.
+        EfficientFanError: the two disagree.
+    """
+    with atomic_path(out) as temporary:
+        write(temporary)
+        found = measure(temporary)
+        if not found.within(tolerance):
+            raise EfficientFanError(f"{out}: not written; the graph disagrees with {original}: {found}")
+    return found
 
 
 def measure_parity(deployed: nn.Module, path: str | Path, spec: ModelSpec, *, seed: int = 0) -> Parity:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -154,7 +154,7 @@ def quantise(
     quantised = restore_float(quantised, original, float_layers)
 
     record: dict[str, Any] = {
-        "tool": f"{tool} {version(tool)}",
+        "tool": f"{tool} {import_module(tool).__version__}",
         "calibration": calibration.source,
         "crops": len(crops),
         "seed": calibration.seed,
@@ -167,8 +167,7 @@ def quantise(
         after = open_backend(trial, backend=backend, threads=threads)
         if test_set is not None:
             cost = _cost(before, after, test_set, progress)
-            record |= {key: value for key, value in asdict(cost).items() if key != "difference"}
-            record["difference"] = asdict(cost.difference)
+            record |= asdict(cost)
     if cost is not None and cost.growth > MOST_GROWTH and not force:
         raise EfficientFanError(
             f"{out}: not written; in int8 the NME on {cost.split} is {100 * cost.nme_int8:.2f} % instead of "
@@ -252,7 +251,7 @@ def _measure(backend: Backend, test_set: TestSet, what: str, progress: Progress)
         progress(what, counted, faces)
 
     setup = Setup()
-    points = points_from_boxes(
+    located = points_from_boxes(
         run,
         backend.spec,
         test_set.annotations,
@@ -260,7 +259,6 @@ def _measure(backend: Backend, test_set: TestSet, what: str, progress: Progress)
         schema=test_set.schema,
         progress=tell,
     )
-    results = score_points(
-        points, test_set, label=what, subject={"kind": "model", "name": what}, settings=setup.to_dict()
-    )
+    subject = {"kind": "model", "name": what}
+    results = score_points(located.points, test_set, label=what, subject=subject, settings=setup.to_dict())
     return results, np.concatenate(seen)

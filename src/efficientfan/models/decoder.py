@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 from torch import Tensor, nn
@@ -19,14 +20,21 @@ class UpsamplingDecoder(nn.Module):
         channels: channels of every stage.
         kernel: 2 (no overlap, the light form) or 4.
         stages: number of doublings.
+        laterals: channels of a finer encoder map for each stage, coarse to fine; none by default. A 1x1 convolution
+            with BN adds it to the stage's map before the ReLU (Lin et al., CVPR 2017): a 2x2 transposed convolution
+            sees one cell alone, the encoder's own map knows what lies around.
     """
 
-    def __init__(self, in_channels: int, channels: int, kernel: int, stages: int = 3) -> None:
+    def __init__(
+        self, in_channels: int, channels: int, kernel: int, stages: int = 3, laterals: Sequence[int] = ()
+    ) -> None:
         super().__init__()
         if kernel not in (2, 4):
             raise InputError(f"a decoder's kernel is 2 or 4, not {kernel}")
         if stages < 1 or channels < 1:
             raise InputError(f"a decoder needs at least one stage and channel, not {stages} and {channels}")
+        if laterals and len(laterals) != stages:
+            raise InputError(f"a decoder of {stages} stages takes as many lateral maps, not {len(laterals)}")
         self.channels = channels
         self.stages = nn.ModuleList(
             nn.Sequential(
@@ -43,11 +51,22 @@ class UpsamplingDecoder(nn.Module):
             )
             for stage in range(stages)
         )
+        self.laterals = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(lateral, channels, 1, bias=False), nn.BatchNorm2d(channels))
+            for lateral in laterals
+        )
 
-    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
-        """(N, C, h, w) to one map per stage: (N, channels, 2h, 2w), (N, channels, 4h, 4w), ..."""
+    def forward(self, features: Tensor, finer: Sequence[Tensor] = ()) -> tuple[Tensor, ...]:
+        """(N, C, h, w) to one map per stage: (N, channels, 2h, 2w), (N, channels, 4h, 4w), ...
+
+        `finer` are the encoder's maps for `laterals`, coarse to fine.
+        """
         maps: list[Tensor] = []
-        for stage in self.stages:
-            features = cast(Tensor, stage(features))
+        for index, stage in enumerate(self.stages):
+            upsample, norm, rectify = cast(nn.Sequential, stage)
+            features = norm(upsample(features))
+            if self.laterals:
+                features = features + self.laterals[index](finer[index])
+            features = cast(Tensor, rectify(features))
             maps.append(features)
         return tuple(maps)

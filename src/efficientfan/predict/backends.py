@@ -34,7 +34,8 @@ def open_backend(
         model_path: an `.onnx` file of `efficientfan export` or `quantize`, or a `.safetensors` checkpoint.
         backend: "onnxruntime" (part of every installation), "openvino" (extra `openvino`), "torch" (extra `train`,
             checkpoints only); None takes torch for a checkpoint and ONNX Runtime otherwise.
-        device: "cpu"; with onnxruntime and torch "cuda" or "cuda:N", with openvino "gpu", with torch "mps".
+        device: "cpu"; with onnxruntime and torch "cuda" or "cuda:N", with openvino "gpu" or "gpu:N", with torch
+            "mps".
         threads: processor threads of one run; None takes all cores.
         precision: "f32", "bf16" (openvino, torch), or "auto": the engine's choice.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,12 @@ from efficientfan.structures import VISIBILITY_CLASSES
 __all__ = [
     "PRECISIONS",
     "Port",
-    "check_crops",
+    "answer",
     "check_graph",
     "check_options",
     "first_line",
-    "no_faces",
     "precision_in_use",
-    "spec_of",
+    "split_device",
     "spec_text",
 ]
 
@@ -64,17 +63,30 @@ def check_options(threads: int | None, precision: str) -> None:
         raise InputError(f"unknown precision {precision!r}; known are {', '.join(PRECISIONS)}")
 
 
-def spec_of(text: str | None, where: str) -> ModelSpec:
-    """The spec from a graph file's metadata entry.
+def split_device(device: str, engine: str, kinds: Sequence[str]) -> tuple[str, int | None]:
+    """A device such as "cuda:1" as its kind and number, None where it names none.
+
+    Args:
+        device: as it was asked for.
+        engine: in words, for the error.
+        kinds: that the engine runs on; "cuda:N" beside "cuda" means that there may be several, by number.
 
     Raises:
-        InputError: there is no such entry, or it is damaged.
+        InputError: another device.
+
+    >>> split_device("cuda:1", "torch", ("cpu", "cuda", "cuda:N"))
+    ('cuda', 1)
     """
-    return ModelSpec.from_json(spec_text(text, where), where=where)
+    kind, colon, number = device.partition(":")
+    if kind not in kinds or (colon and not (f"{kind}:N" in kinds and number.isdecimal())):
+        raise InputError(
+            f"unknown device {device!r}; {engine} runs on {', '.join(kinds[:-1])} and {kinds[-1]}"
+        )
+    return kind, int(number) if number else None
 
 
 def spec_text(text: str | None, where: str) -> str:
-    """The metadata entry itself.
+    """The spec in a graph file's metadata entry.
 
     Raises:
         InputError: there is none.
@@ -107,16 +119,23 @@ def check_graph(inputs: Mapping[str, Port], outputs: Mapping[str, Port], spec: M
         raise InputError(f"{where}: the graph takes further inputs beside 'crops'; export it anew")
 
 
-def check_crops(crops: Array, spec: ModelSpec) -> None:
-    """Raise `InputError` for crops of another shape or type than (N, S, S, 3) uint8."""
+def answer(crops: Array, spec: ModelSpec, infer: Callable[[Array], Iterable[Array]]) -> BackendOutput:
+    """`Backend.run` of an engine that is given by its one call.
+
+    Args:
+        crops: (N, S, S, 3) uint8, any view of an array; N may be 0.
+        spec: what the model takes and gives.
+        infer: contiguous crops, at least one -> the arrays of `spec.outputs`, in that order.
+
+    Raises:
+        InputError: crops of another shape or type.
+    """
     side = spec.input_size
     if crops.dtype != np.uint8 or crops.shape[1:] != (side, side, 3):
         raise InputError(f"crops are (N, {side}, {side}, 3) uint8, not {crops.shape} {crops.dtype}")
-
-
-def no_faces(spec: ModelSpec) -> BackendOutput:
-    """What a batch of no crops holds."""
-    return BackendOutput(*(np.zeros((0, *shape), np.float32) for shape in _output_shapes(spec).values()))
+    if not len(crops):
+        return BackendOutput(*(np.zeros((0, *shape), np.float32) for shape in _output_shapes(spec).values()))
+    return BackendOutput(*infer(np.ascontiguousarray(crops)))
 
 
 def precision_in_use(spec: ModelSpec, floats: str) -> str:

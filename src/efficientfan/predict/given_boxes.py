@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efficientfan.errors import InputError
-from efficientfan.files import read_json
+from efficientfan.files import read_json, read_text
 from efficientfan.geometry import as_boxes
 
 __all__ = ["boxes_within", "read_boxes"]
@@ -64,13 +64,7 @@ def _from_json(path: str | Path) -> Iterator[tuple[str, Array]]:
 
 
 def _from_csv(path: str | Path) -> Iterator[tuple[str, Array]]:
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 text, so not CSV") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
     header = reader.fieldnames or []
     columns = next((names for names in _COLUMNS if set(names) <= set(header)), None)
     if columns is None or "image" not in header:

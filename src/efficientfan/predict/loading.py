@@ -30,7 +30,8 @@ def load(
         detector: "auto", "facefinder", "yunet", "haar", "whole" (the photo is the face), the path of an .onnx
             detector of ours, or an object with `detect`.
         backend: "onnxruntime", "openvino" or "torch"; None lets the file decide (`open_backend`).
-        device: "cpu", "cuda" or "cuda:N"; one that is not there is an error.
+        device: of the landmark network: "cpu"; with onnxruntime and torch "cuda" or "cuda:N", with openvino "gpu" or
+            "gpu:N", with torch "mps". One that is not there is an error. The detector stays on the processor.
         threads: processor threads of the networks; None takes all cores.
         precision: "f32", "bf16" or "auto" (`open_backend`).
         batch_size: the most crops that go through the network at once.

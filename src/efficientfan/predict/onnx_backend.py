@@ -9,17 +9,9 @@ from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
 from efficientfan.predict.backend import BackendOutput
-from efficientfan.predict.contract import (
-    Port,
-    check_crops,
-    check_graph,
-    check_options,
-    no_faces,
-    precision_in_use,
-    spec_of,
-)
-from efficientfan.predict.onnx_session import open_session
-from efficientfan.spec import METADATA_KEY
+from efficientfan.predict.contract import Port, answer, check_graph, check_options, precision_in_use
+from efficientfan.predict.onnx_session import metadata_of, open_session
+from efficientfan.spec import ModelSpec
 
 __all__ = ["OnnxBackend"]
 
@@ -57,7 +49,7 @@ class OnnxBackend:
         self.threads = threads
         self._session = open_session(self.path, device, threads)
         where = str(path)
-        self.spec = spec_of(self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), where)
+        self.spec = ModelSpec.from_json(metadata_of(self._session, where), where)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         check_graph(_ports(inputs), _ports(outputs), self.spec, where)
         self.precision = precision_in_use(self.spec, "f32")
@@ -68,10 +60,8 @@ class OnnxBackend:
         Raises:
             InputError: crops of another shape or type than (N, S, S, 3) uint8.
         """
-        check_crops(crops, self.spec)
-        if not len(crops):
-            return no_faces(self.spec)
-        return BackendOutput(*self._session.run(list(self.spec.outputs), {"crops": crops}))
+        names = list(self.spec.outputs)
+        return answer(crops, self.spec, lambda batch: self._session.run(names, {"crops": batch}))
 
 
 def _ports(nodes: list[Any]) -> dict[str, Port]:

@@ -8,7 +8,7 @@ from typing import Any
 import onnxruntime as ort
 
 from efficientfan.errors import InputError, MissingDependencyError
-from efficientfan.predict.contract import first_line, spec_text
+from efficientfan.predict.contract import first_line, spec_text, split_device
 from efficientfan.spec import METADATA_KEY, DetectorSpec, ModelSpec, read_spec
 
 __all__ = ["metadata_of", "open_session", "read_graph_spec"]
@@ -65,14 +65,12 @@ def metadata_of(session: ort.InferenceSession, where: str) -> str:
 
 
 def _provider(device: str) -> tuple[str, dict[str, Any]]:
-    kind, _, index = device.partition(":")
-    if device == "cpu":
+    kind, number = split_device(device, "ONNX Runtime", ("cpu", "cuda", "cuda:N"))
+    if kind == "cpu":
         return "CPUExecutionProvider", {}
-    if kind != "cuda" or (index and not index.isdecimal()) or device.endswith(":"):
-        raise InputError(f"unknown device {device!r}; ONNX Runtime runs on cpu, cuda and cuda:N")
     if "CUDAExecutionProvider" not in ort.get_available_providers():
         raise MissingDependencyError(
             f"device {device!r}: this ONNX Runtime has no CUDA; pip uninstall onnxruntime && pip install "
             "onnxruntime-gpu, or use device 'cpu'"
         )
-    return "CUDAExecutionProvider", {"device_id": int(index or 0)}
+    return "CUDAExecutionProvider", {"device_id": number or 0}

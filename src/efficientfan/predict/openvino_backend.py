@@ -13,15 +13,15 @@ from efficientfan.errors import InputError, MissingDependencyError, needs_extra
 from efficientfan.predict.backend import BackendOutput
 from efficientfan.predict.contract import (
     Port,
-    check_crops,
+    answer,
     check_graph,
     check_options,
     first_line,
-    no_faces,
     precision_in_use,
-    spec_of,
+    spec_text,
+    split_device,
 )
-from efficientfan.spec import METADATA_KEY
+from efficientfan.spec import METADATA_KEY, ModelSpec
 
 __all__ = ["OpenVinoBackend"]
 
@@ -70,7 +70,7 @@ class OpenVinoBackend:
         where = str(path)
         entry = ["framework", METADATA_KEY]
         text = self._model.get_rt_info(entry).astype(str) if self._model.has_rt_info(entry) else None
-        self.spec = spec_of(text, where)
+        self.spec = ModelSpec.from_json(spec_text(text, where), where)
         check_graph(_ports(self._model.inputs), _ports(self._model.outputs), self.spec, where)
         self._requests: dict[bool, Any] = {}
         self._turn = Lock()
@@ -87,13 +87,12 @@ class OpenVinoBackend:
         Raises:
             InputError: crops of another shape or type than (N, S, S, 3) uint8.
         """
-        check_crops(crops, self.spec)
-        if not len(crops):
-            return no_faces(self.spec)
+        return answer(crops, self.spec, self._infer)
+
+    def _infer(self, crops: Array) -> list[Array]:
         with self._turn:  # a request takes one batch at a time
-            request = self._request(alone=len(crops) == 1)
-            found = request.infer({"crops": np.ascontiguousarray(crops)})
-            return BackendOutput(*(np.array(found[name]) for name in self.spec.outputs))
+            found = self._request(alone=len(crops) == 1).infer({"crops": crops})
+            return [np.array(found[name]) for name in self.spec.outputs]
 
     def _request(self, *, alone: bool) -> Any:
         """Compiled when first needed: one face has a graph of its own, a quarter faster than one of free batch."""
@@ -111,16 +110,9 @@ class OpenVinoBackend:
 
 def _target(core: Any, device: str) -> str:
     """OpenVINO's name of a device that is there."""
-    kind, _, index = device.partition(":")
-    if (
-        kind not in ("cpu", "gpu")
-        or (index and not index.isdecimal())
-        or device.endswith(":")
-        or device.startswith("cpu:")
-    ):
-        raise InputError(f"unknown device {device!r}; OpenVINO runs on cpu, gpu and gpu:N")
+    kind, number = split_device(device, "OpenVINO", ("cpu", "gpu", "gpu:N"))
     found = core.available_devices
-    target = f"{kind.upper()}.{index}" if index else kind.upper()
+    target = kind.upper() if number is None else f"{kind.upper()}.{number}"
     if not any(each == target or each.startswith(f"{target}.") for each in found):
         raise MissingDependencyError(
             f"device {device!r}: OpenVINO finds only {', '.join(found).lower() or 'none'} here; install the device's "

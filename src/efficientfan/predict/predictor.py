@@ -192,20 +192,16 @@ class LandmarkPredictor:
         return faces
 
 
-def _landmark_box(face: Face) -> Array:
-    return np.concatenate([face.points.min(axis=0), face.points.max(axis=0)])
-
-
 def _refine(face: Face) -> Array:
     """The box of the landmarks where they are believable, else the one that was searched."""
-    box = _landmark_box(face)
+    box = face.tight_box
     return box if box_iou(box, face.box)[0, 0] >= LOST_IOU else face.box
 
 
 def _select(faces: list[Face], threshold: float) -> list[Face]:
     """Drop what is no face or found twice; the largest first."""
     sure = [face for face in faces if face.score >= threshold]
-    boxes = np.reshape([_landmark_box(face) for face in sure], (-1, 4))
+    boxes = np.reshape([face.tight_box for face in sure], (-1, 4))
     same = (box_iou(boxes, boxes) > SAME_FACE_IOU) | (box_nesting(boxes, boxes) > SAME_FACE_NESTING)
     kept = [sure[index] for index in suppress(same, np.array([face.score for face in sure]))]
     return sorted(kept, key=lambda face: -float(np.prod(np.ptp(face.points, axis=0))))

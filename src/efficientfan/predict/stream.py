@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from efficientfan.errors import InputError
 from efficientfan.imaging import DEFAULT_MAX_PIXELS, read_rgb
 from efficientfan.predict.detectors import FaceDetector, SharedDetector
-from efficientfan.predict.given_boxes import boxes_within
 from efficientfan.predict.photos import Photo
 from efficientfan.predict.predictor import LandmarkPredictor, Proposal
 from efficientfan.predict.workers import Workers
@@ -108,14 +107,14 @@ def _read(
                 raise InputError(f"{photo.path}: the boxes file does not name it")
         with predictor.times.measure("read"):
             image = read_rgb(photo.path, max_pixels=max_pixels)
-        if given is not None:
-            try:
-                boxes_within(given, image.shape[1], image.shape[0])
-            except InputError as error:
-                raise InputError(f"{photo.path}: {error}") from error
     except InputError as error:
         return Failure(photo, str(error))
-    return photo, predictor.propose(image, given, detector=detector)
+    if given is None:
+        return photo, predictor.propose(image, detector=detector)
+    try:
+        return photo, predictor.propose(image, given)
+    except InputError as error:
+        return Failure(photo, f"{photo.path}: {error}")
 
 
 def _batches(items: Iterable[Read | Failure], batch_size: int) -> Iterator[list[Read | Failure]]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from efficientfan.errors import InputError, MissingDependencyError, needs_extra
+from efficientfan.errors import MissingDependencyError, needs_extra
 from efficientfan.predict.backend import BackendOutput
-from efficientfan.predict.contract import check_crops, check_options, no_faces
+from efficientfan.predict.contract import answer, check_options, split_device
 
 if TYPE_CHECKING:
     import torch
@@ -64,11 +64,11 @@ class TorchBackend:
         Raises:
             InputError: crops of another shape or type than (N, S, S, 3) uint8.
         """
+        return answer(crops, self.spec, self._infer)
+
+    def _infer(self, crops: Array) -> list[Array]:
         import torch
 
-        check_crops(crops, self.spec)
-        if not len(crops):
-            return no_faces(self.spec)
         with _TURN, ExitStack() as settings:
             settings.enter_context(torch.inference_mode())
             settings.enter_context(_threads(self.threads))
@@ -77,7 +77,7 @@ class TorchBackend:
             elif self._device.type == "cuda":  # else convolutions round to TF32, and f32 would not agree
                 settings.enter_context(torch.backends.cudnn.flags(allow_tf32=False))
             found = self._net(torch.tensor(crops, device=self._device))
-        return BackendOutput(*(output.float().cpu().numpy() for output in found if output is not None))
+        return [output.float().cpu().numpy() for output in found if output is not None]
 
 
 @contextmanager
@@ -99,22 +99,16 @@ def _threads(count: int) -> Iterator[None]:
 def _device(name: str) -> torch.device:
     import torch
 
-    kind, _, index = name.partition(":")
-    if (
-        kind not in ("cpu", "cuda", "mps")
-        or name.endswith(":")
-        or (index and (kind != "cuda" or not index.isdecimal()))
-    ):
-        raise InputError(f"unknown device {name!r}; torch runs on cpu, cuda, cuda:N and mps")
+    kind, number = split_device(name, "torch", ("cpu", "cuda", "cuda:N", "mps"))
     if kind == "cuda" and not torch.cuda.is_available():
         raise MissingDependencyError(
             f"device {name!r}: this torch finds no CUDA; install a CUDA build (https://pytorch.org/get-started) and "
             "its driver, or use device 'cpu'"
         )
-    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+    if kind == "cuda" and (number or 0) >= torch.cuda.device_count():
         raise MissingDependencyError(
             f"device {name!r}: there are {torch.cuda.device_count()} CUDA devices, counted from 0"
         )
     if kind == "mps" and not torch.backends.mps.is_available():
         raise MissingDependencyError("device 'mps': torch finds no Apple GPU here; use device 'cpu'")
-    return torch.device(name)
+    return torch.device(kind) if number is None else torch.device(kind, number)

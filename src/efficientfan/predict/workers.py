@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from efficientfan.errors import InputError
 
-__all__ = ["ThreadShares", "Workers", "share_threads"]
+__all__ = ["ThreadShares", "Workers", "share_threads", "usable_cores"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -95,12 +95,13 @@ def share_threads(threads: int | None, n_photos: int) -> ThreadShares:
     >>> share_threads(8, 1000), share_threads(8, 2)
     (ThreadShares(workers=8, each=1), ThreadShares(workers=2, each=4))
     """
-    total = threads or _cores()
+    total = threads or usable_cores()
     workers = max(1, min(total, n_photos))
     return ThreadShares(workers, total // workers)
 
 
-def _cores() -> int:
+def usable_cores() -> int:
+    """Processor threads that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # fewer than the machine has, in a container or under taskset
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

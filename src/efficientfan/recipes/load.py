@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from efficientfan.errors import InputError
+from efficientfan.files import read_text
 from efficientfan.recipes.config import Recipe
 from efficientfan.recipes.detection import DetectionRecipe
 
@@ -80,8 +81,8 @@ def read_recipe_file(name_or_path: str | Path) -> dict[str, Any]:
     """
     path = _find(name_or_path)
     try:
-        table = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        table = yaml.safe_load(read_text(path))
+    except InputError as error:
         raise InputError(
             f"no recipe {str(name_or_path)!r}: neither a readable file nor one of `efficientfan recipes list`"
         ) from error

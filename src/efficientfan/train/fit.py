@@ -19,6 +19,7 @@ from efficientfan.recipes import AnyRecipe
 from efficientfan.train.build import with_metrics
 from efficientfan.train.callbacks import EpochLines, KeepLast, StopGently, ValidationSheet
 from efficientfan.train.data_module import FaceData
+from efficientfan.train.depthwise import Float32DepthwiseGradients
 from efficientfan.train.parts import Parts, build_parts
 from efficientfan.train.run_folder import RunFolder
 from efficientfan.train.run_module import Figure, RunModule
@@ -84,7 +85,8 @@ def fit(
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning and torch's pytree
         warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
         last = folder.last if resume else None
-        trainer.fit(parts.module, data, ckpt_path=last, weights_only=True if resume else None)
+        with Float32DepthwiseGradients():
+            trainer.fit(parts.module, data, ckpt_path=last, weights_only=True if resume else None)
     if trainer.is_global_zero:
         _write_model(folder, parts.module)
     return folder.model

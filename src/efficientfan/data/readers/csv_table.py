@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.data.readers.coco_table import find_image, split_file
-from efficientfan.data.readers.layout import is_scalar, numbers, read_text, unique_name
+from efficientfan.data.readers.layout import is_scalar, numbers, unique_name
 from efficientfan.errors import InputError
+from efficientfan.files import read_text
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import UNLABELLED, VISIBLE, Annotation
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from efficientfan.errors import InputError
+from efficientfan.files import read_text
 from efficientfan.imaging import IMAGE_SUFFIXES
 
 __all__ = [
@@ -16,7 +17,6 @@ __all__ = [
     "numbers",
     "pair_by_stem",
     "read_lines",
-    "read_text",
     "require_file",
     "require_folder",
     "unique_name",
@@ -27,22 +27,8 @@ LARGEST = 1e6
 """Pixels; a coordinate beyond it is damage, not a face outside the photo."""
 
 
-def read_text(path: str | Path) -> str:
-    """Content of a UTF-8 text file.
-
-    Raises:
-        InputError: missing, unreadable, or not text.
-    """
-    try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 text; is it the annotation file?") from error
-
-
 def read_lines(path: str | Path) -> list[str]:
-    """Stripped lines of a UTF-8 text file; errors as `read_text`."""
+    """Stripped lines of a UTF-8 text file; errors as `files.read_text`."""
     return [line.strip() for line in read_text(path).split("\n")]
 
 

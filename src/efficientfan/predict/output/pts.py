@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from efficientfan.errors import InputError
 from efficientfan.files import write_text
 from efficientfan.predict.output.record import Record
 from efficientfan.structures import Face
 
 __all__ = ["PtsWriter"]
+
+_FURTHER = re.compile(r"(.+)_face(?:[2-9]|[1-9][0-9]+)", re.DOTALL)
 
 
 class PtsWriter:
@@ -19,9 +23,21 @@ class PtsWriter:
 
     Args:
         targets: photo's path -> path of its first `.pts` file.
+
+    Raises:
+        InputError: one photo is called as a further face of another would be.
     """
 
     def __init__(self, targets: Mapping[str, Path]) -> None:
+        photos = {target: photo for photo, target in targets.items()}
+        for target, photo in photos.items():
+            further = _FURTHER.fullmatch(target.stem)
+            other = photos.get(target.with_stem(further[1])) if further else None
+            if other is not None:
+                raise InputError(
+                    f"{target}: would be written for {photo} and for a further face of {other}; run them into "
+                    "folders of their own"
+                )
         self._targets = targets
 
     def add(self, record: Record) -> None:

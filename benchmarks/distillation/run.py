@@ -1,0 +1,98 @@
+"""Does distillation help? Trains each student alone, with each term and with both, on several seeds, and measures them.
+
+    python benchmarks/distillation/run.py --data ../shared/data --teacher runs/ablation/teacher/model.safetensors
+
+Every run is one of the recipes `ablation/*`, at equal budget, input and data. Runs go on where they were stopped, and
+measured ones are left alone, so several calls can share the work (`--family`, `--seed`). `table.py` makes the page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from efficientfan.files import read_json, sha256_of, write_json
+from efficientfan.models import load_checkpoint
+from efficientfan.recipes import load_recipe
+
+VARIANTS = {
+    "mobilefan": ("mobilefan", "mobilefan_fa", "mobilefan_fs", "mobilefan_fa_fs"),
+    "efficientfan": ("efficientfan", "efficientfan_fa", "efficientfan_ps", "efficientfan_fa_ps"),
+}
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with 300w/")
+    parser.add_argument(
+        "--teacher", type=Path, required=True, help="its .safetensors, trained by ablation/teacher"
+    )
+    parser.add_argument("--runs", type=Path, default=Path("runs/ablation"), help="where the runs are left")
+    parser.add_argument("--family", choices=VARIANTS, help="only this student")
+    parser.add_argument("--variant", action="append", help="only these recipes, such as mobilefan_fa")
+    parser.add_argument("--seed", type=int, action="append", help="default: 0 1 2")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="factor of the recipe's distillation weights"
+    )
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    chosen = parser.parse_args()
+    families = [chosen.family] if chosen.family else list(VARIANTS)
+    names = [name for family in families for name in VARIANTS[family]]
+    for seed in chosen.seed or (0, 1, 2):
+        for name in chosen.variant or names:
+            is_distilled = name not in VARIANTS
+            if is_distilled or chosen.scale == 1:
+                measure(name, seed, chosen.scale, chosen)
+    evaluate_teacher(chosen)
+
+
+def measure(name: str, seed: int, scale: float, chosen: argparse.Namespace) -> None:
+    """Train and evaluate one run, unless its result is there."""
+    label = f"{name}_x{scale:g}_seed{seed}"
+    result = chosen.out / f"{label}.json"
+    if result.is_file():
+        return
+    folder, began = chosen.runs / label, time.monotonic()
+    settings = [f"data.root={chosen.data}", f"train.seed={seed}"]
+    recipe = load_recipe(f"ablation/{name}")
+    terms = recipe.distill.terms if recipe.distill else ()
+    if terms:
+        settings.append(f"distill.teacher={chosen.teacher}")
+    settings += [f"distill.terms.{i}.weight={scale * term.weight:g}" for i, term in enumerate(terms)]
+    sets = [part for setting in settings for part in ("--set", setting)]
+    resume = ["--resume"] if (folder / "checkpoints" / "last.ckpt").is_file() else []
+    efficientfan("train", f"ablation/{name}", "--out", str(folder), *sets, *resume)
+    seconds = time.monotonic() - began
+    facts = {"recipe": name, "seed": seed, "scale": scale, "seconds": round(seconds)}
+    facts["teacher"] = sha256_of(chosen.teacher) if terms else None
+    write_json(result, {**facts, **scores(folder / "model.safetensors", chosen.data)})
+
+
+def evaluate_teacher(chosen: argparse.Namespace) -> None:
+    """The teacher's own figures, beside its students'."""
+    result = chosen.out / "teacher.json"
+    if not result.is_file():
+        write_json(result, {"recipe": "teacher", **scores(chosen.teacher, chosen.data)})
+
+
+def scores(model: Path, data: Path) -> dict[str, float]:
+    """A checkpoint's NME on validation, and on 300-W common, as fractions."""
+    out = model.parent / "common"
+    where = ["--dataset", "300w", "--root", str(data / "300w"), "--split", "common"]
+    efficientfan("evaluate", "--model", str(model), *where, "--out", str(out))
+    common = read_json(out / "results.json")["groups"]["common"]["metrics"]["nme_interocular"]["value"]
+    return {"val_nme": load_checkpoint(model)[1].metrics["val_nme"], "common_nme": common}
+
+
+def efficientfan(*arguments: str) -> None:
+    """The command line, as a user would call it."""
+    print("efficientfan", *arguments, file=sys.stderr, flush=True)
+    subprocess.run([sys.executable, "-m", "efficientfan.cli.main", *arguments], check=True)
+
+
+if __name__ == "__main__":
+    main()
