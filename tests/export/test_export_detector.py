@@ -37,7 +37,7 @@ class SmallEncoder(nn.Module):
         self.fine = nn.Conv2d(3, 8, 4, 4)
         self.coarse = nn.Conv2d(8, 8, 2, 2)
 
-    def pyramid(self, images: torch.Tensor) -> list[torch.Tensor]:
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
         fine = self.fine(images).relu()
         return [fine, self.coarse(fine)]
 

@@ -59,7 +59,7 @@ def test_a_lateral_network_sees_every_finer_map():
     torch.manual_seed(0)
     network = build_network("mobilefan_050", 5, lateral=True, decoder_channels=16).eval()
     with torch.no_grad():
-        *finer, last = network.encoder.pyramid(torch.randn(1, 3, 64, 64))
+        *finer, last = network.encoder(torch.randn(1, 3, 64, 64))
         before = network.decoder(last, finer[::-1])
         assert [each.shape[2] for each in finer] == [16, 8, 4]
         for level in range(3):

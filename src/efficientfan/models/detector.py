@@ -51,7 +51,7 @@ class FaceDetectorNet(nn.Module):
 
         `codec.centres` says what the box numbers mean.
         """
-        features = self.decoder(self.encoder.pyramid(images))
+        features = self.decoder(self.encoder(images))
         return self.centre(features), self.box(features)
 
 

@@ -48,13 +48,9 @@ class Encoder(nn.Module):
         self.channels = self.level_channels[-1]
         self.stride = self.strides[-1]
 
-    def pyramid(self, images: Tensor) -> list[Tensor]:
+    def forward(self, images: Tensor) -> list[Tensor]:
         """(N, 3, H, W) normalised RGB to its last maps, fine to coarse."""
         return cast(list[Tensor], self.backbone(images))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) normalised RGB to (N, channels, H / stride, W / stride)."""
-        return cast(Tensor, self.backbone(images)[-1])
 
 
 def _create(name: str, init: Initialisation, levels: int, options: dict[str, Any]) -> nn.Module:

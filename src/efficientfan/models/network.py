@@ -57,7 +57,7 @@ class LandmarkNet(nn.Module):
 
     def forward(self, images: Tensor) -> NetworkOutput:
         """(N, 3, S, S) normalised RGB; S is a multiple of the encoder's stride."""
-        *finer, features = self.encoder.pyramid(images)
+        *finer, features = self.encoder(images)
         maps = self.decoder(features, finer[::-1])
         return NetworkOutput(
             heatmaps=self.head(maps[-1]),
