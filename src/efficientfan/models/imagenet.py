@@ -37,7 +37,7 @@ def packaged_weights(file: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tens
     Both list the same layers in the same order and name them differently.
 
     Args:
-        file: a state dictionary; it is read as tensors alone, no pickled code runs.
+        file: a state dictionary; it is read as tensors alone (`weights_only`).
         wanted: name -> tensor of the whole network, classifier included.
 
     Raises:

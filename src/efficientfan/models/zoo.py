@@ -56,7 +56,7 @@ NETWORKS: Mapping[str, NetworkConfig] = {
     "efficientfan_lite0": NetworkConfig(
         "tf_efficientnet_lite0",
         lateral=True,
-        about="EfficientFAN for products: EfficientNet-Lite0, which has ImageNet weights, and lateral maps",
+        about="our best: EfficientNet-Lite0 from ImageNet, lateral maps; MobileFAN's head, not the integral one",
     ),
     "teacher_resnet50": NetworkConfig(
         "resnet50", 256, 4, about="MobileFAN's teacher: ResNet-50, 256 channels"
@@ -123,12 +123,17 @@ def build_network(
     if config.head not in HEADS:
         raise InputError(f"network {name!r}: unknown head {config.head!r}; known are {', '.join(HEADS)}")
     encoder = Encoder(config.encoder, init, levels=1 + config.stages if config.lateral else 1)
+    if config.lateral and encoder.strides != [encoder.stride >> i for i in range(config.stages, -1, -1)]:
+        raise InputError(
+            f"network {name!r}: lateral maps of {config.stages} stages must halve in stride each; this encoder's have "
+            f"{encoder.strides}"
+        )
     decoder = UpsamplingDecoder(
         encoder.channels,
         config.decoder_channels,
         config.kernel,
         config.stages,
-        encoder.level_channels[-2::-1],
+        laterals=encoder.level_channels[:-1][::-1],
     )
     head = HEADS[config.head](config.decoder_channels, n_landmarks)
     visibility = VisibilityHead(encoder.channels, n_landmarks) if config.visibility else None

@@ -46,7 +46,8 @@ def build_student(recipe: Recipe) -> LandmarkNet:
         InputError: an unknown network, or a checkpoint that does not fit it.
     """
     model, schema = recipe.model, get_schema(recipe.data.schema_name)
-    network = build_network(model.network, schema.n_landmarks, init=model.init, **model.options)
+    init = model.init if model.start is None else "scratch"  # the checkpoint holds the whole encoder
+    network = build_network(model.network, schema.n_landmarks, init=init, **model.options)
     if model.start is not None:
         start_from(model.start, network, schema)
     return network

@@ -13,10 +13,12 @@ __all__ = ["Float32DepthwiseGradients"]
 
 
 class Float32DepthwiseGradients(TorchFunctionMode):
-    """Within it, depthwise convolutions of bf16 maps run as they are and take their gradients in float32.
+    """Within it, depthwise convolutions run as they are and take their gradients in float32.
 
     oneDNN has fast bf16 kernels for their forward pass alone: its bf16 gradient of the weights takes four times as
     long as the float32 one, that of a strided input ten to twenty times (`benchmarks/training/depthwise.py`).
+    For bf16 autocast on a CPU: anything wider than float32 and other devices are left alone. `torch.func` does not
+    work through these convolutions.
     """
 
     def __torch_function__(
@@ -34,9 +36,12 @@ class Float32DepthwiseGradients(TorchFunctionMode):
 def _is_depthwise(
     image: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, *more: Any
 ) -> bool:
-    groups = more[1] if len(more) > 1 else 1
-    plain = bias is None and not isinstance(padding, str) and image.device.type == "cpu" and image.ndim == 4
-    return plain and weight.requires_grad and groups == image.shape[1] == weight.shape[0] > 1
+    if len(more) < 2 or bias is not None or image.ndim != 4 or not weight.requires_grad:
+        return False
+    dilation, groups = more
+    pairs = all(isinstance(each, list | tuple) for each in (stride, padding, dilation))  # as layers give them
+    here = image.device.type == "cpu" and image.dtype in (torch.bfloat16, torch.float32)
+    return pairs and here and bool(groups == image.shape[1] == weight.shape[0] > 1)
 
 
 class _Depthwise(torch.autograd.Function):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -85,11 +86,16 @@ def fit(
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning and torch's pytree
         warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
         last = folder.last if resume else None
-        with Float32DepthwiseGradients():
+        with _fast_gradients(recipe, trainer):
             trainer.fit(parts.module, data, ckpt_path=last, weights_only=True if resume else None)
     if trainer.is_global_zero:
         _write_model(folder, parts.module)
     return folder.model
+
+
+def _fast_gradients(recipe: AnyRecipe, trainer: lightning.Trainer) -> AbstractContextManager[object]:
+    on_cpu = trainer.strategy.root_device.type == "cpu"
+    return Float32DepthwiseGradients() if on_cpu and recipe.train.precision == "bf16" else nullcontext()
 
 
 def _data(recipe: AnyRecipe, parts: Parts, trainer: lightning.Trainer) -> FaceData:
