@@ -224,13 +224,16 @@ def test_a_teacher_and_its_students_see_the_same_crops():
     for recipe in landmark_recipes():
         if recipe.distill is not None:
             teacher = load_recipe(recipe.about.rpartition("Teacher: ")[2].removesuffix("."))
-            assert (teacher.model.input_size, teacher.model.margin) == (
-                recipe.model.input_size,
-                recipe.model.margin,
+            model, theirs = recipe.model, teacher.model
+            assert (theirs.input_size, theirs.margin) == (model.input_size, model.margin)
+            # Else it might have seen the student's validation faces, which are carved out of the first source.
+            assert (teacher.data.holdout, teacher.data.validation) == (
+                recipe.data.holdout,
+                recipe.data.validation,
             )
-            assert (
-                teacher.data.holdout == recipe.data.holdout
-            )  # or it would have seen the student's validation faces
+            assert teacher.data.train[0].model_copy(update={"repeat": 1}) == recipe.data.train[0].model_copy(
+                update={"repeat": 1}
+            )
             if recipe.name.partition("/")[0] in DATASETS:
                 assert (teacher.data, teacher.model.decoder) == (recipe.data, recipe.model.decoder)
 
@@ -276,13 +279,20 @@ def small(name, *overrides):
     return load_recipe(name, ["model.input_size=64", "model.init=scratch", *overrides])
 
 
+def test_a_recipe_that_goes_on_says_from_what():
+    with pytest.raises(
+        InputError, match=r"goes on from runs/release/teacher_lite2_128/model\.safetensors, which is"
+    ):
+        build_student(load_recipe("release/teacher_lite2_192"))
+
+
 @pytest.mark.parametrize("work", distinct_work(), ids=lambda work: work.recipe)
 def test_every_kind_of_recipe_builds_and_takes_a_step(work, teachers, monkeypatch):
     monkeypatch.setattr(teacher_module, "load_checkpoint", teachers)
-    overrides = []
+    overrides = ["model.start=null"]
     if work.terms:
         teacher = "teacher_efficientnet_b7" if "efficient" in work.network else "teacher_resnet50"
-        overrides = [f"distill.teacher=/{teacher}.safetensors"]
+        overrides += [f"distill.teacher=/{teacher}.safetensors"]
     recipe = small(work.recipe, *overrides)
     torch.manual_seed(0)
     student = build_student(recipe)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from efficientfan.files import read_json, sha256_of, write_json
@@ -33,7 +32,10 @@ def main() -> None:
     )
     parser.add_argument("--runs", type=Path, default=Path("runs/ablation"), help="where the runs are left")
     parser.add_argument("--family", choices=VARIANTS, help="only this student")
-    parser.add_argument("--variant", action="append", help="only these recipes, such as mobilefan_fa")
+    every = [name for names in VARIANTS.values() for name in names]
+    parser.add_argument(
+        "--variant", action="append", choices=every, help="only these recipes, of any student"
+    )
     parser.add_argument("--seed", type=int, action="append", help="default: 0 1 2")
     parser.add_argument(
         "--scale", type=float, default=1.0, help="factor of the recipe's distillation weights"
@@ -41,12 +43,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
     families = [chosen.family] if chosen.family else list(VARIANTS)
-    names = [name for family in families for name in VARIANTS[family]]
+    names = chosen.variant or [name for family in families for name in VARIANTS[family]]
+    if chosen.scale != 1:
+        names = [name for name in names if name not in VARIANTS]  # a student alone has no such weights
     for seed in chosen.seed or (0, 1, 2):
-        for name in chosen.variant or names:
-            is_distilled = name not in VARIANTS
-            if is_distilled or chosen.scale == 1:
-                measure(name, seed, chosen.scale, chosen)
+        for name in names:
+            measure(name, seed, chosen.scale, chosen)
     evaluate_teacher(chosen)
 
 
@@ -56,7 +58,7 @@ def measure(name: str, seed: int, scale: float, chosen: argparse.Namespace) -> N
     result = chosen.out / f"{label}.json"
     if result.is_file():
         return
-    folder, began = chosen.runs / label, time.monotonic()
+    folder = chosen.runs / label
     settings = [f"data.root={chosen.data}", f"train.seed={seed}"]
     recipe = load_recipe(f"ablation/{name}")
     terms = recipe.distill.terms if recipe.distill else ()
@@ -66,17 +68,16 @@ def measure(name: str, seed: int, scale: float, chosen: argparse.Namespace) -> N
     sets = [part for setting in settings for part in ("--set", setting)]
     resume = ["--resume"] if (folder / "checkpoints" / "last.ckpt").is_file() else []
     efficientfan("train", f"ablation/{name}", "--out", str(folder), *sets, *resume)
-    seconds = time.monotonic() - began
-    facts = {"recipe": name, "seed": seed, "scale": scale, "seconds": round(seconds)}
-    facts["teacher"] = sha256_of(chosen.teacher) if terms else None
-    write_json(result, {**facts, **scores(folder / "model.safetensors", chosen.data)})
+    facts = {"recipe": name, "seed": seed, "scale": scale}
+    teacher = sha256_of(chosen.teacher) if terms else None
+    write_json(result, {**facts, "teacher": teacher, **scores(folder / "model.safetensors", chosen.data)})
 
 
 def evaluate_teacher(chosen: argparse.Namespace) -> None:
     """The teacher's own figures, beside its students'."""
     result = chosen.out / "teacher.json"
     if not result.is_file():
-        write_json(result, {"recipe": "teacher", **scores(chosen.teacher, chosen.data)})
+        write_json(result, {"teacher": sha256_of(chosen.teacher), **scores(chosen.teacher, chosen.data)})
 
 
 def scores(model: Path, data: Path) -> dict[str, float]:

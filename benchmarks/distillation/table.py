@@ -36,11 +36,13 @@ class Row:
     common: list[float]
 
 
-def read_rows(folder: Path) -> list[Row]:
-    """Every recipe and scale that was measured."""
+def read_rows(folder: Path, teacher: str) -> list[Row]:
+    """Every recipe and scale that was measured, all under the teacher of this digest."""
     runs = defaultdict(list)
     for path in sorted(folder.glob("*_seed*.json")):
         run = read_json(path)
+        if run["teacher"] not in (None, teacher):
+            sys.exit(f"{path} is of another teacher than teacher.json; delete it and run run.py again")
         family, _, terms = run["recipe"].partition("_")
         runs[family, terms, run["scale"]].append(run)
     return [
@@ -69,7 +71,7 @@ def table(rows: list[Row], family: str, teacher: float) -> list[str]:
     """One family: test NME beside validation NME, and how much of the way to the teacher each term goes."""
     title, names = FAMILIES[family]
     chosen = chosen_rows(rows, family)
-    alone = mean(chosen[0].common)
+    alone = next((mean(row.common) for row in chosen if not row.terms), None)
     lines = [
         f"## {title}",
         "",
@@ -77,10 +79,14 @@ def table(rows: list[Row], family: str, teacher: float) -> list[str]:
         "|---|---|---|---|---|---|",
     ]
     for row in chosen:
-        way = (alone - mean(row.common)) / (alone - teacher) if row.terms else 0.0
+        weights = way = ""
+        if row.terms:
+            weights = f"x {row.scale:g}"
+            if alone is not None and alone > teacher:
+                way = f"{100 * (alone - mean(row.common)) / (alone - teacher):.0f} %"
         lines.append(
-            f"| {names[row.terms]} | {f'x {row.scale:g}' if row.terms else ''} | {len(row.common)} | "
-            f"{spread(row.validation)} | {spread(row.common)} | {f'{100 * way:.0f} %' if row.terms else ''} |"
+            f"| {names[row.terms]} | {weights} | {len(row.common)} | {spread(row.validation)} | "
+            f"{spread(row.common)} | {way} |"
         )
     others = [row for row in rows if row.family == family and row not in chosen]
     if others:
@@ -111,8 +117,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
-    rows = read_rows(HERE / "results")
-    text = page(rows, read_json(HERE / "results" / "teacher.json"), (HERE / "head.md").read_text())
+    teacher = read_json(HERE / "results" / "teacher.json")
+    rows = read_rows(HERE / "results", teacher["teacher"])
+    text = page(rows, teacher, (HERE / "head.md").read_text())
     if check:
         sys.exit(
             0 if PAGE.is_file() and PAGE.read_text() == text else f"{PAGE} is not up to date; run table.py"

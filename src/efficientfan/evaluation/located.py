@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.schema import LandmarkSchema, get_conversion
-
-__all__ = ["Located", "convert_scores"]
+__all__ = ["Located"]
 
 Array = NDArray[Any]
 
@@ -31,13 +29,3 @@ class Located:
     def nowhere(cls, faces: int, landmarks: int) -> Located:
         """N faces of K landmarks, none of them found yet: arrays to be filled."""
         return cls(np.full((faces, landmarks, 2), np.nan), np.full((faces, landmarks), np.nan))
-
-
-def convert_scores(scores: Array, source: LandmarkSchema, target: LandmarkSchema) -> Array:
-    """Scores (K_source,) as (K_target,): the least sure of a group speaks for its mean (`convert_points`).
-
-    Raises:
-        InputError: no such conversion.
-    """
-    groups = get_conversion(source, target).means_of
-    return np.array([scores[list(indices)].min() for indices in groups])

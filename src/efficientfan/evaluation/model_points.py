@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
-from efficientfan.evaluation.located import Located, convert_scores
+from efficientfan.evaluation.located import Located
 from efficientfan.evaluation.matching import Candidate, match_faces
 from efficientfan.geometry import CropTransform
 from efficientfan.imaging import read_rgb, warp
 from efficientfan.predict import BackendOutput
-from efficientfan.schema import LandmarkSchema, convert_points
+from efficientfan.schema import LandmarkSchema, convert_points, convert_scores
 from efficientfan.spec import ModelSpec
 from efficientfan.structures import Annotation, Face
 

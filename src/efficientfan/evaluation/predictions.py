@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
-from efficientfan.evaluation.located import Located, convert_scores
+from efficientfan.evaluation.located import Located
 from efficientfan.evaluation.matching import Candidate, match_faces
 from efficientfan.files import read_json, read_text
-from efficientfan.schema import LandmarkSchema, convert_points, get_conversion, get_schema
+from efficientfan.schema import LandmarkSchema, convert_points, convert_scores, get_conversion, get_schema
 from efficientfan.structures import Annotation
 
 __all__ = ["points_from_predictions", "read_predictions"]
@@ -214,7 +214,14 @@ def _record(record: Any, schema: LandmarkSchema, where: str) -> tuple[str, list[
             ),
             _numbers(face["box"], (4,), f"{where}: 'box'") if face.get("box") is not None else None,
             convert_scores(
-                _numbers(face["scores"], (source.n_landmarks,), f"{where}: 'scores'"), source, schema
+                _numbers(
+                    face["scores"],
+                    (source.n_landmarks,),
+                    f"{where}: 'scores'",
+                    "leave the key out where a face has no score for each landmark",
+                ),
+                source,
+                schema,
             )
             if face.get("scores") is not None
             else None,
@@ -237,13 +244,15 @@ def _source(name: Any, schema: LandmarkSchema, where: str) -> LandmarkSchema:
     return source
 
 
-def _numbers(value: Any, shape: tuple[int, ...], where: str) -> Array:
+def _numbers(
+    value: Any, shape: tuple[int, ...], where: str, mend: str = "leave out a face that was not found"
+) -> Array:
     try:
         array = np.array(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"{where} must be numbers ({error})") from error
     if array.shape != shape:
-        raise InputError(f"{where} must have shape {shape}, not {array.shape}")
+        raise InputError(f"{where} must have shape {shape}, not {array.shape}; {mend}")
     if not np.isfinite(array).all():
-        raise InputError(f"{where} holds a value that is not finite; leave out a face that was not found")
+        raise InputError(f"{where} holds a value that is not finite; {mend}")
     return array

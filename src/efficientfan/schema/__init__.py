@@ -3,6 +3,7 @@
 from efficientfan.schema.convert import (
     Conversion,
     convert_points,
+    convert_scores,
     convert_visibility,
     get_conversion,
     list_conversions,
@@ -14,6 +15,7 @@ __all__ = [
     "Conversion",
     "LandmarkSchema",
     "convert_points",
+    "convert_scores",
     "convert_visibility",
     "get_conversion",
     "get_schema",

@@ -18,7 +18,14 @@ from efficientfan.files import read_json
 from efficientfan.schema.landmark_schema import LandmarkSchema
 from efficientfan.schema.registry import get_schema
 
-__all__ = ["Conversion", "convert_points", "convert_visibility", "get_conversion", "list_conversions"]
+__all__ = [
+    "Conversion",
+    "convert_points",
+    "convert_scores",
+    "convert_visibility",
+    "get_conversion",
+    "list_conversions",
+]
 
 Array = NDArray[Any]
 
@@ -92,11 +99,27 @@ def convert_visibility(
     Raises:
         InputError: no such conversion, or flags of another number than the source schema's.
     """
+    return _least_of_groups(np.asarray(visibility, dtype=np.uint8), source, target, "flags")
+
+
+def convert_scores(
+    scores: ArrayLike, source: LandmarkSchema | str, target: LandmarkSchema | str
+) -> NDArray[np.float64]:
+    """Scores (..., K_source) as (..., K_target): the least sure of a group speaks for its mean.
+
+    Raises:
+        InputError: no such conversion, or scores of another number than the source schema's.
+    """
+    return _least_of_groups(np.asarray(scores, dtype=np.float64), source, target, "scores")
+
+
+def _least_of_groups(
+    values: Array, source: LandmarkSchema | str, target: LandmarkSchema | str, what: str
+) -> Array:
     conversion, k = get_conversion(source, target), _schema(source).n_landmarks
-    flags = np.asarray(visibility, dtype=np.uint8)
-    if flags.ndim < 1 or flags.shape[-1] != k:
-        raise InputError(f"{conversion.source} flags have shape (..., {k}), not {flags.shape}")
-    groups = [flags[..., list(indices)].min(axis=-1) for indices in conversion.means_of]
+    if values.ndim < 1 or values.shape[-1] != k:
+        raise InputError(f"{conversion.source} {what} have shape (..., {k}), not {values.shape}")
+    groups = [values[..., list(indices)].min(axis=-1) for indices in conversion.means_of]
     return np.stack(groups, axis=-1)
 
 

@@ -46,6 +46,11 @@ def build_student(recipe: Recipe) -> LandmarkNet:
         InputError: an unknown network, or a checkpoint that does not fit it.
     """
     model, schema = recipe.model, get_schema(recipe.data.schema_name)
+    if model.start is not None and not model.start.is_file():
+        raise InputError(
+            f"recipe {recipe.name!r} goes on from {model.start}, which is not there; train that first, or add --set "
+            "model.start=FILE.safetensors"
+        )
     init = model.init if model.start is None else "scratch"  # the checkpoint holds the whole encoder
     network = build_network(model.network, schema.n_landmarks, init=init, **model.options)
     if model.start is not None:
