@@ -18,8 +18,14 @@ from efficientfan.models import load_checkpoint
 from efficientfan.recipes import load_recipe
 
 VARIANTS = {
-    "mobilefan": ("mobilefan", "mobilefan_fa", "mobilefan_fs", "mobilefan_fa_fs"),
-    "efficientfan": ("efficientfan", "efficientfan_fa", "efficientfan_ps", "efficientfan_fa_ps"),
+    "mobilefan": ("mobilefan", "mobilefan_fa", "mobilefan_fs", "mobilefan_fa_fs", "mobilefan_cwd"),
+    "efficientfan": (
+        "efficientfan",
+        "efficientfan_fa",
+        "efficientfan_ps",
+        "efficientfan_fa_ps",
+        "efficientfan_cwd",
+    ),
 }
 RESULTS = Path(__file__).parent / "results"
 

@@ -20,8 +20,14 @@ HERE = Path(__file__).parent
 DOCS = HERE.parents[1] / "docs"
 PAGE, PICTURE = DOCS / "distillation.md", DOCS / "figures" / "distillation.png"
 FAMILIES = {
-    "mobilefan": ("MobileFAN", {"": "alone", "fa": "FA", "fs": "FS", "fa_fs": "FA + FS"}),
-    "efficientfan": ("EfficientFAN", {"": "alone", "fa": "FA", "ps": "PS", "fa_ps": "FA + PS"}),
+    "mobilefan": (
+        "MobileFAN",
+        {"": "alone", "fa": "FA", "fs": "FS", "fa_fs": "FA + FS", "cwd": "CWD, heatmaps"},
+    ),
+    "efficientfan": (
+        "EfficientFAN",
+        {"": "alone", "fa": "FA", "ps": "PS", "fa_ps": "FA + PS", "cwd": "CWD, heatmaps"},
+    ),
 }
 
 

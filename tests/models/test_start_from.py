@@ -42,6 +42,17 @@ def test_new_head_stays_fresh(checkpoint: Path) -> None:
     assert any(name.startswith("visibility") for name in before)
 
 
+def test_a_visibility_head_without_a_place_is_left_out(tmp_path: Path) -> None:
+    seeing = build_network("mobilefan_050", 5, visibility=True)
+    options = {"name": "mobilefan_050", "visibility": True}
+    spec = ModelSpec("former", options, FIVE, 64, 4, 0.25, {"name": "softargmax"})
+    save_checkpoint(tmp_path / "seeing.safetensors", seeing, spec)
+    network = build_network("mobilefan_050", 5)
+    start_from(tmp_path / "seeing.safetensors", network, FIVE)
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, seeing.state_dict()[name]), name
+
+
 def test_another_network_is_refused(checkpoint: Path) -> None:
     with pytest.raises(InputError, match=r"model\.safetensors: \d+ of its weights do not fit"):
         start_from(checkpoint, build_network("mobilefan", 5), FIVE)

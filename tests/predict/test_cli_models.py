@@ -34,7 +34,7 @@ def test_models_by_name_alias_and_path(packaged, model_file):
 
 
 def test_the_index_names_packaged_models_only():
-    assert set(weights.aliases()) == {"default", "tiny"}
+    assert set(weights.aliases()) == {"default", "fast", "tiny"}
     if weights.list_models():
         assert set(weights.aliases().values()) <= set(weights.list_models())
 

@@ -25,7 +25,7 @@ def test_golden_landmarks(name: str) -> None:
     (face,) = predictor(astronaut(), boxes=[GOLDEN["box"]])
     tolerance = 1.0 if "quantisation" in predictor.spec.provenance else 0.1
     np.testing.assert_allclose(face.points, GOLDEN["points"][name], atol=tolerance)
-    assert face.score > 0.9
+    assert face.score > 0.85
 
 
 def test_finds_the_portrait_without_any_download() -> None:

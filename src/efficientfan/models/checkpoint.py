@@ -98,7 +98,8 @@ def _filled(network: NetworkT, tensors: dict[str, Tensor], path: str | Path) -> 
 def start_from(path: str | Path, network: LandmarkNet, schema: LandmarkSchema) -> None:
     """Give a network the weights of a checkpoint, to go on training from there.
 
-    The checkpoint must be a part of the network; what it lacks, such as a new head, keeps its fresh weights.
+    The checkpoint must be a part of the network; what it lacks, such as a new head, keeps its fresh weights. Its
+    visibility head is left out where the network has none.
 
     Raises:
         InputError: unreadable, of another schema, or weights that the network has no place for.
@@ -109,6 +110,8 @@ def start_from(path: str | Path, network: LandmarkNet, schema: LandmarkSchema) -
             f"{path}: has landmarks of {spec.schema.name!r}, but {schema.name!r} is to be trained"
         )
     own = network.state_dict()
+    if network.visibility is None:
+        tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("visibility.")}
     strange = [name for name, tensor in tensors.items() if name not in own or own[name].shape != tensor.shape]
     if strange:
         raise InputError(
