@@ -65,11 +65,21 @@ def test_a_folder_that_cannot_be_made_is_an_error_that_names_the_file(tmp_path):
         write_text(tmp_path / "file" / "a.txt", "")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_permission(tmp_path):
+@pytest.fixture
+def forbidden_folder(tmp_path):
+    """A folder that one may not write to; root may write anywhere, so for a while it is nobody."""
     tmp_path.chmod(0o500)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    yield tmp_path
+    os.seteuid(user)
+    tmp_path.chmod(0o700)
+
+
+def test_a_folder_without_permission(forbidden_folder):
     with pytest.raises(InputError, match="Permission denied"):
-        write_text(tmp_path / "a.txt", "")
+        write_text(forbidden_folder / "a.txt", "")
 
 
 def test_a_folder_in_the_place_of_the_file_stays_and_no_temporary_is_left(tmp_path):

@@ -17,6 +17,7 @@ from efficientfan.errors import InputError
 from efficientfan.metrics.ced import failure_values
 
 __all__ = [
+    "FAILURE",
     "KeptFaces",
     "Reliability",
     "ScoreBin",
@@ -31,6 +32,8 @@ __all__ = [
 Array = NDArray[Any]
 
 FAILURE = 0.08
+"""A face whose NME is above it counts as failed, where nothing else is said."""
+
 LEFT_OUT = (0.0, 0.05, 0.1, 0.2, 0.5)
 
 

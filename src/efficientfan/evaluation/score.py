@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.evaluation.reliability import measure_reliability
+from efficientfan.evaluation.reliability import FAILURE, measure_reliability
 from efficientfan.evaluation.results import GroupScore, Results
 from efficientfan.evaluation.test_set import TestSet
 from efficientfan.metrics import (
@@ -25,7 +25,7 @@ __all__ = ["DEFAULT_THRESHOLDS", "check_measures", "score_points"]
 
 Array = NDArray[Any]
 
-DEFAULT_THRESHOLDS = (0.08, 0.10)
+DEFAULT_THRESHOLDS = (FAILURE, 0.10)
 
 
 def score_points(

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 import torch
 
-from efficientfan.export.half_weights import HALF_TOLERANCE
+from efficientfan.export.half_weights import tolerance_of
 from efficientfan.export.parity import Differences, smooth_picture, write_proved
 from efficientfan.export.torch_graph import write_graph
 from efficientfan.models import load_detector_checkpoint
@@ -62,7 +62,7 @@ def export_detector(
         checkpoint: a detector's `.safetensors` file.
         out: the `.onnx` file.
         tolerance: largest allowed difference from torch, in pixels and in score. None takes 0.01, or
-            `HALF_TOLERANCE` with half weights.
+            more with half weights (`tolerance_of`).
         score_threshold: for the file's spec; None keeps the checkpoint's.
         half_weights: half the file size, by storing weights as float16; the arithmetic stays float32.
 
@@ -73,14 +73,12 @@ def export_detector(
     network, spec = load_detector_checkpoint(checkpoint)
     if score_threshold is not None:
         spec = replace(spec, score_threshold=score_threshold)
-    if tolerance is None:
-        tolerance = HALF_TOLERANCE if half_weights else 0.01
     deployed = DeployedDetector(network, spec).eval()
     parity = write_proved(
         out,
         lambda path: _write(deployed, spec, path, half_weights=half_weights),
         lambda path: _measure(deployed, path, spec),
-        tolerance,
+        tolerance_of(half_weights) if tolerance is None else tolerance,
     )
     return DetectorExport(Path(out), Path(out).stat().st_size, parity)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from efficientfan.export.half_weights import HALF_TOLERANCE
+from efficientfan.export.half_weights import tolerance_of
 from efficientfan.export.parity import PARITY_BATCHES, Parity, measure_parity, write_proved
 from efficientfan.export.torch_graph import write_graph
 from efficientfan.models import LandmarkNet, load_checkpoint
@@ -45,7 +45,7 @@ def export_onnx(
         checkpoint: a `.safetensors` file of this package.
         out: the `.onnx` file.
         tolerance: largest allowed distance of a point from torch's, in crop pixels; the same number bounds scores
-            and probabilities. None takes 0.01, or `HALF_TOLERANCE` with half weights.
+            and probabilities. None takes 0.01, or more with half weights (`tolerance_of`).
         score_threshold: for the file's spec, in [0, 1]; None keeps the checkpoint's.
         half_weights: half the file size, by storing weights as float16; the arithmetic stays float32.
 
@@ -56,14 +56,12 @@ def export_onnx(
     network, spec = load_checkpoint(checkpoint)
     if score_threshold is not None:
         spec = replace(spec, score_threshold=score_threshold)
-    if tolerance is None:
-        tolerance = HALF_TOLERANCE if half_weights else 0.01
     deployed = DeployedNet(network, spec).eval()
     parity = write_proved(
         out,
         lambda path: _write_graph(network, spec, path, half_weights=half_weights),
         lambda path: measure_parity(deployed, path, spec),
-        tolerance,
+        tolerance_of(half_weights) if tolerance is None else tolerance,
     )
     return ExportReport(Path(out), Path(out).stat().st_size, parity)
 

@@ -26,7 +26,7 @@ def list_detectors() -> list[str]:
 
 
 def aliases() -> dict[str, str]:
-    """Other names of packaged models, such as "default" -> "mobilefan_128_visibility"."""
+    """Other names of packaged models, such as "default" -> "efficientfan_lite0_192"."""
     return {str(alias): str(name) for alias, name in read_json(_FOLDER / "index.json").items()}
 
 
