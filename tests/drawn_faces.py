@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from efficientfan.data.readers.pts import write_pts
+from efficientfan.formats.pts import write_pts
 from efficientfan.schema import get_schema
 from efficientfan.structures import VISIBLE, Annotation
 

@@ -18,7 +18,7 @@ EXCEPTIONS = {("structures", "draw")}
 """`Face.draw()` is a convenience for people at a prompt; it imports when it is called."""
 
 
-TORCH_ENGINE = "efficientfan.predict.torch_backend"
+TORCH_ENGINE = "efficientfan.predict.backends.torch"
 """The engine for machines that train: it alone among the predictor's rooms rebuilds the network, when it is opened."""
 
 
@@ -89,8 +89,8 @@ def test_strangers(modules, forbidden):
     ] == []
 
 
-def test_readers_know_the_words_and_photos_only():
-    allowed = {"errors", "files", "geometry", "schema", "structures", "imaging"}
+def test_readers_know_the_words_photos_and_formats_only():
+    allowed = {"errors", "files", "formats", "geometry", "schema", "structures", "imaging"}
     readers = [each for each in imports() if each.module.startswith("efficientfan.data.readers")]
     assert {room_of(each.target) for each in readers} <= allowed | {"data"}
     assert [
@@ -141,7 +141,7 @@ sys.meta_path.insert(0, Barrier())
     "code",
     [
         "import efficientfan\nfor name in efficientfan.__all__: getattr(efficientfan, name)",
-        "import efficientfan.predict, efficientfan.predict.output, efficientfan.predict.stream",
+        "import efficientfan.predict, efficientfan.predict.output, efficientfan.predict.many",
         "import efficientfan.cli.main",
         "import efficientfan.data.catalog, efficientfan.data.check, efficientfan.data.convert",
         "import efficientfan.metrics, efficientfan.evaluation",

@@ -14,7 +14,7 @@ def test_every_public_name_is_there_and_listed():
 
 
 def test_lazy_names_are_the_real_ones():
-    from efficientfan.predict.loading import load
+    from efficientfan.predict import load
     from efficientfan.structures import Face
 
     assert efficientfan.load is load

@@ -23,8 +23,8 @@ from tiny_datasets import (
 
 from efficientfan.data.catalog import load_dataset
 from efficientfan.data.readers import aflw
-from efficientfan.data.readers.pts import read_pts
 from efficientfan.errors import InputError
+from efficientfan.formats.pts import read_pts
 
 GOOD = pts_text(points_of(68, 0))
 ROWS = GOOD.splitlines()

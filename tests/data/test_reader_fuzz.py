@@ -11,8 +11,8 @@ from tiny_datasets import MAKERS
 
 from efficientfan.data.catalog import load_dataset
 from efficientfan.data.readers import aflw
-from efficientfan.data.readers.pts import read_pts
 from efficientfan.errors import InputError
+from efficientfan.formats.pts import read_pts
 from efficientfan.structures import UNLABELLED
 
 few = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))

@@ -11,8 +11,8 @@ from tiny_datasets import MAKERS, make_300w, make_aflw, make_cofw, pixels, point
 
 from efficientfan.data.catalog import DATASETS, load_dataset
 from efficientfan.data.readers import aflw
-from efficientfan.data.readers.pts import read_pts, write_pts
 from efficientfan.errors import InputError, MissingDependencyError
+from efficientfan.formats.pts import read_pts, write_pts
 from efficientfan.imaging import read_rgb
 from efficientfan.structures import OCCLUDED, UNLABELLED, VISIBLE
 

@@ -11,11 +11,9 @@ import pytest
 from efficientfan.errors import InputError
 from efficientfan.evaluation import load_test_set, points_from_predictions, read_predictions
 from efficientfan.evaluation.matching import Candidate, match_faces
-from efficientfan.predict.output.coco import CocoWriter
-from efficientfan.predict.output.csv_table import CsvWriter
-from efficientfan.predict.output.json_list import JsonListWriter
-from efficientfan.predict.output.jsonl import JsonLinesWriter
-from efficientfan.predict.output.record import Record
+from efficientfan.formats.coco import CocoWriter
+from efficientfan.formats.csv_tables import CsvWriter
+from efficientfan.formats.records import JsonLinesWriter, JsonListWriter, Record
 from efficientfan.schema import convert_points, get_conversion, get_schema
 from efficientfan.structures import Face
 

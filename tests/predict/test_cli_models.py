@@ -7,9 +7,9 @@ import pytest
 from efficientfan import weights
 from efficientfan.cli.models import NAMED_NETWORKS, _named, _pairs
 from efficientfan.errors import InputError
+from efficientfan.predict.backends.onnx import OnnxBackend
 from efficientfan.predict.doctor import examine
 from efficientfan.predict.fetch import FETCHABLE, cache_dir
-from efficientfan.predict.onnx_backend import OnnxBackend
 from efficientfan.spec import ModelSpec
 
 

@@ -9,12 +9,12 @@ import pytest
 from tiny_model import disc_photo
 
 from efficientfan.cli.main import main
+from efficientfan.formats.records import JsonLinesWriter
 from efficientfan.imaging import read_rgb, write_image
-from efficientfan.predict.loading import load
-from efficientfan.predict.output.jsonl import JsonLinesWriter
+from efficientfan.predict import load
+from efficientfan.predict.many import Failure, predict_photos
 from efficientfan.predict.photos import Photo
-from efficientfan.predict.stages import STAGES
-from efficientfan.predict.stream import Failure, predict_photos
+from efficientfan.predict.timing import STAGES
 
 
 @pytest.fixture
@@ -233,7 +233,7 @@ def test_the_batch_size_changes_no_result(run, folder):
 @pytest.mark.parametrize(("batch_size", "pixels"), [(2, 10**9), (64, 2 * 160 * 120)])
 def test_photos_are_let_go(model_file, folder, monkeypatch, batch_size, pixels):
     """However many photos there are, only those of one batch, or of so many pixels, are held."""
-    monkeypatch.setattr("efficientfan.predict.stream._PIXELS_AT_ONCE", pixels)
+    monkeypatch.setattr("efficientfan.predict.many._PIXELS_AT_ONCE", pixels)
     predictor = load(model_file, detector="whole", threads=1, batch_size=batch_size)
     photo = Photo(str(folder / "a.png"), "a.png")
     alive: list[weakref.ref] = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from efficientfan.predict.workers import usable_cores
+from efficientfan.predict.many import usable_cores
 from efficientfan.version import __version__
 
 __all__ = ["Machine", "describe_machine", "has_bf16"]

@@ -23,7 +23,7 @@ from efficientfan.benchmark.startup import measure_startup
 from efficientfan.benchmark.subjects import Subject, crop_job, macs_of
 from efficientfan.benchmark.timing import Job, Timing, Track, measure, silent
 from efficientfan.errors import InputError
-from efficientfan.predict.backend import Backend
+from efficientfan.predict.backends import Backend
 from efficientfan.predict.detectors import FaceDetector, build_detector
 from efficientfan.predict.predictor import LandmarkPredictor
 

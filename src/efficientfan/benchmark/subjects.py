@@ -15,8 +15,7 @@ from efficientfan.benchmark.machine import has_bf16
 from efficientfan.benchmark.macs import count_macs
 from efficientfan.benchmark.timing import Job, timed
 from efficientfan.errors import InputError, MissingDependencyError
-from efficientfan.predict.backend import Backend
-from efficientfan.predict.backends import ENGINES, open_backend
+from efficientfan.predict.backends import ENGINES, Backend, open_backend
 from efficientfan.weights import find_model, list_models
 
 __all__ = ["Subject", "choose_subjects", "crop_job", "macs_of"]

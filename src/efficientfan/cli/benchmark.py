@@ -89,8 +89,8 @@ def benchmark_command(
     Example: efficientfan benchmark --all --against dlib --out runs/benchmark
     """
     from efficientfan.benchmark import Plan, choose_subjects, report_text, run_benchmark
+    from efficientfan.predict.many import usable_cores
     from efficientfan.predict.output import check_folder
-    from efficientfan.predict.workers import usable_cores
 
     subjects = choose_subjects(
         models or ([] if all_models else ["default"]),

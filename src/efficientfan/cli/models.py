@@ -41,7 +41,7 @@ def list_command() -> None:
 
     Example: efficientfan models list
     """
-    from efficientfan.predict.onnx_session import read_graph_spec
+    from efficientfan.predict.backends.onnx import read_graph_spec
     from efficientfan.weights import aliases, find_detector, find_model, list_detectors, list_models
 
     names = list_models()
@@ -81,7 +81,7 @@ def show_command(
 
         efficientfan models show mobilefan
     """
-    from efficientfan.predict.onnx_session import read_graph_spec
+    from efficientfan.predict.backends.onnx import read_graph_spec
     from efficientfan.weights import find_detector, find_model, list_detectors
 
     try:

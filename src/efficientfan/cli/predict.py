@@ -16,9 +16,9 @@ from efficientfan.cli.showing import bars, message_console
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from efficientfan.predict.many import Failure, Found
     from efficientfan.predict.photos import Photo
-    from efficientfan.predict.stages import StageTimes
-    from efficientfan.predict.stream import Failure, Found
+    from efficientfan.predict.timing import StageTimes
 
 __all__ = ["predict_command"]
 
@@ -105,16 +105,16 @@ def predict_command(
 
         efficientfan predict holiday/ --recursive --out faces.csv --timing
     """
+    from efficientfan.formats.records import Record
     from efficientfan.imaging import process_settings
-    from efficientfan.predict.backend import engine_in_words
+    from efficientfan.predict import load
+    from efficientfan.predict.backends import engine_in_words
     from efficientfan.predict.detectors import build_detector
     from efficientfan.predict.given_boxes import read_boxes
-    from efficientfan.predict.loading import load
-    from efficientfan.predict.output import Record, choose_format, open_output
+    from efficientfan.predict.many import Failure, Workers, predict_photos, share_threads
+    from efficientfan.predict.output import choose_format, open_output
     from efficientfan.predict.photos import find_photos
-    from efficientfan.predict.stages import UNTIMED, StageTimes
-    from efficientfan.predict.stream import Failure, predict_photos
-    from efficientfan.predict.workers import Workers, share_threads
+    from efficientfan.predict.timing import UNTIMED, StageTimes
 
     photos = find_photos(sources, recursive=recursive)
     given = None if boxes is None else read_boxes(boxes)
@@ -174,7 +174,7 @@ def predict_command(
 
 
 def _print_times(console: Console, times: StageTimes, n_photos: int, n_faces: int) -> None:
-    from efficientfan.predict.stages import STAGES
+    from efficientfan.predict.timing import STAGES
 
     table = Table(
         "stage", *(Column(name, justify="right") for name in ("s", "share", "ms/photo", "ms/face")), "is"
@@ -202,7 +202,7 @@ class _Drawings:
         """Draws and writes the photo of a result, and hands the result on; called by several threads."""
         from efficientfan.draw import draw_faces
         from efficientfan.imaging import write_image
-        from efficientfan.predict.stream import Found
+        from efficientfan.predict.many import Found
 
         if self._targets and isinstance(result, Found):
             with self._times.measure("draw"):

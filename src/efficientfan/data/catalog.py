@@ -9,10 +9,8 @@ from pathlib import Path
 
 from efficientfan.data.readers.aflw import read_aflw
 from efficientfan.data.readers.aflw68 import read_aflw68
-from efficientfan.data.readers.coco import read_coco
 from efficientfan.data.readers.cofw import read_cofw
 from efficientfan.data.readers.cofw68 import read_cofw68
-from efficientfan.data.readers.csv_table import read_csv
 from efficientfan.data.readers.lapa import read_lapa
 from efficientfan.data.readers.pts_folder import read_menpo, read_pts_tree
 from efficientfan.data.readers.w300 import read_300w
@@ -20,6 +18,8 @@ from efficientfan.data.readers.wflw import ATTRIBUTES, read_wflw
 from efficientfan.data.readers.wlp import read_300wlp, read_aflw2000
 from efficientfan.data.visibility import VisibilityLabels
 from efficientfan.errors import InputError
+from efficientfan.formats.coco import read_coco
+from efficientfan.formats.csv_tables import read_csv
 from efficientfan.schema import LandmarkSchema, get_schema
 from efficientfan.structures import Annotation
 

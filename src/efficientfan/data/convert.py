@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from efficientfan.data.readers.csv_table import BOX_COLUMNS
-from efficientfan.data.readers.pts import write_pts
 from efficientfan.errors import InputError
 from efficientfan.files import atomic_path, write_json, write_text
+from efficientfan.formats.csv_tables import BOX_COLUMNS
+from efficientfan.formats.pts import write_pts
 from efficientfan.imaging import IMAGE_SUFFIXES
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import OCCLUDED, UNLABELLED, Annotation
@@ -108,7 +108,7 @@ def write_coco(faces: Sequence[Annotation], schema: LandmarkSchema, out: Path) -
 
 
 def write_csv(faces: Sequence[Annotation], schema: LandmarkSchema, out: Path) -> None:
-    """Write a CSV table (columns: `readers.csv_table`); photos are named relative to `out`'s folder.
+    """Write a CSV table (columns: `formats.csv_tables`); photos are named relative to `out`'s folder.
 
     Raises:
         InputError: another suffix than .csv, or a place that cannot be written to.

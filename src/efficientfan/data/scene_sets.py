@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from efficientfan.data.framed import read_framed, read_framed_aflw68
 from efficientfan.data.non_faces import draw_non_face, non_face_scenes
-from efficientfan.data.readers.coco_boxes import read_coco_boxes
 from efficientfan.errors import InputError
+from efficientfan.formats.coco import read_coco_boxes
 from efficientfan.imaging import read_rgb
 from efficientfan.structures import BoxTrust, Scene
 

@@ -14,9 +14,9 @@ from efficientfan.errors import InputError
 from efficientfan.evaluation.boxes import boxes_of
 from efficientfan.geometry import CropTransform
 from efficientfan.imaging import read_rgb, warp
+from efficientfan.predict.many import Found, predict_photos
 from efficientfan.predict.photos import find_photos
 from efficientfan.predict.predictor import LandmarkPredictor
-from efficientfan.predict.stream import Found, predict_photos
 from efficientfan.spec import ModelSpec
 from efficientfan.structures import Annotation
 

@@ -1,11 +1,9 @@
 """From photos to landmarks, without torch: detectors, backends, the predictor, output formats."""
 
-from efficientfan.predict.backend import Backend, BackendOutput
-from efficientfan.predict.backends import open_backend
+from efficientfan.predict.backends import Backend, BackendOutput, open_backend
+from efficientfan.predict.backends.onnx import OnnxBackend
 from efficientfan.predict.detectors import Detections, FaceDetector, build_detector
-from efficientfan.predict.loading import load
-from efficientfan.predict.onnx_backend import OnnxBackend
-from efficientfan.predict.predictor import LandmarkPredictor
+from efficientfan.predict.predictor import LandmarkPredictor, load
 
 __all__ = [
     "Backend",

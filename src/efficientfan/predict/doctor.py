@@ -12,10 +12,10 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 from efficientfan.errors import EfficientFanError
-from efficientfan.predict.backend import engine_in_words
+from efficientfan.predict import load
+from efficientfan.predict.backends import engine_in_words
 from efficientfan.predict.detectors import HaarDetector, YuNetDetector, build_detector
 from efficientfan.predict.fetch import cache_dir, is_fetched
-from efficientfan.predict.loading import load
 from efficientfan.version import __version__
 from efficientfan.weights import find_model, list_models
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -13,14 +14,16 @@ from numpy.typing import ArrayLike, NDArray
 from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform, box_iou, box_nesting
 from efficientfan.imaging import ImageLike, PhotoPyramid, to_rgb, warp
-from efficientfan.predict.backend import Backend
-from efficientfan.predict.detectors.base import FaceDetector, suppress
+from efficientfan.predict.backends import Backend, open_backend
+from efficientfan.predict.detectors import FaceDetector, build_detector
+from efficientfan.predict.detectors.base import suppress
 from efficientfan.predict.given_boxes import boxes_within
-from efficientfan.predict.stages import UNTIMED, StageTimes
+from efficientfan.predict.timing import UNTIMED, StageTimes
 from efficientfan.spec import ModelSpec
 from efficientfan.structures import Face
+from efficientfan.weights import find_model
 
-__all__ = ["LandmarkPredictor", "Proposal"]
+__all__ = ["LandmarkPredictor", "Proposal", "load"]
 
 Array = NDArray[Any]
 
@@ -190,6 +193,41 @@ class LandmarkPredictor:
                     visibility = None if found.visibility is None else found.visibility[row]
                     faces[index].append(Face(box, points, found.scores[row], spec.schema, visibility))
         return faces
+
+
+def load(
+    model: str | Path = "default",
+    *,
+    detector: str | FaceDetector = "auto",
+    backend: str | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    precision: str = "f32",
+    batch_size: int = 32,
+) -> LandmarkPredictor:
+    """A predictor from a packaged model or an exported file.
+
+    Args:
+        model: "default", a packaged model's name (`efficientfan models list`), the path of an `.onnx` file or
+            of a `.safetensors` checkpoint.
+        detector: "auto", "facefinder", "yunet", "haar", "whole" (the photo is the face), the path of an .onnx
+            detector of ours, or an object with `detect`.
+        backend: "onnxruntime", "openvino" or "torch"; None lets the file decide (`open_backend`).
+        device: of the landmark network: "cpu"; with onnxruntime and torch "cuda" or "cuda:N", with openvino "gpu" or
+            "gpu:N", with torch "mps". One that is not there is an error. The detector stays on the processor.
+        threads: processor threads of the networks; None takes all cores.
+        precision: "f32", "bf16" or "auto" (`open_backend`).
+        batch_size: the most crops that go through the network at once.
+
+    Raises:
+        InputError: an unknown name, engine, device or precision, or a file that is missing, damaged or not ours.
+        MissingDependencyError: an engine, a device or a detector's model file is not there.
+    """
+    engine = open_backend(
+        find_model(model), backend=backend, device=device, threads=threads, precision=precision
+    )
+    finder = build_detector(detector, threads) if isinstance(detector, str) else detector
+    return LandmarkPredictor(engine, finder, batch_size=batch_size)
 
 
 def _refine(face: Face) -> Array:

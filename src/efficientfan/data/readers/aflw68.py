@@ -11,8 +11,8 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from efficientfan.data.readers.coco import read_coco
 from efficientfan.errors import InputError
+from efficientfan.formats.coco import read_coco
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import Annotation
 

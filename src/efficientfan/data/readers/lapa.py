@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from efficientfan.data.readers.layout import numbers, pair_by_stem, read_lines, require_folder
+from efficientfan.data.readers.layout import pair_by_stem, require_folder
 from efficientfan.errors import InputError
+from efficientfan.formats.text import numbers, read_lines
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import VISIBLE, Annotation
 

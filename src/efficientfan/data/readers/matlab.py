@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.data.readers.layout import LARGEST
 from efficientfan.errors import EfficientFanError, InputError, MissingDependencyError
+from efficientfan.formats.text import LARGEST
 
 __all__ = ["box_from_matlab", "check_points", "open_mat73"]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from efficientfan.data.readers.layout import pair_by_stem, require_folder
-from efficientfan.data.readers.pts import read_pts
+from efficientfan.formats.pts import read_pts
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import VISIBLE, Annotation
 

@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from efficientfan.data.readers.layout import numbers, read_lines, require_file, require_folder, unique_name
+from efficientfan.data.readers.layout import require_file, require_folder
 from efficientfan.errors import InputError
+from efficientfan.formats.text import numbers, read_lines, unique_name
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import VISIBLE, Annotation
 

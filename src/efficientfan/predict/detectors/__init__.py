@@ -1,13 +1,16 @@
-"""Face detectors, one per file, and the choice among them."""
+"""Face detectors, one a module, and the choice among them."""
 
 from __future__ import annotations
 
 from efficientfan.errors import InputError
-from efficientfan.predict.detectors.base import Detections, FaceDetector
+from efficientfan.predict.detectors.base import (
+    Detections,
+    FaceDetector,
+    SharedDetector,
+    WholeImageDetector,
+)
 from efficientfan.predict.detectors.facefinder import FaceFinder
 from efficientfan.predict.detectors.haar import HaarDetector
-from efficientfan.predict.detectors.shared import SharedDetector
-from efficientfan.predict.detectors.whole import WholeImageDetector
 from efficientfan.predict.detectors.yunet import YuNetDetector
 from efficientfan.weights import find_detector
 

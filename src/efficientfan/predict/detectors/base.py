@@ -1,7 +1,8 @@
-"""What a face detector is, and the small arithmetic that every detector shares."""
+"""What a face detector is, the two that search nothing themselves, and the arithmetic that the others share."""
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,7 +13,16 @@ from numpy.typing import NDArray
 from efficientfan.errors import InputError
 from efficientfan.geometry import box_iou
 
-__all__ = ["Detections", "FaceDetector", "plausible", "shrink_to", "strongest", "suppress"]
+__all__ = [
+    "Detections",
+    "FaceDetector",
+    "SharedDetector",
+    "WholeImageDetector",
+    "plausible",
+    "shrink_to",
+    "strongest",
+    "suppress",
+]
 
 Array = NDArray[Any]
 
@@ -53,6 +63,45 @@ class FaceDetector(Protocol):
 
     def detect(self, image: Array) -> Detections:
         """Find the faces of an H x W x 3 uint8 RGB image; none is an empty `Detections`."""
+
+
+class WholeImageDetector:
+    """One face, as large as the image."""
+
+    name = "whole"
+
+    def detect(self, image: Array) -> Detections:
+        """The box of the whole H x W x 3 image, with score 1."""
+        height, width = image.shape[:2]
+        return Detections(np.array([[-0.5, -0.5, width - 0.5, height - 0.5]]), np.ones(1))
+
+    def copy(self) -> WholeImageDetector:
+        """Itself: it remembers nothing, so threads may share it."""
+        return self
+
+
+class SharedDetector:
+    """Each thread searches with a copy of its own; a detector that has no `copy` is used by one thread at a time.
+
+    Args:
+        detector: what to search with.
+    """
+
+    def __init__(self, detector: FaceDetector) -> None:
+        self.name = detector.name
+        self._detector = detector
+        self._own = threading.local()
+        self._turn = threading.Lock()
+
+    def detect(self, image: Array) -> Detections:
+        """See `FaceDetector.detect`."""
+        if not hasattr(self._detector, "copy"):
+            with self._turn:
+                return self._detector.detect(image)
+        if not hasattr(self._own, "detector"):
+            self._own.detector = self._detector.copy()
+        found: Detections = self._own.detector.detect(image)
+        return found
 
 
 def shrink_to(image: Array, long_side: int) -> tuple[Array, float]:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
+from efficientfan.predict.backends.onnx import metadata_of, open_session
 from efficientfan.predict.detectors.base import Detections, plausible, shrink_to, strongest
-from efficientfan.predict.onnx_session import metadata_of, open_session
 from efficientfan.spec import DetectorSpec
 
 __all__ = ["FaceFinder"]

@@ -1,0 +1,290 @@
+"""COCO JSON: the landmarks of faces, the boxes of faces in whole photos, and what `predict` finds.
+
+ROOT of a reader is the JSON file, or a folder that holds `SPLIT.json` (or `annotations/SPLIT.json`). A `file_name` is
+looked for in `images/` beside the JSON, beside the JSON itself, in `../images`, and in `SPLIT/`.
+
+Pixel convention: coordinates are taken as they stand: 0-based, pixel centres at integers. `bbox` [x, y, w, h] becomes
+xyxy (x, y, x + w, y + h).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efficientfan.errors import InputError
+from efficientfan.files import read_json
+from efficientfan.formats.records import Record
+from efficientfan.formats.text import LARGEST, find_image, is_scalar, split_file
+from efficientfan.geometry import BoxCorrection
+from efficientfan.schema import LandmarkSchema
+from efficientfan.structures import OCCLUDED, VISIBLE, Annotation, BoxTrust, Scene
+
+__all__ = ["CocoWriter", "read_coco", "read_coco_boxes"]
+
+Records = dict[Any, dict[str, Any]]
+"""Entries of a table by id."""
+
+_STANDARD = frozenset(
+    {"id", "image_id", "category_id", "iscrowd", "area", "num_keypoints", "keypoints", "bbox"}
+    | {"segmentation", "name", "attributes"}
+)
+
+# Medians over training photos that have both; benchmarks/detection/fit_boxes.py prints them.
+FROM_HAIR_LINE = BoxCorrection(shift=(0.0, 0.128), scale=(1.029, 0.77))
+
+
+def read_coco(root: Path, split: str, schema: LandmarkSchema) -> list[Annotation]:
+    """Faces of a COCO keypoints file, in its order.
+
+    Raises:
+        InputError: not such a file, a category or a face that does not fit the schema, an unknown image, a
+            missing image file, or an image that no annotation speaks of.
+    """
+    path = split_file(root, split, ".json")
+    table = read_json(path)
+    if not isinstance(table, Mapping):
+        raise InputError(f"{path}: expected a JSON object with 'images' and 'annotations'")
+    categories = _records_of(path, table, "categories", required=False)
+    for identity, category in categories.items():
+        names = category.get("keypoints", [])
+        if names and (not isinstance(names, list) or len(names) != schema.n_landmarks):
+            count = len(names) if isinstance(names, list) else 0
+            raise InputError(
+                f"{path}: category {identity!r} has {count} keypoints, schema '{schema.name}' has "
+                f"{schema.n_landmarks}; choose the schema that fits (--schema)"
+            )
+    images = _records_of(path, table, "images")
+    faces = _records_of(path, table, "annotations")
+    per_image: dict[Any, int] = dict.fromkeys(images, 0)
+    for identity, face in faces.items():
+        key = face.get("image_id")
+        if not isinstance(key, int | str) or key not in per_image:
+            raise InputError(
+                f"{path}: annotation {identity!r} is of image {key!r}, which 'images' does not list"
+            )
+        per_image[key] += 1
+        if categories and "category_id" in face and not _known(face["category_id"], categories):
+            raise InputError(
+                f"{path}: annotation {identity!r} is of foreign category {face['category_id']!r}"
+            )
+    for key, count in per_image.items():
+        if count == 0:
+            name = str(images[key].get("file_name"))[:80]
+            raise InputError(f"{path}: image without annotation: {name!r} (id {key!r})")
+    found, names_seen = [], set()
+    for identity, face in faces.items():
+        where = f"{path}: annotation {identity!r}"
+        file_name = images[face["image_id"]].get("file_name")
+        if not isinstance(file_name, str):
+            raise InputError(f"{path}: image {face['image_id']!r} has no file_name")
+        default = file_name if per_image[face["image_id"]] == 1 else f"{file_name}#{identity}"
+        name = face.get("name", default)
+        if not isinstance(name, str) or name in names_seen:
+            raise InputError(f"{where}: name {name!r} must be text and unique")
+        names_seen.add(name)
+        points, visibility = _keypoints(where, face.get("keypoints"), schema)
+        found.append(
+            Annotation(
+                find_image(path, file_name, where),
+                points,
+                visibility,
+                box=_box_of(where, face.get("bbox")),
+                attributes=_attributes_of(where, face),
+                name=name,
+            )
+        )
+    if not found:
+        raise InputError(f"{path}: holds no annotations")
+    return found
+
+
+def read_coco_boxes(root: Path, split: str) -> list[Scene]:
+    """Photos and the boxes of their faces, in the file's order.
+
+    Raises:
+        InputError: not such a file, a damaged box, an unknown image or a missing image file.
+    """
+    path = split_file(root, split, ".json")
+    table = read_json(path)
+    if not isinstance(table, Mapping):
+        raise InputError(f"{path}: expected a JSON object with 'images' and 'annotations'")
+    images = _records_of(path, table, "images")
+    faces: dict[Any, list[tuple[Any, int]]] = {key: [] for key in images}
+    for identity, row in _records_of(path, table, "annotations").items():
+        where, key = f"{path}: annotation {identity!r}", row.get("image_id")
+        if not isinstance(key, int | str) or key not in faces:
+            raise InputError(f"{where} is of image {key!r}, which 'images' does not list")
+        try:
+            box = _box_of(where, row.get("bbox"))
+        except InputError:
+            if row.get("iscrowd"):  # a box to be ignored may be nonsense
+                continue
+            raise
+        if box is None:
+            raise InputError(f"{where} has no 'bbox'")
+        if row.get("source") in ("wider", "pseudo"):
+            box = FROM_HAIR_LINE.apply(box[None])[0]
+        faces[key].append((box, _trust(row)))
+    if not images:
+        raise InputError(f"{path}: holds no images")
+    return [_scene(path, key, image, faces[key]) for key, image in images.items()]
+
+
+class CocoWriter:
+    """Collects, since COCO keeps photos and faces in two lists; for very many photos take JSON lines.
+
+    v is 1 for landmarks that the model calls covered or turned away, and 2 for all others; the landmarks' scores
+    stand beside them, as `keypoint_scores`.
+    """
+
+    def __init__(self, stream: TextIO, schema: LandmarkSchema) -> None:
+        self._stream = stream
+        self._schema = schema
+        self._model = ""
+        self._images: list[dict[str, Any]] = []
+        self._annotations: list[dict[str, Any]] = []
+
+    def add(self, record: Record) -> None:
+        """Take one photo and its faces."""
+        image_id = len(self._images) + 1
+        self._model = record.model
+        self._images.append(
+            {"id": image_id, "file_name": record.image, "width": record.width, "height": record.height}
+        )
+        for face in record.faces:
+            table = face.to_dict()
+            x0, y0, x1, y1 = table["box"]
+            width, height = round(x1 - x0, 3), round(y1 - y0, 3)
+            flags = [OCCLUDED if unseen else VISIBLE for unseen in face.unseen]
+            self._annotations.append(
+                {
+                    "id": len(self._annotations) + 1,
+                    "image_id": image_id,
+                    "category_id": 1,
+                    "iscrowd": 0,
+                    "bbox": [x0, y0, width, height],
+                    "area": round(width * height, 1),
+                    "num_keypoints": len(table["points"]),
+                    "keypoints": [
+                        value
+                        for (x, y), flag in zip(table["points"], flags, strict=True)
+                        for value in (x, y, flag)
+                    ],
+                    "score": table["score"],
+                    "keypoint_scores": table["scores"],
+                }
+            )
+
+    def finish(self) -> None:
+        """Write the file."""
+        category = {
+            "id": 1,
+            "name": "face",
+            "supercategory": "person",
+            "keypoints": list(self._schema.landmarks),
+            "skeleton": [[a + 1, b + 1] for a, b in self._schema.edges],  # COCO counts keypoints from 1
+        }
+        note = f"landmarks: {self._schema.name}; model: {self._model}; pixels 0-based, centres at integers"
+        table = {
+            "info": {"description": note},
+            "images": self._images,
+            "annotations": self._annotations,
+            "categories": [category],
+        }
+        json.dump(table, self._stream, allow_nan=False)
+        self._stream.write("\n")
+
+
+def _known(identity: Any, categories: Mapping[Any, Any]) -> bool:
+    return isinstance(identity, int | str) and identity in categories
+
+
+def _keypoints(where: str, values: Any, schema: LandmarkSchema) -> tuple[NDArray[Any], NDArray[Any]]:
+    triples = _finite(values, 3 * schema.n_landmarks)
+    if triples is None:
+        count = len(values) if isinstance(values, list) else 0
+        raise InputError(
+            f"{where}: 'keypoints' must be {3 * schema.n_landmarks} finite numbers (x, y, v of the "
+            f"{schema.n_landmarks} landmarks of '{schema.name}'); it holds {count}"
+        )
+    rows = triples.reshape(-1, 3)
+    if not np.isin(rows[:, 2], (0, 1, 2)).all():
+        raise InputError(f"{where}: visibility flags are 0, 1 or 2")
+    return rows[:, :2], rows[:, 2].astype(np.uint8)
+
+
+def _trust(row: Mapping[str, Any]) -> BoxTrust:
+    if row.get("iscrowd"):
+        return BoxTrust.IGNORED
+    return BoxTrust.UNCHECKED if row.get("source") == "pseudo" else BoxTrust.LABELLED
+
+
+def _scene(path: Path, key: Any, image: Mapping[str, Any], faces: list[tuple[Any, int]]) -> Scene:
+    where, name = f"{path}: image {key!r}", image.get("file_name")
+    if not isinstance(name, str):
+        raise InputError(f"{where} has no file_name")
+    boxes = np.reshape([box for box, _ in faces], (-1, 4))
+    trust = np.array([trust for _, trust in faces], dtype=np.uint8)
+    own = {k: v for k, v in image.items() if k not in ("file_name", "width", "height", "license")}
+    return Scene(find_image(path, name, where), boxes, trust, _attributes_of(where, own), name)
+
+
+def _records_of(path: Path, table: Mapping[str, Any], key: str, required: bool = True) -> Records:
+    """The list under `key` by id."""
+    if key not in table and not required:
+        return {}
+    rows = table.get(key)
+    if not isinstance(rows, list):
+        raise InputError(f"{path}: expected a list under {key!r}; is it a COCO file?")
+    found: Records = {}
+    for row in rows:
+        identity = row.get("id") if isinstance(row, dict) else None
+        if not isinstance(identity, int | str) or identity in found:
+            raise InputError(f"{path}: every entry of {key!r} needs an id of its own; met {str(row)[:60]}")
+        found[identity] = row
+    return found
+
+
+def _finite(values: Any, length: int) -> NDArray[np.float64] | None:
+    """`values` as `length` finite pixel numbers, or None."""
+    if not isinstance(values, list) or len(values) != length:
+        return None
+    if not all(type(value) in (int, float) and abs(value) <= LARGEST for value in values):  # NaN fails it too
+        return None
+    return np.array(values, dtype=np.float64)
+
+
+def _box_of(where: str, values: Any) -> NDArray[Any] | None:
+    """(4,) xyxy of COCO's x, y, width, height; None where none is given.
+
+    Raises:
+        InputError: not four finite numbers, or without a positive size.
+    """
+    if values is None:
+        return None
+    box = _finite(values, 4)
+    if box is None or box[2] <= 0 or box[3] <= 0:
+        raise InputError(f"{where}: 'bbox' must be x, y, width > 0, height > 0, not {str(values)[:60]}")
+    return np.concatenate([box[:2], box[:2] + box[2:]])
+
+
+def _attributes_of(where: str, face: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
+    """Scalars beside the standard keys, and those under `attributes`.
+
+    Raises:
+        InputError: an attribute of another kind.
+    """
+    own = face.get("attributes", {})
+    if not isinstance(own, Mapping):
+        raise InputError(f"{where}: 'attributes' must be a JSON object")
+    rest = {key: value for key, value in face.items() if key not in _STANDARD}
+    odd = [key for key, value in own.items() if not is_scalar(value)]
+    if odd:
+        raise InputError(f"{where}: attribute {odd[0]!r} must be text, a finite number or a truth value")
+    return {key: value for key, value in {**rest, **own}.items() if is_scalar(value)}

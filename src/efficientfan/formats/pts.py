@@ -1,0 +1,138 @@
+"""`.pts` files: one face's points as text, 1-based on disk (iBUG's format, written from MATLAB).
+
+```
+version: 1
+n_points: 68
+{
+117.784 170.158
+...
+}
+```
+
+Helen's bare form is legal too: nothing but the lines of numbers (x and y, split by spaces or a comma).
+Pixel convention: the top left pixel's centre is (1, 1) on disk and (0, 0) here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from efficientfan.errors import InputError
+from efficientfan.files import write_text
+from efficientfan.formats.records import Record
+from efficientfan.formats.text import numbers, read_lines
+from efficientfan.structures import Face
+
+__all__ = ["PtsWriter", "read_pts", "write_pts"]
+
+Line = tuple[int, str]
+
+_FURTHER = re.compile(r"(.+)_face(?:[2-9]|[1-9][0-9]+)", re.DOTALL)
+
+
+def read_pts(path: str | Path, n_points: int | None = None) -> NDArray[np.float64]:
+    """Points of a `.pts` file as (K, 2) float64, (x, y) in pixels, 0-based.
+
+    Args:
+        path: the file.
+        n_points: K, where the caller knows it.
+
+    Raises:
+        InputError: unreadable, half a header, letters or NaN among the numbers, or not as many points as the
+            header or the caller says; the message names the file and the line.
+    """
+    lines = [(number, text) for number, text in enumerate(read_lines(path), start=1) if text]
+    if not lines:
+        raise InputError(f"{path}: is empty; expected a header, '{{', lines of x y, '}}'")
+    bare = all(text[0] in "+-.0123456789" for _, text in lines)
+    body, stated = (lines, None) if bare else _strip_header(path, lines)
+    for expected, source in ((stated, "n_points says"), (n_points, "the schema has")):
+        if expected is not None and len(body) != expected:
+            last = body[-1][0] if body else lines[-1][0]
+            raise InputError(f"{path}: line {last}: {source} {expected} points, the file holds {len(body)}")
+    rows = [numbers(path, line, text.replace(",", " ").split(), expected=2) for line, text in body]
+    return np.array(rows, dtype=np.float64).reshape(-1, 2) - 1.0
+
+
+def write_pts(path: str | Path, points: ArrayLike) -> None:
+    """Write (K, 2) 0-based points as a `.pts` file (1-based), atomically; to 1e-6 pixel.
+
+    Raises:
+        InputError: another shape, or a point that is not finite: the format cannot hold it.
+    """
+    array = np.asarray(points, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise InputError(f"{path}: points must have shape (K, 2), not {array.shape}")
+    if not np.isfinite(array).all():
+        missing = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
+        raise InputError(f"{path}: landmark {missing} is not labelled; .pts holds no gaps, COCO and CSV do")
+    rows = "".join(f"{x:.6f} {y:.6f}\n" for x, y in array + 1.0)
+    write_text(path, f"version: 1\nn_points: {len(array)}\n{{\n{rows}}}\n")
+
+
+class PtsWriter:
+    """The largest face of photo `a.jpg` goes to `a.pts`, further ones to `a_face2.pts`, `a_face3.pts`, ...
+
+    A photo without faces gets no file. The format holds points only: no box, score, model or schema.
+
+    Args:
+        targets: photo's path -> path of its first `.pts` file.
+
+    Raises:
+        InputError: one photo is called as a further face of another would be.
+    """
+
+    def __init__(self, targets: Mapping[str, Path]) -> None:
+        photos = {target: photo for photo, target in targets.items()}
+        for target, photo in photos.items():
+            further = _FURTHER.fullmatch(target.stem)
+            other = photos.get(target.with_stem(further[1])) if further else None
+            if other is not None:
+                raise InputError(
+                    f"{target}: would be written for {photo} and for a further face of {other}; run them into "
+                    "folders of their own"
+                )
+        self._targets = targets
+
+    def add(self, record: Record) -> None:
+        """Write one file a face."""
+        first = self._targets[record.image]
+        for number, face in enumerate(record.faces, start=1):
+            write_text(first if number == 1 else first.with_stem(f"{first.stem}_face{number}"), _as_pts(face))
+
+    def finish(self) -> None:
+        """Nothing follows."""
+
+
+def _strip_header(path: str | Path, lines: list[Line]) -> tuple[list[Line], int]:
+    """The lines between the braces, and what `n_points` says."""
+    texts = [text for _, text in lines]
+    if "{" not in texts:
+        raise InputError(f"{path}: line {lines[-1][0]}: no line '{{' opens the points")
+    start = texts.index("{")
+    header: dict[str, str] = {}
+    for number, text in lines[:start]:
+        key, _, value = text.partition(":")
+        header[key.strip().lower()] = value.strip()
+        if key.strip().lower() not in ("version", "n_points"):
+            raise InputError(
+                f"{path}: line {number}: expected 'version: 1' or 'n_points: K', not {text[:40]!r}"
+            )
+    if not re.fullmatch(r"[0-9]{1,6}", header.get("n_points", "")):
+        raise InputError(f"{path}: line {lines[start][0]}: the header lacks 'n_points: K' before '{{'")
+    end = texts.index("}") if "}" in texts else -1
+    if end != len(lines) - 1:
+        raise InputError(
+            f"{path}: line {lines[end][0]}: expected '}}' once, as the last line; is the file cut?"
+        )
+    return lines[start + 1 : -1], int(header["n_points"])
+
+
+def _as_pts(face: Face) -> str:
+    rows = "".join(f"{x:.3f} {y:.3f}\n" for x, y in face.points.astype(float) + 1.0)
+    return f"version: 1\nn_points: {len(face.points)}\n{{\n{rows}}}\n"

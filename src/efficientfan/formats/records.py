@@ -1,0 +1,85 @@
+"""What is found in one photo, as every format tells it; JSON lines and a JSON list of such records."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Protocol, TextIO
+
+from efficientfan.schema import LandmarkSchema
+from efficientfan.structures import Face
+
+__all__ = ["JsonLinesWriter", "JsonListWriter", "Record", "RecordWriter"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of one photo.
+
+    Attributes:
+        image: the photo's path as the user wrote it.
+        width, height: in pixels, once turned as its EXIF says.
+        model: name of the model.
+        schema: what the landmarks are.
+        faces: perhaps none.
+    """
+
+    image: str
+    width: int
+    height: int
+    model: str
+    schema: LandmarkSchema
+    faces: list[Face]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {
+            "image": self.image,
+            "width": self.width,
+            "height": self.height,
+            "model": self.model,
+            "schema": self.schema.name,
+            "faces": [face.to_dict() for face in self.faces],
+        }
+
+
+class RecordWriter(Protocol):
+    """Takes records one after the other."""
+
+    def add(self, record: Record) -> None:
+        """Write one record."""
+
+    def finish(self) -> None:
+        """Write what comes after the last one."""
+
+
+class JsonLinesWriter:
+    """Each record on a line of its own, flushed at once for whoever reads along."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def add(self, record: Record) -> None:
+        """Write one line."""
+        self._stream.write(json.dumps(record.to_dict(), allow_nan=False) + "\n")
+        self._stream.flush()
+
+    def finish(self) -> None:
+        """Nothing follows."""
+
+
+class JsonListWriter:
+    """Opens the list with the first record and closes it at the end; nothing is collected."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._separator = "[\n"
+
+    def add(self, record: Record) -> None:
+        """Write one row."""
+        self._stream.write(self._separator + json.dumps(record.to_dict(), allow_nan=False))
+        self._separator = ",\n"
+
+    def finish(self) -> None:
+        """Close the list."""
+        self._stream.write("[]\n" if self._separator == "[\n" else "\n]\n")

@@ -1,0 +1,146 @@
+"""ONNX files on ONNX Runtime: landmark models as a backend, and the session that detectors use too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from efficientfan.errors import InputError, MissingDependencyError
+from efficientfan.predict.backends.base import (
+    BackendOutput,
+    Port,
+    answer,
+    check_graph,
+    check_options,
+    first_line,
+    precision_in_use,
+    spec_text,
+    split_device,
+)
+from efficientfan.spec import METADATA_KEY, DetectorSpec, ModelSpec, read_spec
+
+__all__ = ["OnnxBackend", "metadata_of", "open_session", "read_graph_spec"]
+
+Array = NDArray[Any]
+
+KINDS = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
+
+
+class OnnxBackend:
+    """A model file that `efficientfan export` or `efficientfan quantize` wrote.
+
+    Args:
+        path: the `.onnx` file.
+        device: "cpu", "cuda" or "cuda:1"; a device that is not there is an error, never replaced by another.
+        threads: processor threads for one run; None leaves it to ONNX Runtime (all cores).
+        precision: "f32", or "auto", which is the same here.
+
+    Raises:
+        InputError: the file is missing, not ONNX, damaged, or not one of ours; or an unknown device or precision.
+        MissingDependencyError: the device's provider is not installed or does not start.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(
+        self, path: str | Path, device: str = "cpu", threads: int | None = None, precision: str = "f32"
+    ) -> None:
+        check_options(threads, precision)
+        if precision == "bf16":
+            raise InputError(
+                "ONNX Runtime computes our files in f32; for bf16 take --backend openvino (or torch, with a checkpoint)"
+            )
+        self.path = Path(path)
+        self.device = device
+        self.threads = threads
+        self._session = open_session(self.path, device, threads)
+        where = str(path)
+        self.spec = ModelSpec.from_json(metadata_of(self._session, where), where)
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        check_graph(_ports(inputs), _ports(outputs), self.spec, where)
+        self.precision = precision_in_use(self.spec, "f32")
+
+    def run(self, crops: Array) -> BackendOutput:
+        """See `Backend.run`.
+
+        Raises:
+            InputError: crops of another shape or type than (N, S, S, 3) uint8.
+        """
+        names = list(self.spec.outputs)
+        return answer(crops, self.spec, lambda batch: self._session.run(names, {"crops": batch}))
+
+
+def _ports(nodes: list[Any]) -> dict[str, Port]:
+    """ONNX Runtime's own words for an input or output; a free axis there is a name or None."""
+    return {
+        node.name: Port(
+            KINDS.get(node.type, node.type),
+            tuple(side if isinstance(side, int) else None for side in node.shape),
+        )
+        for node in nodes
+    }
+
+
+def open_session(path: Path, device: str = "cpu", threads: int | None = None) -> ort.InferenceSession:
+    """A session on the device that was asked for.
+
+    Args:
+        path: the `.onnx` file.
+        device: "cpu", "cuda" or "cuda:1".
+        threads: processor threads for one run; None leaves it to ONNX Runtime.
+
+    Raises:
+        InputError: the file is missing, not ONNX or damaged; or an unknown device.
+        MissingDependencyError: the device's provider is not installed or does not start.
+    """
+    provider, options = _provider(device)
+    if not path.is_file():
+        raise InputError(f"{path}: no such model file")
+    settings = ort.SessionOptions()
+    settings.log_severity_level = 4  # what goes wrong is raised; the log would repeat it
+    if threads is not None:
+        settings.intra_op_num_threads = threads
+    try:
+        session = ort.InferenceSession(str(path), settings, providers=[(provider, options)])
+    except Exception as error:  # ONNX Runtime's errors have no base of their own
+        raise InputError(
+            f"{path}: is not an ONNX model that can be run, or is damaged ({first_line(error)})"
+        ) from error
+    if provider not in session.get_providers():
+        raise MissingDependencyError(
+            f"{provider} is installed but did not start: check its driver and libraries"
+        )
+    return session
+
+
+def read_graph_spec(path: Path) -> ModelSpec | DetectorSpec:
+    """The spec inside an ONNX file of ours, of either task.
+
+    Raises:
+        InputError: the file is missing, not ONNX, damaged, or not one of ours.
+    """
+    return read_spec(metadata_of(open_session(path, threads=1), str(path)), where=str(path))
+
+
+def metadata_of(session: ort.InferenceSession, where: str) -> str:
+    """The text of the spec in an opened file.
+
+    Raises:
+        InputError: it has none.
+    """
+    return spec_text(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), where)
+
+
+def _provider(device: str) -> tuple[str, dict[str, Any]]:
+    kind, number = split_device(device, "ONNX Runtime", ("cpu", "cuda", "cuda:N"))
+    if kind == "cpu":
+        return "CPUExecutionProvider", {}
+    if "CUDAExecutionProvider" not in ort.get_available_providers():
+        raise MissingDependencyError(
+            f"device {device!r}: this ONNX Runtime has no CUDA; pip uninstall onnxruntime && pip install "
+            "onnxruntime-gpu, or use device 'cpu'"
+        )
+    return "CUDAExecutionProvider", {"device_id": number or 0}

@@ -1,0 +1,107 @@
+"""Results in the formats that others read: the writer is chosen by name or by the file's suffix."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from efficientfan.errors import InputError
+from efficientfan.files import atomic_path
+from efficientfan.formats.coco import CocoWriter
+from efficientfan.formats.csv_tables import CsvWriter
+from efficientfan.formats.pts import PtsWriter
+from efficientfan.formats.records import JsonLinesWriter, JsonListWriter, RecordWriter
+from efficientfan.predict.photos import Photo, result_paths
+from efficientfan.schema import LandmarkSchema
+
+__all__ = ["FORMATS", "check_folder", "choose_format", "open_output"]
+
+FORMATS = {"jsonl": ".jsonl", "json": ".json", "csv": ".csv", "coco": ".json", "pts": ""}
+"""Format -> suffix of its file; .pts files go into a folder."""
+
+
+def choose_format(out: Path | None, chosen: str | None) -> str:
+    """The format: as chosen, else by the suffix of `out`; no suffix is a folder of .pts, no `out` JSON lines.
+
+    Raises:
+        InputError: an unknown format or suffix, or two that do not go together.
+    """
+    if chosen is not None and chosen not in FORMATS:
+        raise InputError(f"unknown format {chosen!r}; known are {', '.join(FORMATS)}")
+    if out is None:
+        if chosen in ("pts", "coco"):
+            raise InputError(f"format {chosen!r} needs --out")
+        return chosen or "jsonl"
+    suffix = out.suffix.lower()
+    if chosen is not None:
+        if suffix != FORMATS[chosen]:
+            wanted = f"a {FORMATS[chosen]} file" if FORMATS[chosen] else "a folder (no suffix)"
+            raise InputError(f"{out}: format {chosen!r} writes {wanted}")
+        return chosen
+    by_suffix = {".jsonl": "jsonl", ".json": "json", ".csv": "csv", "": "pts"}
+    if suffix not in by_suffix:
+        raise InputError(f"{out}: unknown suffix; use .jsonl, .json, .csv, or a folder for .pts files")
+    return by_suffix[suffix]
+
+
+@contextmanager
+def open_output(
+    out: Path | None, format_name: str, schema: LandmarkSchema, photos: Sequence[Photo]
+) -> Iterator[RecordWriter]:
+    """A writer of `format_name` to `out`, or to standard output. A file appears whole at the end, or not.
+
+    Raises:
+        InputError: `out` cannot be written; said before any photo is read.
+    """
+    if format_name == "pts":
+        if out is None:
+            raise InputError("format 'pts' needs --out")
+        check_folder(out)
+        yield PtsWriter(result_paths(photos, out, {}, ".pts"))
+        return
+    if out is None:
+        writer = _writer(format_name, sys.stdout, schema)
+        yield writer
+        writer.finish()
+        return
+    if out.is_dir():
+        raise InputError(f"{out}: is a folder, not a file to write")
+    with atomic_path(out) as temporary, _open_text(temporary) as stream:
+        writer = _writer(format_name, stream, schema)
+        yield writer
+        writer.finish()
+
+
+def _open_text(path: Path) -> TextIO:
+    # A photo's name need not be UTF-8; its bytes pass through as they are.
+    return path.open("w", encoding="utf-8", errors="surrogateescape", newline="\n")
+
+
+def check_folder(folder: Path) -> None:
+    """Make a folder for results and see that files can be written there, before the work rather than after.
+
+    Raises:
+        InputError: they cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be made a folder ({error.strerror}); choose another place"
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"{folder}: cannot be written to; choose another place")
+
+
+def _writer(format_name: str, stream: TextIO, schema: LandmarkSchema) -> RecordWriter:
+    if format_name == "jsonl":
+        return JsonLinesWriter(stream)
+    if format_name == "json":
+        return JsonListWriter(stream)
+    if format_name == "csv":
+        return CsvWriter(stream, schema)
+    return CocoWriter(stream, schema)

@@ -1,0 +1,44 @@
+"""What all engines share of a device's name and of a run."""
+
+import numpy as np
+import pytest
+from tiny_model import SIZE, spec
+
+from efficientfan.errors import InputError
+from efficientfan.predict.backends.base import answer, split_device
+
+KINDS = ("cpu", "cuda", "cuda:N", "mps")
+
+
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [("cpu", ("cpu", None)), ("cuda", ("cuda", None)), ("cuda:0", ("cuda", 0)), ("cuda:12", ("cuda", 12))],
+)
+def test_a_device_is_a_kind_and_perhaps_a_number(device, expected):
+    assert split_device(device, "it", KINDS) == expected
+
+
+@pytest.mark.parametrize(
+    "device", ["", ":", ":0", "cuda:", "cuda:N", "cuda:-1", "cuda:1:2", "CUDA", "mps:0", "mps:", "gpu"]
+)
+def test_other_devices_are_refused_with_those_that_are_known(device):
+    with pytest.raises(InputError, match=f"unknown device '{device}'; it runs on cpu, cuda, cuda:N and mps$"):
+        split_device(device, "it", KINDS)
+
+
+def test_an_engine_gets_whole_arrays_and_only_where_there_are_crops():
+    asked = []
+
+    def infer(crops):
+        asked.append(crops)
+        return np.zeros((len(crops), 68, 2), np.float32), np.ones((len(crops), 68), np.float32)
+
+    crops = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), np.uint8)
+    assert answer(crops[:0], spec(), infer).points.shape == (0, 68, 2)
+    assert asked == []
+    found = answer(crops[::-1], spec(), infer)
+    assert asked[0].flags.c_contiguous
+    np.testing.assert_array_equal(asked[0], crops[::-1])
+    assert found.points.shape == (3, 68, 2)
+    assert found.scores.min() == 1
+    assert found.visibility is None
