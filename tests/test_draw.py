@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 import skimage.data
 
-from efficientfan.canvas import shorten, text_size
-from efficientfan.draw import contact_sheet, draw_faces, draw_index_picture, draw_points, region_colours
+from efficientfan.draw import (
+    contact_sheet,
+    draw_faces,
+    draw_index_picture,
+    draw_points,
+    region_colours,
+    shorten,
+    text_size,
+)
 from efficientfan.errors import InputError
 from efficientfan.schema import LandmarkSchema, get_schema, list_schemas
 from efficientfan.structures import Face

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from efficientfan.data.catalog import load_dataset
-from efficientfan.evaluation.boxes import boxes_of
+from efficientfan.evaluation.landmarks.test_set import boxes_of
 from efficientfan.files import write_text
 
 

@@ -10,8 +10,8 @@ from itertools import groupby
 from pathlib import Path
 
 from efficientfan.evaluation import Results
-from efficientfan.evaluation.figures import plot_ced
-from efficientfan.evaluation.tables import comparison_note, percent
+from efficientfan.evaluation.landmarks.report import comparison_note, plot_ced
+from efficientfan.evaluation.tables import percent
 from efficientfan.files import read_json, write_text
 
 HERE = Path(__file__).parent

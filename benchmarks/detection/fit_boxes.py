@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.data.scene_sets import load_scenes
+from efficientfan.data.scenes.catalog import load_scenes
 from efficientfan.geometry import box_iou
 from efficientfan.predict.detectors import HaarDetector, YuNetDetector
 from efficientfan.predict.detectors.base import shrink_to

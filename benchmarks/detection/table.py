@@ -13,7 +13,7 @@ import argparse
 from itertools import groupby
 from pathlib import Path
 
-from efficientfan.evaluation.detection_results import DetectionResults, GroupRates
+from efficientfan.evaluation.detection.results import DetectionResults, GroupRates
 from efficientfan.evaluation.tables import percent
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from efficientfan.data.scene_sets import load_scenes
+from efficientfan.data.scenes.catalog import load_scenes
 from efficientfan.files import write_json
 from efficientfan.geometry import box_iou, box_of_points
 from efficientfan.predict import LandmarkPredictor, load

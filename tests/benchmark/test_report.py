@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from efficientfan.benchmark import figures
+from efficientfan.benchmark import tables
 from efficientfan.benchmark.machine import Machine, describe_machine
 from efficientfan.benchmark.peak import GemmPeak
 from efficientfan.benchmark.report import FORMAT, Report, candidate
@@ -119,14 +119,14 @@ def test_tables_say_it_all():
 
 
 def test_the_front():
-    assert doctest.testmod(figures).failed == 0
+    assert doctest.testmod(tables).failed == 0
     points = {"a": (1.0, 3.0), "same": (1.0, 3.0), "b": (2.0, 3.0), "c": (2.0, 2.0)}
-    assert figures.front(points) == ["a", "c"]
+    assert tables.front(points) == ["a", "c"]
 
 
 def test_pictures(tmp_path):
-    figures.plot_latencies(tmp_path / "latency.png", report())
-    assert figures.plot_error_against_time(
+    tables.plot_latencies(tmp_path / "latency.png", report())
+    assert tables.plot_error_against_time(
         tmp_path / "front.png",
         report(
             made(), made("better", 0.02, slower=3), made("beaten", 0.04, slower=2), made("peer", 0.01, None)
@@ -134,7 +134,7 @@ def test_pictures(tmp_path):
     )
     for name in ("latency", "front"):
         assert read_rgb(tmp_path / f"{name}.png").std() > 5
-    assert not figures.plot_error_against_time(tmp_path / "none.png", report(made(nme=None)))
+    assert not tables.plot_error_against_time(tmp_path / "none.png", report(made(nme=None)))
     assert not (tmp_path / "none.png").exists()
 
 

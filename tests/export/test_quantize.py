@@ -15,7 +15,7 @@ from tiny_network import LAYERS, SIZE, SPEC, smooth_crops, tiny_network, write_t
 
 from efficientfan.errors import EfficientFanError, InputError
 from efficientfan.evaluation import Setup, load_test_set, score_points
-from efficientfan.evaluation.model_points import points_from_boxes
+from efficientfan.evaluation.landmarks.evaluate import points_from_boxes
 from efficientfan.export import quantise
 from efficientfan.export import quantize as module
 from efficientfan.export.calibration import Calibration, crops_of_dataset, crops_of_photos

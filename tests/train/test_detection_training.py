@@ -10,6 +10,7 @@ import pytest
 import torch
 from drawn_photos import write_drawn_photos
 from safetensors.numpy import load_file
+from tiny_training import RECIPE as TINY
 
 from efficientfan.data.dataset import Draw
 from efficientfan.errors import EfficientFanError, InputError
@@ -26,7 +27,7 @@ from efficientfan.train.detection_build import build_detector as build_network
 from efficientfan.train.detection_build import build_pictures
 from efficientfan.train.detection_module import DetectionModule
 
-RECIPE = Path(__file__).parent / "tiny_detector.yaml"
+RECIPE = TINY.with_name("tiny_detector.yaml")
 
 
 def tiny(data: Path, *overrides: str) -> DetectionRecipe:

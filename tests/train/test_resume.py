@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_training
 import torch
 from safetensors.numpy import load_file
 from tiny_training import tiny_recipe
@@ -24,7 +25,7 @@ from efficientfan.train import fit
 from efficientfan.train.callbacks import KeepLast
 from efficientfan.train.run_folder import RunFolder
 
-SCRIPT = Path(__file__).parent / "tiny_training.py"
+SCRIPT = Path(tiny_training.__file__)
 
 
 def start(data: Path, out: Path, *arguments: str, **options: object) -> subprocess.Popen[str]:

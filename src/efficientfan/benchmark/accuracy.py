@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from efficientfan.errors import InputError
-from efficientfan.evaluation.results import Results
+from efficientfan.evaluation.landmarks.results import Results
 from efficientfan.files import sha256_of
 from efficientfan.spec import ModelSpec
 

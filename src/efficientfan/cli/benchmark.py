@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from efficientfan.cli.showing import bars, plots_where_possible
+from efficientfan.cli.options import bars, plots_where_possible
 
 if TYPE_CHECKING:
     from efficientfan.benchmark import Report
@@ -126,7 +126,7 @@ def _track(what: str, steps: Sequence[int]) -> Iterable[int]:
 
 
 def _write(out: Path, report: Report) -> None:
-    from efficientfan.benchmark.figures import plot_error_against_time, plot_latencies
+    from efficientfan.benchmark.tables import plot_error_against_time, plot_latencies
 
     report.save(out / "benchmark.json")
     with plots_where_possible():

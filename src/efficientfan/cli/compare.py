@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from efficientfan.cli.showing import plots_where_possible
+from efficientfan.cli.options import plots_where_possible
 
 __all__ = ["compare_command"]
 
@@ -27,13 +27,13 @@ def compare_command(
     Example: efficientfan compare runs/teacher/results.json runs/student/results.json --out runs/compared
     """
     from efficientfan.evaluation import Results, comparison_table
-    from efficientfan.evaluation.compare import unique_labels
+    from efficientfan.evaluation.landmarks.compare import unique_labels
 
     runs = [Results.load(path) for path in results]
     table = comparison_table(runs, seed=seed)
     typer.echo(table)
     if out is not None:
-        from efficientfan.evaluation.figures import plot_ced
+        from efficientfan.evaluation.landmarks.report import plot_ced
         from efficientfan.files import write_text
 
         write_text(out / "compare.txt", table + "\n")

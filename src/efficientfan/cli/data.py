@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from efficientfan.data.catalog import DATASETS, get_dataset, load_dataset, resolve_schema
-from efficientfan.data.scene_sets import SCENE_SETS
+from efficientfan.data.scenes.catalog import SCENE_SETS
 from efficientfan.errors import InputError
 
 __all__ = ["data_app"]
@@ -96,8 +96,8 @@ def _check_scenes(
     sheet: Path | None,
     progress: Callable[[str, int, int], None],
 ) -> None:
-    from efficientfan.data.check_scenes import check_scenes
-    from efficientfan.data.scene_sheet import scene_sheet
+    from efficientfan.data.scenes.check import check_scenes
+    from efficientfan.data.scenes.sheets import scene_sheet
     from efficientfan.imaging import write_image
 
     reports, sets = check_scenes(name, root, splits, progress=progress)

@@ -7,9 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from efficientfan.cli.engine_options import BackendOption, DeviceOption, PrecisionOption, ThreadsOption
 from efficientfan.cli.evaluate_detection import DETECTION_ONLY, evaluate_detection, refuse_options
-from efficientfan.cli.showing import plots_where_possible, progress_bar
+from efficientfan.cli.options import (
+    BackendOption,
+    DeviceOption,
+    PrecisionOption,
+    ThreadsOption,
+    plots_where_possible,
+    progress_bar,
+)
 from efficientfan.errors import InputError
 
 __all__ = ["evaluate_command"]
@@ -130,7 +136,7 @@ def evaluate_command(
         results_table,
         score_points,
     )
-    from efficientfan.evaluation.score import DEFAULT_THRESHOLDS, check_measures
+    from efficientfan.evaluation.landmarks.score import DEFAULT_THRESHOLDS, check_measures
     from efficientfan.predict.output import check_folder
 
     engine = {"backend": backend, "device": device, "precision": precision, "threads": threads}
@@ -230,7 +236,12 @@ def _file(kind: str, path: Path) -> dict[str, Any]:
 
 
 def _write(out: Path, results: Any, test_set: Any, points: Any) -> None:
-    from efficientfan.evaluation.figures import plot_ced, plot_error_face, plot_reliability, write_worst_faces
+    from efficientfan.evaluation.landmarks.report import (
+        plot_ced,
+        plot_error_face,
+        plot_reliability,
+        write_worst_faces,
+    )
 
     results.save(out / "results.json")
     write_worst_faces(out / "worst.png", results, test_set, points)

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from efficientfan.cli.showing import plots_where_possible, progress_bar
+from efficientfan.cli.options import plots_where_possible, progress_bar
 from efficientfan.errors import InputError
 
 __all__ = ["DETECTION_ONLY", "evaluate_detection", "refuse_options"]
@@ -50,9 +50,9 @@ def evaluate_detection(
     out: Path | None,
 ) -> None:
     """Search the scenes, print the table, write what `--out` asks for."""
-    from efficientfan.data.scene_sets import load_scenes
-    from efficientfan.evaluation.detection import find_faces, score_detections
-    from efficientfan.evaluation.detection_tables import detection_table
+    from efficientfan.data.scenes.catalog import load_scenes
+    from efficientfan.evaluation.detection.evaluate import find_faces, score_detections
+    from efficientfan.evaluation.detection.report import detection_table
     from efficientfan.predict.output import check_folder
 
     refuse_options(context, _LANDMARKS_ONLY, "is of landmarks; it does nothing under --task detection")
@@ -83,7 +83,7 @@ def _finder(
     detector: str, model: str | None, engine: dict[str, Any], min_score: float | None, through_predictor: bool
 ) -> tuple[Any, dict[str, Any]]:
     """What finds faces, and what the results file says of it."""
-    from efficientfan.evaluation.finders import ThroughPredictor, build_finder, detector_file
+    from efficientfan.evaluation.detection.subjects import ThroughPredictor, build_finder, detector_file
     from efficientfan.files import sha256_of
     from efficientfan.predict import load
     from efficientfan.weights import find_model
@@ -101,9 +101,9 @@ def _finder(
 
 
 def _write(out: Path, results: Any, searched: Any, scenes: Any) -> None:
-    from efficientfan.evaluation.detection import OVERLAPS
-    from efficientfan.evaluation.detection_figures import plot_recall_by_size, plot_recall_over_alarms
-    from efficientfan.evaluation.detection_mistakes import write_mistakes
+    from efficientfan.evaluation.detection.evaluate import OVERLAPS
+    from efficientfan.evaluation.detection.mistakes import write_mistakes
+    from efficientfan.evaluation.detection.report import plot_recall_by_size, plot_recall_over_alarms
 
     results.save(out / "results.json")
     write_mistakes(out, searched, scenes, overlap=OVERLAPS[0])

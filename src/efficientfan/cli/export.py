@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from efficientfan.cli.extras import needs_train_extra
 from efficientfan.errors import InputError, needs_extra
 
 __all__ = ["export_command"]
@@ -64,7 +63,7 @@ def export_command(
     if checkpoint.suffix == ".onnx":
         _halve(checkpoint, out, tolerance, half_weights, min_score)
         return
-    with needs_train_extra("export needs"):
+    with needs_extra("train", "export needs"):
         from efficientfan.export import export_detector, export_onnx
         from efficientfan.models.checkpoint import is_detector
     write = export_detector if is_detector(checkpoint) else export_onnx

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column, Table
 
-from efficientfan.cli.engine_options import BackendOption, DeviceOption, PrecisionOption
-from efficientfan.cli.showing import bars, message_console
+from efficientfan.cli.options import BackendOption, DeviceOption, PrecisionOption, bars, message_console
 
 if TYPE_CHECKING:
     from rich.console import Console

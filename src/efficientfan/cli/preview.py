@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from efficientfan.cli.extras import needs_train_extra
-from efficientfan.cli.recipe_options import MoreSettings, RecipeName, Settings, recipe_of
+from efficientfan.cli.options import MoreSettings, RecipeName, Settings, recipe_of
+from efficientfan.errors import needs_extra
 
 __all__ = ["preview_command"]
 
@@ -31,9 +31,9 @@ def preview_command(
 
     Example: efficientfan data preview mobilefan_128 --set data.root=/data --out preview.png
     """
-    with needs_train_extra("a preview needs"):
-        from efficientfan.data.mosaic_sheet import mosaic_sheet
+    with needs_extra("train", "a preview needs"):
         from efficientfan.data.preview import augmentation_sheet
+        from efficientfan.data.scenes.sheets import mosaic_sheet
         from efficientfan.recipes.detection import DetectionRecipe
         from efficientfan.train.detection_build import build_detector, build_pictures
         from efficientfan.train.faces import build_crops, build_faces

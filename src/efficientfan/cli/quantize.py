@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from efficientfan.cli.engine_options import ThreadsOption
-from efficientfan.cli.showing import bars, message_console
+from efficientfan.cli.options import ThreadsOption, bars, message_console
 from efficientfan.errors import InputError, needs_extra
 
 if TYPE_CHECKING:
@@ -152,7 +151,7 @@ class _Data:
 
     def test_set(self, split: str) -> TestSet:
         from efficientfan.evaluation import load_test_set
-        from efficientfan.evaluation.score import check_measures
+        from efficientfan.evaluation.landmarks.score import check_measures
 
         test_set = load_test_set(self.name, self.root, split, schema=self.schema)
         check_measures(test_set)

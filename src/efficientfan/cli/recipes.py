@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from efficientfan.cli.extras import needs_train_extra
-from efficientfan.cli.recipe_options import MoreSettings, RecipeName, Settings, recipe_of
+from efficientfan.cli.options import MoreSettings, RecipeName, Settings, recipe_of
+from efficientfan.errors import needs_extra
 
 __all__ = ["recipes_app"]
 
@@ -23,7 +23,7 @@ def list_command(
 
     Example: efficientfan recipes list 300w
     """
-    with needs_train_extra("recipes need"):
+    with needs_extra("train", "recipes need"):
         from efficientfan.recipes import list_recipes, read_recipe_file
 
     names = [name for name in list_recipes() if containing in name]

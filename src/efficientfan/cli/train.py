@@ -10,9 +10,8 @@ from typing import Annotated
 
 import typer
 
-from efficientfan.cli.extras import needs_train_extra
-from efficientfan.cli.recipe_options import MoreSettings, RecipeName, Settings, recipe_of
-from efficientfan.errors import InputError
+from efficientfan.cli.options import MoreSettings, RecipeName, Settings, recipe_of
+from efficientfan.errors import InputError, needs_extra
 
 __all__ = ["train_command"]
 
@@ -51,7 +50,7 @@ def train_command(
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     loaded = recipe_of(recipe, settings, more)
-    with needs_train_extra("training needs"):
+    with needs_extra("train", "training needs"):
         from efficientfan.train import fit
     from lightning.pytorch.utilities import rank_zero_only
 

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.canvas import add_dot, add_line
 from efficientfan.data.augment import PHOTOMETRIC, Augmentation
 from efficientfan.data.dataset import Draw, FaceCrops
-from efficientfan.draw import contact_sheet
+from efficientfan.draw import add_dot, add_line, contact_sheet
 from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform, cells_to_pixels
 from efficientfan.imaging import read_rgb, warp

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
-from efficientfan.evaluation.boxes import boxes_of
+from efficientfan.evaluation.landmarks.test_set import boxes_of
 from efficientfan.geometry import CropTransform
 from efficientfan.imaging import read_rgb, warp
 from efficientfan.predict.many import Found, predict_photos

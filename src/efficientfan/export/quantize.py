@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from efficientfan.errors import EfficientFanError, InputError
 from efficientfan.evaluation import Results, Setup, TestSet, compare_runs, score_points
-from efficientfan.evaluation.model_points import points_from_boxes
+from efficientfan.evaluation.landmarks.evaluate import points_from_boxes
 from efficientfan.export.calibration import Calibration
 from efficientfan.export.fold_input import fold_normalisation
 from efficientfan.export.half_weights import widen_weights

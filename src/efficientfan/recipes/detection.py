@@ -8,8 +8,8 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from efficientfan.data.catalog import DATASETS
-from efficientfan.data.mosaic import MosaicAugmentation
-from efficientfan.data.scene_sets import SCENE_SETS
+from efficientfan.data.scenes.catalog import SCENE_SETS
+from efficientfan.data.scenes.mosaic import MosaicAugmentation
 from efficientfan.recipes.config import HoldOut, Section, TrainConfig
 
 __all__ = [

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Subset
 from efficientfan.data.dataset import FaceCrops, Sample
 from efficientfan.data.loader import ResumableLoader
 from efficientfan.data.sampler import ResumableBatchSampler
-from efficientfan.data.scene_pictures import ScenePictures
+from efficientfan.data.scenes.dataset import ScenePictures
 
 __all__ = ["FaceData", "Samples"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from efficientfan.data.catalog import DATASETS, load_dataset
-from efficientfan.data.scene_pictures import ScenePictures
-from efficientfan.data.scene_sets import load_scenes
+from efficientfan.data.scenes.catalog import load_scenes
+from efficientfan.data.scenes.dataset import ScenePictures
 from efficientfan.errors import InputError
 from efficientfan.models import FaceDetectorNet, build_detector_network, channels_last
 from efficientfan.recipes.detection import DetectionRecipe, SceneSource

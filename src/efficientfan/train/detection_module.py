@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from efficientfan.canvas import add_rectangle
 from efficientfan.codec.centres import decode_boxes
 from efficientfan.data.dataset import Sample
+from efficientfan.draw import add_rectangle
 from efficientfan.geometry import box_iou
 from efficientfan.losses.detection import CentreBatch, box_loss, centre_loss
 from efficientfan.models.detector import DeployedDetector, FaceDetectorNet

@@ -22,8 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.data.readers.layout import require_file
-from efficientfan.data.readers.matlab import check_points
-from efficientfan.data.readers.matlab5 import load_mat5
+from efficientfan.data.readers.matlab import check_points, load_mat5
 from efficientfan.errors import InputError
 from efficientfan.formats.text import unique_name
 from efficientfan.schema import LandmarkSchema

@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from efficientfan.data.readers.cofw import cofw_file, unpack_cofw_images
-from efficientfan.data.readers.matlab import box_from_matlab, check_points
-from efficientfan.data.readers.matlab5 import load_mat5
+from efficientfan.data.readers.matlab import box_from_matlab, check_points, load_mat5
 from efficientfan.errors import InputError
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import OCCLUDED, VISIBLE, Annotation

@@ -20,8 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from efficientfan.data.readers.layout import pair_by_stem, require_folder
-from efficientfan.data.readers.matlab import check_points
-from efficientfan.data.readers.matlab5 import load_mat5
+from efficientfan.data.readers.matlab import check_points, load_mat5
 from efficientfan.errors import InputError
 from efficientfan.imaging import IMAGE_SUFFIXES
 from efficientfan.schema import LandmarkSchema

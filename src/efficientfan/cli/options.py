@@ -1,0 +1,116 @@
+"""What several commands share: options of models and recipes, progress bars, messages, plots that may be missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from efficientfan.errors import MissingDependencyError, needs_extra
+
+if TYPE_CHECKING:
+    from efficientfan.recipes import AnyRecipe
+
+__all__ = [
+    "BackendOption",
+    "DeviceOption",
+    "MoreSettings",
+    "PrecisionOption",
+    "RecipeName",
+    "Settings",
+    "ThreadsOption",
+    "bars",
+    "message_console",
+    "plots_where_possible",
+    "progress_bar",
+    "recipe_of",
+]
+
+BackendOption = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        help="onnxruntime, openvino (extra openvino; faster for int8 files), or torch (extra train; "
+        ".safetensors checkpoints).",
+        show_default="torch for a checkpoint, else onnxruntime",
+    ),
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        help="cpu; cuda or cuda:N (onnxruntime, torch), gpu or gpu:N (openvino), mps (torch); one that is not there is "
+        "an error.",
+    ),
+]
+PrecisionOption = Annotated[
+    str,
+    typer.Option(
+        "--precision", help="f32, bf16 (openvino, torch: faster, less exact), or auto: the engine's choice."
+    ),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, help="Processor threads of the model.", show_default="all cores"),
+]
+
+
+RecipeName = Annotated[
+    str, typer.Argument(help="Name of a packaged recipe (`efficientfan recipes list`) or a .yaml file.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the recipe; more may follow it."),
+]
+MoreSettings = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", show_default=False, help="Further values, as --set."),
+]
+
+
+def recipe_of(name: str, settings: list[str] | None, more: list[str] | None) -> AnyRecipe:
+    """Read and check a recipe with its overrides.
+
+    Raises:
+        InputError: no such recipe, or a key or value that a recipe cannot have.
+        MissingDependencyError: the train extra is not installed.
+    """
+    with needs_extra("train", "recipes need"):
+        from efficientfan.recipes import load_recipe
+    return load_recipe(name, [*(settings or []), *(more or [])])
+
+
+def message_console() -> Console:
+    """A console on standard error that prints texts as they are: no colours, no markup, no line breaks."""
+    return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def bars(console: Console | None = None) -> Progress:
+    """A context of progress bars on standard error that go when they are done; none where nobody watches.
+
+    Args:
+        console: the command's own, so that its messages stand above the bars.
+    """
+    console = console or message_console()
+    return Progress(console=console, transient=True, disable=not console.is_terminal)
+
+
+@contextmanager
+def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """One bar; what it yields is called with the number of things just done."""
+    with bars() as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.advance(task, done)
+
+
+@contextmanager
+def plots_where_possible() -> Iterator[None]:
+    """A block that draws plots; where matplotlib is missing it ends there, and standard error says so."""
+    try:
+        yield
+    except MissingDependencyError as error:
+        typer.echo(f"no plots: {error}", err=True)

@@ -1,0 +1,1 @@
+"""Photos with boxes of their faces: what detectors are trained and evaluated on."""

@@ -1,0 +1,169 @@
+"""The detection data this package knows, one row each, and `load_scenes`, the way from a name to photos and boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efficientfan.data.scenes.generated import draw_non_face, non_face_scenes, read_framed, read_framed_aflw68
+from efficientfan.errors import InputError
+from efficientfan.formats.coco import read_coco_boxes
+from efficientfan.imaging import read_rgb
+from efficientfan.structures import BoxTrust, Scene
+
+__all__ = ["SCENE_SETS", "SceneSet", "SceneSetInfo", "get_scene_set", "load_scenes"]
+
+Array = NDArray[Any]
+
+_RESEARCH = "Research only, not for redistribution"
+
+
+@dataclass(frozen=True)
+class SceneSet:
+    """Photos and the boxes of their faces.
+
+    Attributes:
+        name: of the data set.
+        split: of the data set.
+        scenes: N photos; a photo's pixels come from `read`, for some sets make them from the file.
+        groups: N names; photos of one name make one row of a report.
+        photo: the pixels of a scene.
+    """
+
+    name: str
+    split: str
+    scenes: Sequence[Scene]
+    groups: Sequence[str]
+    photo: Callable[[Scene], Array]
+
+    def __post_init__(self) -> None:
+        if not self.scenes:
+            raise InputError(f"detection data '{self.name}', split '{self.split}': holds no photo")
+        if len(self.groups) != len(self.scenes):
+            raise InputError(f"{len(self.scenes)} scenes need as many groups, not {len(self.groups)}")
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def read(self, index: int) -> Array:
+        """The photo of a scene, H x W x 3 uint8 RGB.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        return self.photo(self.scenes[index])
+
+    def spread(self, count: int) -> SceneSet:
+        """At most `count` of the photos, evenly spread over the set, in its order."""
+        if count < 1:
+            raise InputError(f"a set of scenes has at least 1 photo, not {count}")
+        chosen = np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int))
+        return replace(self, scenes=[self.scenes[i] for i in chosen], groups=[self.groups[i] for i in chosen])
+
+
+def _by_company(scene: Scene) -> str:
+    faces = int((scene.trust != BoxTrust.IGNORED).sum())
+    return ("0 faces", "1 face")[faces] if faces < 2 else "2 to 4 faces" if faces < 5 else "5 faces or more"
+
+
+def _photo_file(scene: Scene) -> Array:
+    return read_rgb(scene.image)
+
+
+@dataclass(frozen=True)
+class SceneSetInfo:
+    """What is known of a set of scenes.
+
+    Attributes:
+        name: key on the command line.
+        title: one line for people.
+        reader: (root, split) -> scenes in a fixed order.
+        splits: its splits; empty: any split name is allowed.
+        photo: the pixels of a scene.
+        group: the row of the report that a scene belongs to.
+        on_disk: whether it has a root folder at all.
+        terms: one sentence on licence and terms.
+    """
+
+    name: str
+    title: str
+    reader: Callable[[Path, str], list[Scene]]
+    splits: tuple[str, ...] = ()
+    photo: Callable[[Scene], Array] = _photo_file
+    group: Callable[[Scene], str] = _by_company
+    on_disk: bool = True
+    terms: str = "Yours: the terms are those of the data you bring."
+
+
+_ROWS = (
+    SceneSetInfo(
+        "scenes",
+        "300-W photos and WIDER FACE crowds with face boxes (COCO JSON)",
+        read_coco_boxes,
+        ("train", "test", "crowds"),
+        terms=f"{_RESEARCH} (iBUG, Imperial College London; WIDER FACE, CUHK).",
+    ),
+    SceneSetInfo("boxes", "face boxes as COCO JSON, or a folder with SPLIT.json", read_coco_boxes),
+    SceneSetInfo(
+        "aflw68_framed",
+        "the crops of aflw68, each in a large grey frame",
+        read_framed_aflw68,
+        ("fit", "heldout"),
+        photo=read_framed,
+        group=lambda scene: str(scene.attributes["turn"]),
+        terms=f"{_RESEARCH} (TU Graz; labels by MERL).",
+    ),
+    SceneSetInfo(
+        "noise",
+        "drawn pictures without a face, for counting false alarms; ROOT is not looked at",
+        non_face_scenes,
+        ("test",),
+        photo=draw_non_face,
+        group=lambda scene: str(scene.attributes["kind"]),
+        on_disk=False,
+        terms="Drawn by this package.",
+    ),
+)
+
+SCENE_SETS: dict[str, SceneSetInfo] = {row.name: row for row in _ROWS}
+"""Name -> row. A new one is a reader and a row."""
+
+
+def get_scene_set(name: str, root: str | Path, splits: Sequence[str] = ()) -> SceneSetInfo:
+    """The row of a set of scenes that has these splits and is on disk at `root`.
+
+    Raises:
+        InputError: an unknown name or split, or no such root.
+    """
+    if name not in SCENE_SETS:
+        raise InputError(f"unknown detection data {name!r}; known are {', '.join(sorted(SCENE_SETS))}")
+    info = SCENE_SETS[name]
+    unknown = [split for split in splits if info.splits and split not in info.splits]
+    if unknown:
+        raise InputError(
+            f"detection data '{name}' has no split {unknown[0]!r}; it has {', '.join(info.splits)}"
+        )
+    if info.on_disk and not Path(root).exists():
+        raise InputError(f"{root}: no such file or folder; give the root of '{name}'")
+    return info
+
+
+def load_scenes(name: str, root: str | Path, split: str) -> SceneSet:
+    """Read a split: all of its photos, in a fixed order, or an error.
+
+    Args:
+        name: see `SCENE_SETS`.
+        root: the unpacked data; for `scenes` and `boxes` the JSON file will do.
+        split: one of the set's splits.
+
+    Raises:
+        InputError: an unknown name or split, a wrong root, or unreadable or contradictory data.
+    """
+    info = get_scene_set(name, root, [split])
+    scenes = info.reader(Path(root), split)
+    return SceneSet(name, split, scenes, [info.group(scene) for scene in scenes], info.photo)

@@ -1,0 +1,1 @@
+"""Evaluating face detectors: which faces of annotated photos are found, and at how many false alarms."""

@@ -1,0 +1,253 @@
+"""Running a model over a test set: on crops from given boxes, or with its own detector; and the mean-shape baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efficientfan.data.catalog import get_dataset, load_dataset
+from efficientfan.errors import InputError
+from efficientfan.evaluation.landmarks.matching import Candidate, Located, match_faces
+from efficientfan.evaluation.landmarks.mean_shape import fit_mean_shape, place_shape
+from efficientfan.evaluation.landmarks.test_set import BOX_KINDS, TestSet, boxes_of, jitter_boxes
+from efficientfan.geometry import CropTransform
+from efficientfan.imaging import read_rgb, warp
+from efficientfan.predict import BackendOutput
+from efficientfan.schema import LandmarkSchema, convert_points, convert_scores
+from efficientfan.spec import ModelSpec
+from efficientfan.structures import Annotation, Face
+
+__all__ = [
+    "CropBackend",
+    "CropRunner",
+    "FaceFinder",
+    "Model",
+    "Setup",
+    "mean_shape_points",
+    "model_points",
+    "points_from_boxes",
+    "points_from_detector",
+]
+
+Array = NDArray[Any]
+
+
+CropRunner: TypeAlias = Callable[[Array], BackendOutput]
+"""(N, S, S, 3) uint8 RGB crops to what they hold: a `Backend.run`."""
+
+_PHOTOS_AT_ONCE = 8
+"""Whole photos can be large; their faces are batched by the predictor."""
+
+
+class FaceFinder(Protocol):
+    """What finds and aligns the faces of photos by itself, such as a `LandmarkPredictor`."""
+
+    def __call__(self, image: list[Array], /) -> list[list[Face]]:
+        """The faces of each of a list of H x W x 3 uint8 RGB photos."""
+
+
+class CropBackend(Protocol):
+    """Runs the network on crops."""
+
+    def run(self, crops: Array, /) -> BackendOutput:
+        """(N, S, S, 3) uint8 RGB crops to what they hold."""
+
+
+class Model(FaceFinder, Protocol):
+    """What is evaluated; `efficientfan.predict.LandmarkPredictor` is one."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Crop size, margin and schema."""
+
+    @property
+    def backend(self) -> CropBackend:
+        """The network alone, for crops from given boxes."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How faces are looked for.
+
+    Attributes:
+        box: one of `BOX_KINDS`.
+        box_jitter: shift and scale of the boxes, as a fraction of their size (`jitter_boxes`).
+        flip_test: average with the mirrored crop.
+        seed: of the jitter and of the bootstrap.
+    """
+
+    box: str = "gt"
+    box_jitter: float = 0.0
+    flip_test: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.box not in BOX_KINDS:
+            raise InputError(f"--box is one of {', '.join(BOX_KINDS)}, not {self.box!r}")
+        if self.box == "detector" and (self.box_jitter or self.flip_test):
+            raise InputError("--box-jitter and --flip-test need given boxes: --box gt or --box supplied")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the results file holds it."""
+        return asdict(self)
+
+    def boxes(self, test_set: TestSet) -> Array:
+        """(N, 4) given boxes, jittered if asked for; for `detector` the ground-truth ones."""
+        kind = "supplied" if self.box == "supplied" else "gt"
+        return jitter_boxes(boxes_of(test_set.annotations, kind), self.box_jitter, self.seed)
+
+
+def model_points(
+    model: Model,
+    test_set: TestSet,
+    setup: Setup,
+    *,
+    batch_size: int = 32,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Located:
+    """What a model says of the N faces of a test set.
+
+    Raises:
+        InputError: an unreadable photo, no box of the wanted kind, or schemas without a conversion.
+    """
+    if setup.box == "detector":
+        return points_from_detector(model, test_set.annotations, test_set.schema, progress=progress)
+    return points_from_boxes(
+        model.backend.run,
+        model.spec,
+        test_set.annotations,
+        setup.boxes(test_set),
+        schema=test_set.schema,
+        flip_test=setup.flip_test,
+        batch_size=batch_size,
+        progress=progress,
+    )
+
+
+def mean_shape_points(test_set: TestSet, setup: Setup, *, split: str = "train") -> Array:
+    """The mean training face in each test box, (N, K, 2): what an answer that looks at no pixel scores.
+
+    Raises:
+        InputError: the data set has no such split, or it cannot be read.
+    """
+    info = get_dataset(test_set.name)
+    if info.splits and split not in info.splits:
+        raise InputError(f"--mean-shape needs a training split, and '{test_set.name}' has no {split!r}")
+    faces = load_dataset(test_set.name, test_set.root, split, schema=test_set.schema)
+    kind = "supplied" if setup.box == "supplied" else "gt"
+    return place_shape(fit_mean_shape(faces, boxes_of(faces, kind)), setup.boxes(test_set))
+
+
+def points_from_boxes(
+    run: CropRunner,
+    spec: ModelSpec,
+    annotations: Sequence[Annotation],
+    boxes: Array,
+    *,
+    schema: LandmarkSchema | None = None,
+    flip_test: bool = False,
+    batch_size: int = 32,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Located:
+    """What a network says of N faces, from one crop per given box.
+
+    Args:
+        run: the network on crops.
+        spec: its crop size, margin and schema.
+        annotations: N faces; only their photos are looked at, each read once.
+        boxes: (N, 4) xyxy, one a face.
+        schema: of the annotations, where the model's points are to be converted to it.
+        flip_test: average with points and scores of the mirrored crop.
+        batch_size: crops in one call of `run`.
+        progress: told the number of faces done since the last call.
+
+    Raises:
+        InputError: a photo that cannot be read, a batch size below one, or no conversion to `schema`.
+    """
+    if batch_size < 1:
+        raise InputError(f"batch size must be at least 1, not {batch_size}")
+    target = schema or spec.schema
+    located = Located.nowhere(len(annotations), target.n_landmarks)
+    indices: list[int] = []
+    transforms: list[CropTransform] = []
+    crops: list[Array] = []
+
+    def flush() -> None:
+        found = _run(run, spec.schema, np.concatenate(crops), flip_test=flip_test)
+        for index, transform, points, scores in zip(indices, transforms, *found, strict=True):
+            located.points[index] = convert_points(transform.inverse(points), spec.schema, target)
+            located.scores[index] = convert_scores(scores, spec.schema, target)
+        progress(len(indices))
+        for batch in (indices, transforms, crops):
+            batch.clear()
+
+    for path, members in _by_photo(annotations):
+        image = read_rgb(path)
+        for index in members:
+            transform = CropTransform.from_box(boxes[index], spec.input_size, spec.crop_margin)
+            indices.append(index)
+            transforms.append(transform)
+            crops.append(warp(image, [transform]))
+            if len(indices) == batch_size:
+                flush()
+    if indices:
+        flush()
+    return located
+
+
+def points_from_detector(
+    find: FaceFinder,
+    annotations: Sequence[Annotation],
+    schema: LandmarkSchema,
+    *,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Located:
+    """What a predictor says of the N faces, which it has to find itself.
+
+    Args:
+        find: photos to faces.
+        annotations: N faces; the truth is used only to choose which found face answers which (`match_faces`).
+        schema: of the annotations; the found points are converted to it.
+        progress: told the number of faces done since the last call.
+    """
+    located = Located.nowhere(len(annotations), schema.n_landmarks)
+    photos = list(_by_photo(annotations))
+    for start in range(0, len(photos), _PHOTOS_AT_ONCE):
+        batch = photos[start : start + _PHOTOS_AT_ONCE]
+        for (_, members), faces in zip(batch, find([read_rgb(path) for path, _ in batch]), strict=True):
+            candidates = [_candidate(face, schema) for face in faces]
+            for index, match in zip(
+                members, match_faces(candidates, [annotations[i].points for i in members]), strict=True
+            ):
+                if match is not None:
+                    located.points[index], located.scores[index] = match.points, match.scores
+            progress(len(members))
+    return located
+
+
+def _candidate(face: Face, schema: LandmarkSchema) -> Candidate:
+    points = convert_points(face.points, face.schema, schema)
+    return Candidate(points, face.box, convert_scores(face.scores, face.schema, schema))
+
+
+def _run(run: CropRunner, schema: LandmarkSchema, crops: Array, *, flip_test: bool) -> tuple[Array, Array]:
+    """Points (N, K, 2) in crop pixels and scores (N, K)."""
+    found = run(crops)
+    points, scores = (np.asarray(each, dtype=np.float64) for each in (found.points, found.scores))
+    if flip_test:
+        mirrored = run(np.ascontiguousarray(crops[:, :, ::-1]))
+        points = (points + schema.flip(mirrored.points, width=crops.shape[2])) / 2
+        scores = (scores + mirrored.scores[:, schema.flip_indices]) / 2
+    return points, scores
+
+
+def _by_photo(annotations: Sequence[Annotation]) -> Iterator[tuple[Path, list[int]]]:
+    photos: dict[Path, list[int]] = {}
+    for index, annotation in enumerate(annotations):
+        photos.setdefault(annotation.image, []).append(index)
+    yield from photos.items()

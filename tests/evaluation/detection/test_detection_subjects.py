@@ -1,0 +1,19 @@
+import pytest
+
+from efficientfan.evaluation.detection.subjects import build_finder, detector_file
+from efficientfan.predict.detectors import FaceFinder
+from efficientfan.weights import find_detector
+
+
+@pytest.mark.parametrize("name", ["facefinder", "auto", str(find_detector("facefinder"))])
+def test_a_network_of_ours_gets_the_threshold_itself(name):
+    """Dropping detections afterwards could not bring back those below the model's own."""
+    finder = build_finder(name, 0.01)
+    assert isinstance(finder, FaceFinder)
+    assert finder.min_score == 0.01
+    assert build_finder(name).min_score == finder.spec.score_threshold > 0.01
+
+
+def test_which_file_a_detector_has():
+    assert detector_file("auto") == detector_file("facefinder") == find_detector("facefinder")
+    assert detector_file("haar") is None
