@@ -1,3 +1,4 @@
+import csv
 import errno
 import json
 import sys
@@ -9,12 +10,14 @@ import pytest
 from tiny_model import disc_photo
 
 from efficientfan.cli.main import main
+from efficientfan.data.catalog import load_dataset
 from efficientfan.formats.records import JsonLinesWriter
 from efficientfan.imaging import read_rgb, write_image
 from efficientfan.predict import load
 from efficientfan.predict.many import Failure, predict_photos
 from efficientfan.predict.photos import Photo
 from efficientfan.predict.timing import STAGES
+from efficientfan.schema import get_schema
 
 
 @pytest.fixture
@@ -243,3 +246,47 @@ def test_photos_are_let_go(model_file, folder, monkeypatch, batch_size, pixels):
         alive = [ref for ref in alive if ref() is not None] + [weakref.ref(result.image)]
         most = max(most, len(alive))
     assert most <= 4
+
+
+def test_predictions_are_corrected_and_become_a_data_set(run, run_command, folder, tmp_path):
+    """The way of docs/datasets.md: predict, correct, check, evaluate, read for training."""
+    predicted, corrected = tmp_path / "predicted.csv", tmp_path / "corrected.csv"
+    assert run(folder, "--out", predicted)[0] == 0
+    name = get_schema("ibug68").landmarks[30]
+    table = list(csv.DictReader(predicted.read_text().splitlines()))
+    before = float(table[0][f"{name}_x"])
+    table[0][f"{name}_x"] = f"{before + 3:.3f}"
+    with corrected.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(table[0]))
+        writer.writeheader()
+        writer.writerows(table)
+
+    code, out, _ = run_command("data", "check", "csv", corrected, "--schema", "ibug68")
+    assert (code, "2 faces" in out) == (0, True)
+    first, second = load_dataset("csv", corrected, "all", schema="ibug68")
+    assert (first.name, second.name) == ("photos/a.png", "photos/b.jpg")
+    assert first.points[30, 0] == pytest.approx(before + 3, abs=1e-6)
+    out = tmp_path / "run"
+    arguments = (
+        "--dataset",
+        "csv",
+        "--root",
+        corrected,
+        "--split",
+        "all",
+        "--schema",
+        "ibug68",
+        "--out",
+        out,
+    )
+    assert run_command("evaluate", *arguments, "--predictions", predicted)[0] == 0
+    errors = json.loads((out / "results.json").read_text())["samples"]
+    assert errors["photos/a.png"] > 0
+    assert errors["photos/b.jpg"] == 0
+    recipe = (
+        f"base: mobilefan_128\ndata:\n  root: {tmp_path}\n  train: [{{dataset: csv, split: corrected}}]\n"
+    )
+    (tmp_path / "corrected.yaml").write_text(recipe)
+    assert (
+        run_command("data", "preview", tmp_path / "corrected.yaml", "--out", tmp_path / "sheet.png")[0] == 0
+    )

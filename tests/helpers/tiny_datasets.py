@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from efficientfan.data.readers.wflw import ATTRIBUTES
+from efficientfan.schema import get_schema
 
 WIDTH, HEIGHT = 64, 48
 
@@ -206,7 +207,7 @@ def make_coco(root: Path) -> Tiny:
 def make_csv(root: Path) -> Tiny:
     points = [points_of(5, seed) for seed in range(2)]
     points[1][2] = np.nan
-    header = ["image", *(f"{axis}{index}" for index in range(5) for axis in "xy")]
+    header = ["image", *(f"{name}_{axis}" for name in get_schema("five").landmarks for axis in "xy")]
     lines = [",".join([*header, "box_x0", "box_y0", "box_x1", "box_y1", "attr.pose"])]
     for index, array in enumerate(points):
         photo(root / f"{index}.png", index)

@@ -1,31 +1,33 @@
 """COCO JSON: the landmarks of faces, the boxes of faces in whole photos, and what `predict` finds.
 
-ROOT of a reader is the JSON file, or a folder that holds `SPLIT.json` (or `annotations/SPLIT.json`). A `file_name` is
-looked for in `images/` beside the JSON, beside the JSON itself, in `../images`, and in `SPLIT/`.
+ROOT of a reader is the JSON file, or a folder that holds `SPLIT.json` (or `annotations/SPLIT.json`); where a
+`file_name` is looked for says `text.find_image`.
 
-Pixel convention: coordinates are taken as they stand: 0-based, pixel centres at integers. `bbox` [x, y, w, h] becomes
-xyxy (x, y, x + w, y + h).
+Of an annotation are read: `keypoints` [x, y, v, ...] with v 2 visible, 1 labelled but covered, 0 not labelled; `bbox`
+[x, y, w, h], which becomes xyxy (x, y, x + w, y + h); `name`, the face's; the scalars beside the standard keys and
+those under `attributes`, as attributes. Pixel convention: 0-based, pixel centres at integers.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from efficientfan.errors import InputError
-from efficientfan.files import read_json
+from efficientfan.files import read_json, write_json
 from efficientfan.formats.records import Record
-from efficientfan.formats.text import LARGEST, find_image, is_scalar, split_file
+from efficientfan.formats.text import LARGEST, find_image, is_scalar, relative_path, split_file, stable_name
 from efficientfan.geometry import BoxCorrection
 from efficientfan.schema import LandmarkSchema
-from efficientfan.structures import OCCLUDED, VISIBLE, Annotation, BoxTrust, Scene
+from efficientfan.structures import OCCLUDED, UNLABELLED, VISIBLE, Annotation, BoxTrust, Scene
 
-__all__ = ["CocoWriter", "read_coco", "read_coco_boxes"]
+__all__ = ["CocoWriter", "coco_records", "read_coco", "read_coco_boxes", "write_coco"]
 
 Records = dict[Any, dict[str, Any]]
 """Entries of a table by id."""
@@ -83,17 +85,20 @@ def read_coco(root: Path, split: str, schema: LandmarkSchema) -> list[Annotation
         file_name = images[face["image_id"]].get("file_name")
         if not isinstance(file_name, str):
             raise InputError(f"{path}: image {face['image_id']!r} has no file_name")
-        default = file_name if per_image[face["image_id"]] == 1 else f"{file_name}#{identity}"
+        photo = stable_name(path, file_name)
+        default = photo if per_image[face["image_id"]] == 1 else f"{photo}#{identity}"
         name = face.get("name", default)
         if not isinstance(name, str) or name in names_seen:
             raise InputError(f"{where}: name {name!r} must be text and unique")
         names_seen.add(name)
-        points, visibility = _keypoints(where, face.get("keypoints"), schema)
+        triples = _keypoints(where, face.get("keypoints"), schema)
+        if not np.isin(triples[:, 2], (0, 1, 2)).all():
+            raise InputError(f"{where}: visibility flags are 0, 1 or 2")
         found.append(
             Annotation(
                 find_image(path, file_name, where),
-                points,
-                visibility,
+                triples[:, :2],
+                triples[:, 2].astype(np.uint8),
                 box=_box_of(where, face.get("bbox")),
                 attributes=_attributes_of(where, face),
                 name=name,
@@ -105,7 +110,12 @@ def read_coco(root: Path, split: str, schema: LandmarkSchema) -> list[Annotation
 
 
 def read_coco_boxes(root: Path, split: str) -> list[Scene]:
-    """Photos and the boxes of their faces, in the file's order.
+    """Photos and the boxes of their faces, in the file's order; a photo without annotations has no face.
+
+    Two keys of an annotation matter beside the box. `iscrowd` 1: to be ignored. `source`: "wider" and "pseudo" boxes
+    reach from the hair line to the chin, as WIDER FACE draws them, and become boxes of the landmarks by
+    `FROM_HAIR_LINE`; "pseudo" ones come from a detector, unchecked. Any other source, or none, is a person's box, tight
+    around the landmarks.
 
     Raises:
         InputError: not such a file, a damaged box, an unknown image or a missing image file.
@@ -134,6 +144,80 @@ def read_coco_boxes(root: Path, split: str) -> list[Scene]:
     if not images:
         raise InputError(f"{path}: holds no images")
     return [_scene(path, key, image, faces[key]) for key, image in images.items()]
+
+
+def coco_records(path: Path, table: Mapping[str, Any], schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
+    """The faces of a COCO file as the records of `records.read_json_lines`: place, and one record per image.
+
+    v is not looked at; `keypoint_scores` become `scores`.
+
+    Args:
+        path: of the file, for messages.
+        table: what it holds.
+        schema: of its landmarks.
+
+    Raises:
+        InputError: 'images' or an annotation is damaged.
+    """
+    images = table.get("images")
+    if not isinstance(images, list) or not all(
+        isinstance(image, Mapping) and isinstance(image.get("id"), int | str) for image in images
+    ):
+        raise InputError(f"{path}: 'images' must be a list of objects with 'id' and 'file_name'")
+    faces: dict[int | str, list[dict[str, Any]]] = {image["id"]: [] for image in images}
+    for number, entry in enumerate(table["annotations"], start=1):
+        where = f"{path}: annotation {number}"
+        image_id = entry.get("image_id") if isinstance(entry, Mapping) else None
+        if not isinstance(image_id, int | str) or image_id not in faces:
+            raise InputError(f"{where}: its 'image_id' names none of the file's images")
+        faces[image_id].append(
+            {
+                "points": _keypoints(where, entry.get("keypoints"), schema)[:, :2],
+                "box": _box_of(where, entry.get("bbox")),
+                "scores": entry.get("keypoint_scores"),
+            }
+        )
+    for number, image in enumerate(images, start=1):
+        yield f"{path}: image {number}", {"image": image.get("file_name"), "faces": faces[image["id"]]}
+
+
+def write_coco(faces: Sequence[Annotation], schema: LandmarkSchema, out: Path) -> None:
+    """Write COCO keypoints JSON; photos are named relative to `out`'s folder, and opened for their size.
+
+    Raises:
+        InputError: an unreadable photo, or a place that cannot be written to.
+    """
+    images: dict[Path, dict[str, Any]] = {}
+    rows = []
+    for number, face in enumerate(faces, start=1):
+        if face.image not in images:
+            width, height = _size(face.image)
+            path = relative_path(face.image, out.parent)
+            images[face.image] = {"id": len(images) + 1, "file_name": path, "width": width, "height": height}
+        labelled = face.visibility != UNLABELLED
+        triples = np.column_stack([np.where(labelled[:, None], face.points, 0.0), face.visibility])
+        row = {
+            "id": number,
+            "image_id": images[face.image]["id"],
+            "category_id": 1,
+            "name": face.name,
+            "iscrowd": 0,
+            "num_keypoints": int(labelled.sum()),
+            "keypoints": [int(v) if i % 3 == 2 else v for i, v in enumerate(triples.reshape(-1).tolist())],
+            "attributes": dict(face.attributes),
+        }
+        if face.box is not None:
+            x0, y0, x1, y1 = face.box.tolist()
+            row |= {"bbox": [x0, y0, x1 - x0, y1 - y0], "area": (x1 - x0) * (y1 - y0)}
+        rows.append(row)
+    info = {"description": f"landmarks: {schema.name}; pixels 0-based, centres at integers"}
+    table = {
+        "info": info,
+        "images": list(images.values()),
+        "annotations": rows,
+        "categories": [_category(schema)],
+    }
+    write_json(out, table)
 
 
 class CocoWriter:
@@ -183,29 +267,44 @@ class CocoWriter:
 
     def finish(self) -> None:
         """Write the file."""
-        category = {
-            "id": 1,
-            "name": "face",
-            "supercategory": "person",
-            "keypoints": list(self._schema.landmarks),
-            "skeleton": [[a + 1, b + 1] for a, b in self._schema.edges],  # COCO counts keypoints from 1
-        }
         note = f"landmarks: {self._schema.name}; model: {self._model}; pixels 0-based, centres at integers"
         table = {
             "info": {"description": note},
             "images": self._images,
             "annotations": self._annotations,
-            "categories": [category],
+            "categories": [_category(self._schema)],
         }
         json.dump(table, self._stream, allow_nan=False)
         self._stream.write("\n")
+
+
+def _category(schema: LandmarkSchema) -> dict[str, Any]:
+    return {
+        "id": 1,
+        "name": "face",
+        "supercategory": "person",
+        "keypoints": list(schema.landmarks),
+        "skeleton": [[a + 1, b + 1] for a, b in schema.edges],  # COCO counts keypoints from 1
+    }
+
+
+def _size(image: Path) -> tuple[int, int]:
+    """(width, height) from the header alone."""
+    try:
+        with Image.open(image) as opened:
+            width, height = opened.size
+            turned = opened.getexif().get(0x0112, 1) >= 5  # EXIF orientation: 5 to 8 swap the sides
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f"{image}: cannot be read as an image") from error
+    return (height, width) if turned else (width, height)
 
 
 def _known(identity: Any, categories: Mapping[Any, Any]) -> bool:
     return isinstance(identity, int | str) and identity in categories
 
 
-def _keypoints(where: str, values: Any, schema: LandmarkSchema) -> tuple[NDArray[Any], NDArray[Any]]:
+def _keypoints(where: str, values: Any, schema: LandmarkSchema) -> NDArray[np.float64]:
+    """(K, 3) x, y, v."""
     triples = _finite(values, 3 * schema.n_landmarks)
     if triples is None:
         count = len(values) if isinstance(values, list) else 0
@@ -213,10 +312,7 @@ def _keypoints(where: str, values: Any, schema: LandmarkSchema) -> tuple[NDArray
             f"{where}: 'keypoints' must be {3 * schema.n_landmarks} finite numbers (x, y, v of the "
             f"{schema.n_landmarks} landmarks of '{schema.name}'); it holds {count}"
         )
-    rows = triples.reshape(-1, 3)
-    if not np.isin(rows[:, 2], (0, 1, 2)).all():
-        raise InputError(f"{where}: visibility flags are 0, 1 or 2")
-    return rows[:, :2], rows[:, 2].astype(np.uint8)
+    return triples.reshape(-1, 3)
 
 
 def _trust(row: Mapping[str, Any]) -> BoxTrust:
@@ -232,7 +328,9 @@ def _scene(path: Path, key: Any, image: Mapping[str, Any], faces: list[tuple[Any
     boxes = np.reshape([box for box, _ in faces], (-1, 4))
     trust = np.array([trust for _, trust in faces], dtype=np.uint8)
     own = {k: v for k, v in image.items() if k not in ("file_name", "width", "height", "license")}
-    return Scene(find_image(path, name, where), boxes, trust, _attributes_of(where, own), name)
+    return Scene(
+        find_image(path, name, where), boxes, trust, _attributes_of(where, own), stable_name(path, name)
+    )
 
 
 def _records_of(path: Path, table: Mapping[str, Any], key: str, required: bool = True) -> Records:

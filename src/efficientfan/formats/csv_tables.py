@@ -1,11 +1,24 @@
-"""A CSV table of faces, one a row, with a header; ROOT is the file, or a folder that holds `SPLIT.csv`.
+"""A CSV table of faces, one a row, with a header: written by `predict` and `data convert`, read by everything.
 
-Columns, in any order: `image` (relative to the table, or to `images/` beside it) and `x0`, `y0`, `x1`, `y1`
-and so on for every landmark, both empty where it is not labelled. Further, as you have them: `v0`, `v1`, and
-so on (2 visible, 1 covered, 0 not labelled; without them labelled points are visible), `box_x0`, `box_y0`,
-`box_x1`, `box_y1`, `name`, and `attr.KEY` (JSON values: true, 3, "left"). Any other column is refused.
+Needed are the columns
 
-Pixel convention: ours, 0-based, pixel centres at integers.
+- `image`: the photo, by a path from the table, from `images/` beside it or from the current folder (`text.find_image`);
+- `<landmark>_x`, `<landmark>_y` for every landmark of the schema by its name: the point, both empty: not labelled.
+
+Read, where they are there, are
+
+- `<landmark>_v`: 2 visible, 1 covered, 0 not labelled; without these columns labelled points are visible;
+- `<landmark>_score`: how sure the network was of the point, in [0, 1];
+- `box_x0`, `box_y0`, `box_x1`, `box_y1`: the face's box, or empty;
+- `name`: the face's name, unique in the table; without it the photo's;
+- `schema`: name of the landmark schema;
+- `attr.KEY`: an attribute, as JSON: true, 3, "left".
+
+Written by `predict` and not read: `width`, `height` of the photo, `model`, `face` (a number), `score` (of the face).
+
+Columns come in any order. A row with neither points nor box says that the photo has no face. Pixel convention: 0-based,
+pixel centres at integers. Tables with `x0`, `y0`, `v0`, `x1`, ... in place of the landmarks' names are read too, with a
+note in the log: earlier versions wrote them.
 """
 
 from __future__ import annotations
@@ -13,67 +26,193 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
-from efficientfan.files import read_text
+from efficientfan.files import read_text, write_text
 from efficientfan.formats.records import Record
-from efficientfan.formats.text import find_image, is_scalar, numbers, split_file, unique_name
+from efficientfan.formats.text import (
+    boxes_at,
+    find_image,
+    is_scalar,
+    numbers,
+    relative_path,
+    split_file,
+    stable_name,
+    unique_name,
+)
 from efficientfan.schema import LandmarkSchema
-from efficientfan.structures import UNLABELLED, VISIBLE, Annotation, Face
+from efficientfan.structures import OCCLUDED, UNLABELLED, VISIBLE, Annotation, Face
 
-__all__ = ["BOX_COLUMNS", "CsvWriter", "columns", "read_csv"]
+__all__ = ["CsvWriter", "TableRow", "read_csv", "read_csv_boxes", "read_rows", "table_schema", "write_csv"]
 
-BOX_COLUMNS = ("box_x0", "box_y0", "box_x1", "box_y1")
-_PHOTO = ["image", "width", "height", "model", "schema"]
-_FACE = ["face", "box_x0", "box_y0", "box_x1", "box_y1", "score"]
-Attributes = dict[str, "str | int | float | bool"]
+logger = logging.getLogger(__name__)
+
+Array = NDArray[Any]
+Attributes = Mapping[str, "str | int | float | bool"]
+
+_BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
+_PHOTO = ("image", "width", "height", "model", "schema")
+_UNREAD = frozenset({"width", "height", "model", "face", "score"})
+
+
+@dataclass(frozen=True, eq=False)
+class TableRow:
+    """A face of a table, or a photo without one.
+
+    Attributes:
+        where: file and line, for messages.
+        image: the photo, as the table names it.
+        points: (K, 2) float64, (x, y) in image pixels, NaN where not labelled; None: the photo has no face.
+        visibility: (K,) uint8 of `UNLABELLED`, `OCCLUDED`, `VISIBLE`; None with `points`.
+        box: (4,) float64 xyxy in image pixels, or None.
+        scores: (K,) float64, or None where a landmark has none.
+        name: the face's name, or "".
+        attributes: what else the table says of the face.
+    """
+
+    where: str
+    image: str
+    points: Array | None = None
+    visibility: Array | None = None
+    box: Array | None = None
+    scores: Array | None = None
+    name: str = ""
+    attributes: Attributes = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The names of the landmarks' columns: K `x`, `y`, `v` and `score` each, in the schema's order."""
+
+    x: tuple[str, ...]
+    y: tuple[str, ...]
+    v: tuple[str, ...]
+    score: tuple[str, ...]
+
+    @classmethod
+    def named(cls, schema: LandmarkSchema) -> _Columns:
+        return cls(
+            *(tuple(f"{name}_{kind}" for name in schema.landmarks) for kind in ("x", "y", "v", "score"))
+        )
+
+    @classmethod
+    def numbered(cls, schema: LandmarkSchema) -> _Columns:
+        """Those of the old dialect."""
+        x, y, v = (tuple(f"{kind}{index}" for index in range(schema.n_landmarks)) for kind in "xyv")
+        return cls(x, y, v, score=())
+
+    def in_turn(self, *kinds: Sequence[str]) -> list[str]:
+        """The columns of some kinds, landmark by landmark."""
+        return [column for each in zip(*kinds, strict=True) for column in each]
 
 
 def read_csv(root: Path, split: str, schema: LandmarkSchema) -> list[Annotation]:
-    """Faces of a CSV table in its order.
+    """Faces of a table in its order; photos without a face are left out.
+
+    Args:
+        root: the table, or a folder that holds `SPLIT.csv`.
+        split: the table's name without suffix, or "all" where `root` is the table.
+        schema: of its landmarks.
 
     Raises:
-        InputError: a column is missing or foreign, a row is damaged, or an image is missing.
+        InputError: a column is missing or unknown, a row is damaged or of another schema, an image is missing, or no
+            row has a face.
     """
     path = split_file(root, split, ".csv")
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     found: list[Annotation] = []
     seen: set[str] = set()
-    try:
-        header = next(reader, [])
-        _check_header(path, header, schema)
-        for fields in reader:
-            if not fields:
-                continue
-            if len(fields) != len(header):
-                raise InputError(
-                    f"{path}: line {reader.line_num}: expected {len(header)} fields, found {len(fields)}"
-                )
-            found.append(_face(path, reader.line_num, dict(zip(header, fields, strict=True)), schema, seen))
-    except csv.Error as error:
-        raise InputError(f"{path}: line {reader.line_num}: is not CSV ({error})") from error
+    for row in read_rows(path, schema):
+        if row.points is None or row.visibility is None:
+            continue
+        if row.name and row.name in seen:
+            raise InputError(f"{row.where}: name {row.name[:60]!r} stands on two rows")
+        seen.add(row.name)
+        found.append(
+            Annotation(
+                find_image(path, row.image, row.where),
+                row.points,
+                row.visibility,
+                box=row.box,
+                attributes=row.attributes,
+                name=row.name or unique_name(stable_name(path, row.image), seen),
+            )
+        )
     if not found:
-        raise InputError(f"{path}: holds no rows below its header")
+        raise InputError(f"{path}: no row below its header has a face")
     return found
 
 
-def columns(schema: LandmarkSchema) -> list[str]:
-    """The header: the photo's columns, the face's, then `<landmark>_x, _y, _score` for each landmark."""
-    return _PHOTO + _FACE + [f"{name}_{kind}" for name in schema.landmarks for kind in ("x", "y", "score")]
+def read_rows(path: Path, schema: LandmarkSchema, *, known_only: bool = True) -> Iterator[TableRow]:
+    """The rows of a table, checked one by one.
+
+    Args:
+        path: of the table.
+        schema: of its landmarks.
+        known_only: refuse columns of unknown names; else they are not read.
+
+    Raises:
+        InputError: not such a table, or a damaged row; names the file and the line.
+    """
+    header, rows = _open(path)
+    columns = _columns(path, header, schema, known_only)
+    for line, row in rows:
+        yield _row(path, line, row, columns, schema)
+
+
+def table_schema(path: Path) -> str | None:
+    """Name of the schema on a table's first row; None where it names none.
+
+    Raises:
+        InputError: the file cannot be read, or its first row is damaged.
+    """
+    return next((row.get("schema") or None for _, row in _open(path)[1]), None)
+
+
+def read_csv_boxes(path: str | Path) -> dict[str, Array]:
+    """Boxes of many photos: image, as the table names it -> (N, 4) float64 xyxy in image pixels; N may be 0.
+
+    The columns are `image` and `box_x0`, `box_y0`, `box_x1`, `box_y1`, or `x0`, `y0`, `x1`, `y1`; others are not read.
+
+    Raises:
+        InputError: another header, or a box without positive size; names the file and the line.
+    """
+    header, rows = _open(Path(path))
+    names = next((each for each in (_BOX, ("x0", "y0", "x1", "y1")) if set(each) <= set(header)), None)
+    if names is None or "image" not in header:
+        raise InputError(f"{path}: line 1: must name the columns image, x0, y0, x1, y1")
+    boxes: dict[str, list[Array]] = {}
+    for line, row in rows:
+        known = boxes.setdefault(row["image"], [np.zeros((0, 4))])
+        if any(row[name] for name in names):
+            known.append(boxes_at([[row[name] for name in names]], f"{path}: line {line}"))
+    return {image: np.concatenate(each) for image, each in boxes.items()}
 
 
 class CsvWriter:
-    """Writes the header at once, and rows as they come."""
+    """Found faces: the header at once, then rows as they come. Pixels are rounded to 1/1000.
+
+    `<landmark>_v` is 1 for landmarks that the model takes to be covered or turned away, and 2 for all others, also
+    where the model does not tell.
+
+    Args:
+        stream: what is written to.
+        schema: of the faces.
+    """
 
     def __init__(self, stream: TextIO, schema: LandmarkSchema) -> None:
+        columns = _Columns.named(schema)
+        landmarks = columns.in_turn(columns.x, columns.y, columns.v, columns.score)
         self._rows = csv.writer(stream, lineterminator="\n")
-        self._width = len(columns(schema))
-        self._rows.writerow(columns(schema))
+        self._header = [*_PHOTO, "face", *_BOX, "score", *landmarks]
+        self._rows.writerow(self._header)
 
     def add(self, record: Record) -> None:
         """Write one photo's rows."""
@@ -81,60 +220,125 @@ class CsvWriter:
         for number, face in enumerate(record.faces):
             self._rows.writerow([*photo, number, *_values(face)])
         if not record.faces:
-            self._rows.writerow(photo + [""] * (self._width - len(photo)))
+            self._rows.writerow(photo + [""] * (len(self._header) - len(photo)))
 
     def finish(self) -> None:
         """Nothing follows."""
 
 
-def _check_header(path: Path, header: list[str], schema: LandmarkSchema) -> None:
-    def columns(letters: str) -> list[str]:
-        return [f"{letter}{index}" for index in range(schema.n_landmarks) for letter in letters]
+def write_csv(faces: Sequence[Annotation], schema: LandmarkSchema, out: Path) -> None:
+    """Write annotated faces as a table; nothing is lost. Photos are named relative to the table's folder.
 
-    needed = ["image", *columns("xy")]
-    for group in (columns("v"), list(BOX_COLUMNS)):
+    Raises:
+        InputError: a place that cannot be written to.
+    """
+    keys = sorted({key for face in faces for key in face.attributes})
+    boxes = _BOX if any(face.box is not None for face in faces) else ()
+    columns = _Columns.named(schema)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    landmarks = columns.in_turn(columns.x, columns.y, columns.v)
+    writer.writerow(["image", "name", "schema", *boxes, *landmarks, *(f"attr.{key}" for key in keys)])
+    for face in faces:
+        row = [relative_path(face.image, out.parent), face.name, schema.name]
+        if boxes:
+            row += [""] * 4 if face.box is None else [repr(value) for value in face.box.tolist()]
+        for (x, y), flag in zip(face.points.tolist(), face.visibility.tolist(), strict=True):
+            row += ["", "", "0"] if flag == UNLABELLED else [repr(x), repr(y), str(flag)]
+        row += [json.dumps(face.attributes[key]) if key in face.attributes else "" for key in keys]
+        writer.writerow(row)
+    write_text(out, stream.getvalue())
+
+
+def _open(path: Path) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
+    """The header, and the rows below it: line number and column -> field."""
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+
+    def next_row() -> list[str] | None:
+        try:
+            return next(reader, None)
+        except csv.Error as error:
+            raise InputError(f"{path}: line {reader.line_num}: is not CSV ({error})") from error
+
+    header = next_row() or []
+
+    def rows() -> Iterator[tuple[int, dict[str, str]]]:
+        while (fields := next_row()) is not None:
+            if not fields:
+                continue
+            if len(fields) != len(header):
+                raise InputError(
+                    f"{path}: line {reader.line_num}: expected {len(header)} fields, found {len(fields)}"
+                )
+            yield reader.line_num, dict(zip(header, fields, strict=True))
+
+    return header, rows()
+
+
+def _columns(path: Path, header: list[str], schema: LandmarkSchema, known_only: bool) -> _Columns:
+    """The landmarks' columns in a header that has all it needs."""
+    columns, old = _Columns.named(schema), _Columns.numbered(schema)
+    if not set(columns.x) & set(header) and old.x[0] in header:
+        logger.warning(
+            "%s: its columns x0, y0, ... are of an old dialect, in the order of schema '%s'; `efficientfan data "
+            "convert csv ... --to csv` writes it anew",
+            path,
+            schema.name,
+        )
+        columns = old
+    needed = ["image", *columns.in_turn(columns.x, columns.y)]
+    for group in (columns.v, _BOX):
         if set(group) & set(header):
             needed += group
     missing = [name for name in needed if name not in header]
     if missing:
         raise InputError(
-            f"{path}: line 1: column '{missing[0]}' is missing ({len(missing)} in all); schema "
-            f"'{schema.name}' needs image, x0, y0 to x{schema.n_landmarks - 1}, y{schema.n_landmarks - 1}"
+            f"{path}: line 1: column '{missing[0]}' is missing ({len(missing)} in all); schema '{schema.name}' needs "
+            f"image, {columns.x[0]}, {columns.y[0]} to {columns.x[-1]}, {columns.y[-1]}"
         )
-    foreign = [n for n in header if n not in {*needed, "name"} and not n.startswith("attr.")]
-    if foreign or len(set(header)) != len(header):
-        odd = foreign[0] if foreign else next(n for n in header if header.count(n) > 1)
+    known = {*needed, *columns.score, *_UNREAD, "name", "schema"}
+    unknown = [n for n in header if n not in known and not n.startswith("attr.")] if known_only else []
+    if unknown or len(set(header)) != len(header):
+        odd = unknown[0] if unknown else next(n for n in header if header.count(n) > 1)
         raise InputError(
-            f"{path}: line 1: column {odd[:40]!r} is foreign or repeated; attributes are named attr.KEY"
+            f"{path}: line 1: column {odd[:40]!r} is unknown or repeated; attributes are named attr.KEY"
         )
+    return columns
 
 
-def _face(path: Path, line: int, row: dict[str, str], schema: LandmarkSchema, seen: set[str]) -> Annotation:
+def _row(path: Path, line: int, row: dict[str, str], columns: _Columns, schema: LandmarkSchema) -> TableRow:
     where = f"{path}: line {line}"
+    if row.get("schema") not in (None, "", schema.name):
+        raise InputError(f"{where}: its schema is {row['schema'][:40]!r}, not '{schema.name}'")
+    box = _box(path, line, row)
+    if box is None and not any(row[name] for name in (*columns.x, *columns.y)):
+        return TableRow(where, row["image"])
     points = np.full((schema.n_landmarks, 2), np.nan)
-    visibility = np.full(schema.n_landmarks, UNLABELLED)
-    for index in range(schema.n_landmarks):
-        pair = [row[f"x{index}"], row[f"y{index}"]]
-        flag = row.get(f"v{index}", str(VISIBLE if any(pair) else UNLABELLED))
+    visibility = np.full(schema.n_landmarks, UNLABELLED, np.uint8)
+    for index, (x, y, v) in enumerate(zip(columns.x, columns.y, columns.v, strict=True)):
+        pair = [row[x], row[y]]
+        flag = row.get(v, str(VISIBLE if any(pair) else UNLABELLED))
         if flag not in ("0", "1", "2") or (flag != "0") != any(pair):
-            raise InputError(
-                f"{where}: v{index} is {flag[:20]!r}; expected 1 or 2, or 0 with x{index}, y{index} empty"
-            )
+            raise InputError(f"{where}: {v} is {flag[:20]!r}; expected 1 or 2, or 0 with {x}, {y} empty")
         if flag != "0":
             points[index] = numbers(path, line, pair, expected=2)
             visibility[index] = int(flag)
-    name = row.get("name") or unique_name(row["image"], seen)
-    if row.get("name") and name in seen:
-        raise InputError(f"{where}: name {name[:60]!r} stands on two rows")
-    seen.add(name)
-    image = find_image(path, row["image"], where)
-    return Annotation(
-        image, points, visibility, box=_box(path, line, row), attributes=_attributes(where, row), name=name
+    scores = [row[name] for name in columns.score if row.get(name)]
+    complete = len(scores) == schema.n_landmarks
+    return TableRow(
+        where,
+        row["image"],
+        points,
+        visibility,
+        box,
+        np.array(numbers(path, line, scores, expected=schema.n_landmarks)) if complete else None,
+        row.get("name", ""),
+        _attributes(where, row),
     )
 
 
-def _box(path: Path, line: int, row: dict[str, str]) -> NDArray[np.float64] | None:
-    fields = [row.get(name, "") for name in BOX_COLUMNS]
+def _box(path: Path, line: int, row: dict[str, str]) -> Array | None:
+    fields = [row.get(name, "") for name in _BOX]
     if not any(fields):
         return None
     box = np.array(numbers(path, line, fields, expected=4))
@@ -144,7 +348,7 @@ def _box(path: Path, line: int, row: dict[str, str]) -> NDArray[np.float64] | No
 
 
 def _attributes(where: str, row: dict[str, str]) -> Attributes:
-    found: Attributes = {}
+    found: dict[str, str | int | float | bool] = {}
     for column, text in row.items():
         if column.startswith("attr.") and text:
             try:
@@ -160,6 +364,12 @@ def _attributes(where: str, row: dict[str, str]) -> Attributes:
 
 
 def _values(face: Face) -> list[float]:
+    """The box, the mean score, and x, y, v, score of each landmark."""
     table = face.to_dict()
-    landmarks = zip(table["points"], table["scores"], strict=True)
-    return [*table["box"], table["score"], *(value for (x, y), score in landmarks for value in (x, y, score))]
+    flags = [OCCLUDED if unseen else VISIBLE for unseen in face.unseen]
+    landmarks = zip(table["points"], flags, table["scores"], strict=True)
+    return [
+        *table["box"],
+        table["score"],
+        *(v for (x, y), flag, score in landmarks for v in (x, y, flag, score)),
+    ]

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from efficientfan.errors import InputError
+from efficientfan.files import read_text
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import Face
 
-__all__ = ["JsonLinesWriter", "JsonListWriter", "Record", "RecordWriter"]
+__all__ = [
+    "JsonLinesWriter",
+    "JsonListWriter",
+    "Record",
+    "RecordWriter",
+    "list_records",
+    "read_json_lines",
+]
 
 
 @dataclass(frozen=True)
@@ -83,3 +94,23 @@ class JsonListWriter:
     def finish(self) -> None:
         """Close the list."""
         self._stream.write("[]\n" if self._separator == "[\n" else "\n]\n")
+
+
+def read_json_lines(path: Path) -> Iterator[tuple[str, Any]]:
+    """What each line of a file holds, as it stands: place (file and line), and value; empty lines are skipped.
+
+    Raises:
+        InputError: the file cannot be read, or a line is not JSON.
+    """
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        if line.strip():
+            try:
+                yield f"{path}: line {number}", json.loads(line)
+            except (json.JSONDecodeError, RecursionError) as error:
+                raise InputError(f"{path}: line {number}: is not JSON ({error})") from error
+
+
+def list_records(path: Path, table: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    """The same of a JSON list that was read from `path`."""
+    for number, record in enumerate(table, start=1):
+        yield f"{path}: entry {number}", record

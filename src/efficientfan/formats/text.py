@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import TypeGuard
+from typing import Any, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
 from efficientfan.files import read_text
+from efficientfan.geometry import as_boxes
 
-__all__ = ["LARGEST", "find_image", "is_scalar", "numbers", "read_lines", "split_file", "unique_name"]
+__all__ = [
+    "LARGEST",
+    "boxes_at",
+    "find_image",
+    "is_scalar",
+    "numbers",
+    "read_lines",
+    "relative_path",
+    "split_file",
+    "stable_name",
+    "unique_name",
+]
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)  # float() also takes 1_0 and nan
 LARGEST = 1e6
@@ -77,16 +93,65 @@ def split_file(root: Path, split: str, suffix: str) -> Path:
 def find_image(table: Path, name: str, where: str) -> Path:
     """The image that a list file names.
 
+    A relative path is looked for from `images/` beside the file, from the file's folder, from `images/` beside that
+    folder, from a folder that is called as the file without suffix, and from the current folder, in this order.
+    An absolute path must lie below the file's folder.
+
     Raises:
-        InputError: an absolute path, or no such file.
+        InputError: no such image, or an absolute path to elsewhere.
     """
-    if not name or "\0" in name or PurePosixPath(name).is_absolute() or Path(name).is_absolute():
-        raise InputError(f"{where}: image name {name!r} must be a path relative to the list file")
+    if not name or "\0" in name or (_is_absolute(name) and _below(table, name) is None):
+        raise InputError(
+            f"{where}: image name {name!r} must be a path relative to the list file, or below it"
+        )
     beside = table.parent
-    for folder in (beside / "images", beside, beside.parent / "images", beside / table.stem):
+    for folder in (beside / "images", beside, beside.parent / "images", beside / table.stem, Path()):
         try:
             if (folder / name).is_file():
                 return folder / name
         except OSError as error:
             raise InputError(f"{where}: no image {name[:60]!r} ({error.strerror})") from error
-    raise InputError(f"{where}: annotation without image: no {name!r} in images/ or beside {table.name}")
+    raise InputError(
+        f"{where}: annotation without image: no {name!r} in images/ or beside {table.name}, nor in the current folder"
+    )
+
+
+def stable_name(table: Path, image: str) -> str:
+    """The name of a list file's image that is the same wherever the data set lies: never an absolute path."""
+    return (_below(table, image) if _is_absolute(image) else None) or image
+
+
+def relative_path(image: Path, folder: Path) -> str:
+    """The path to an image from a folder, with forward slashes.
+
+    Raises:
+        InputError: they lie on different drives.
+    """
+    try:
+        return Path(os.path.relpath(image.resolve(), folder.resolve())).as_posix()
+    except ValueError as error:
+        raise InputError(
+            f"{folder}: lies on another drive than {image}; choose a place on the same"
+        ) from error
+
+
+def boxes_at(values: Any, where: str) -> NDArray[np.float64]:
+    """Boxes out of a file as (N, 4) float64 xyxy.
+
+    Raises:
+        InputError: as `geometry.as_boxes`, with the place.
+    """
+    try:
+        return as_boxes(values)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _is_absolute(name: str) -> bool:
+    return PurePosixPath(name).is_absolute() or Path(name).is_absolute()
+
+
+def _below(table: Path, name: str) -> str | None:
+    """An absolute path relative to the table's folder; None where it is not below that."""
+    image, folder = Path(os.path.abspath(name)), Path(os.path.abspath(table.parent))
+    return image.relative_to(folder).as_posix() if image.is_relative_to(folder) else None

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efficientfan.errors import InputError
-from efficientfan.files import read_json, read_text
+from efficientfan.files import read_json
+from efficientfan.formats.csv_tables import read_csv_boxes
+from efficientfan.formats.text import boxes_at
 from efficientfan.geometry import as_boxes
 
 __all__ = ["boxes_within", "read_boxes"]
 
 Array = NDArray[Any]
-
-_COLUMNS = (("x0", "y0", "x1", "y1"), ("box_x0", "box_y0", "box_x1", "box_y1"))
 
 
 def boxes_within(boxes: ArrayLike, width: int, height: int) -> Array:
@@ -41,8 +38,8 @@ def boxes_within(boxes: ArrayLike, width: int, height: int) -> Array:
 def read_boxes(path: str | Path) -> dict[str, Array]:
     """Read boxes for many photos: image, as the file names it -> (N, 4) float64 xyxy in image pixels.
 
-    JSON is an object, `{"a.jpg": [[x0, y0, x1, y1], ...], ...}`. CSV has a header and one row a box, with the
-    columns image, x0, y0, x1, y1 (or box_x0, ..., as `efficientfan predict --out FILE.csv` writes them).
+    JSON is an object, `{"a.jpg": [[x0, y0, x1, y1], ...], ...}`. CSV has a header and one row per box, with the
+    columns image, x0, y0, x1, y1, or is a table that `efficientfan predict --out FILE.csv` wrote.
 
     Raises:
         InputError: unreadable, another format, or a box without positive size; names the file and the entry.
@@ -50,7 +47,7 @@ def read_boxes(path: str | Path) -> dict[str, Array]:
     suffix = Path(path).suffix.lower()
     if suffix not in (".json", ".csv"):
         raise InputError(f"{path}: boxes are a .json or .csv file")
-    return dict(_from_json(path) if suffix == ".json" else _from_csv(path))
+    return dict(_from_json(path)) if suffix == ".json" else read_csv_boxes(path)
 
 
 def _from_json(path: str | Path) -> Iterator[tuple[str, Array]]:
@@ -60,26 +57,4 @@ def _from_json(path: str | Path) -> Iterator[tuple[str, Array]]:
             f'{path}: must be an object {{"image": [[x0, y0, x1, y1], ...]}}, not {type(table).__name__}'
         )
     for image, boxes in table.items():
-        yield image, _checked(boxes, f"{path}: {image!r}")
-
-
-def _from_csv(path: str | Path) -> Iterator[tuple[str, Array]]:
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
-    header = reader.fieldnames or []
-    columns = next((names for names in _COLUMNS if set(names) <= set(header)), None)
-    if columns is None or "image" not in header:
-        raise InputError(f"{path}: line 1: must name the columns image, x0, y0, x1, y1")
-    boxes: dict[str, list[Array]] = {}
-    for row in reader:
-        known = boxes.setdefault(row["image"], [])
-        if any(row[name] for name in columns):  # else a photo without faces
-            known.append(_checked([[row[name] for name in columns]], f"{path}: line {reader.line_num}"))
-    for image, rows in boxes.items():
-        yield image, np.concatenate([np.zeros((0, 4)), *rows])
-
-
-def _checked(boxes: Any, where: str) -> Array:
-    try:
-        return as_boxes(boxes)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+        yield image, boxes_at(boxes, f"{path}: {image!r}")

@@ -217,10 +217,11 @@ def test_coco_that_is_not_json(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("y3", "z3", r"line 1: column 'y3' is missing \(1 in all\)"),
-        ("attr.pose", "pose", r"line 1: column 'pose' is foreign or repeated"),
-        ("attr.pose", "x0", r"line 1: column 'x0' is foreign or repeated"),
-        ("box_x0", "v0", r"line 1: column 'v1' is missing"),
+        ("nose_tip_y", "nose_tip_z", r"line 1: column 'nose_tip_y' is missing \(1 in all\)"),
+        ("attr.pose", "pose", r"line 1: column 'pose' is unknown or repeated"),
+        ("attr.pose", "nose_tip_x", r"line 1: column 'nose_tip_x' is unknown or repeated"),
+        ("box_x0", "nose_tip_v", r"line 1: column 'right_eye_center_v' is missing"),
+        ("attr.pose", "schema", r"""line 2: its schema is '"left"', not 'five'"""),
         ("0.png,", "0.png,1,", r"line 2: expected 16 fields, found 17"),
         ("0.png,", "7.png,", r"line 2: annotation without image: no '7.png'"),
         ('"""left"""', "left", r"line 2: attr.pose is 'left'; expected JSON"),

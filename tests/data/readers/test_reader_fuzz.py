@@ -102,7 +102,8 @@ def test_lists_are_read_whole_or_refused(tiny, changes):
         if tiny.name == "coco":
             count = len(json.loads(text)["annotations"])
         elif tiny.name == "csv":
-            count = sum(bool(row) for row in csv.reader(text.splitlines())) - 1
+            rows = csv.reader(text.splitlines())
+            count = sum(any(row[1:]) for row in rows) - 1  # a row of nothing but a photo holds no face
         else:
             count = sum(bool(line.strip()) for line in text.split("\n"))
         assert_whole(faces, count)

@@ -3,15 +3,11 @@
 JSON lines (`.jsonl`) or a JSON list (`.json`), one object a photo:
 `{"image": PATH, "faces": [{"points": [[x, y], ...], "box": [x0, y0, x1, y1], "scores": [s, ...]}, ...]}`; `box`,
 `scores` and all other keys may be absent. Or COCO keypoints (`.json`), whose v is not looked at, with
-`keypoint_scores` if there are any. Or CSV (`.csv`), one row a face, with a column `image`, landmark columns in
-pairs `<landmark>_x,<landmark>_y` in the schema's order and, if there are boxes, `box_x0,box_y0,box_x1,box_y1`,
-if there are scores, `<landmark>_score` for each landmark.
+`keypoint_scores` if there are any. Or a CSV table of `formats.csv_tables`, whose columns of other names are not read.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +19,10 @@ from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
 from efficientfan.evaluation.landmarks.matching import Candidate, Located, match_faces
-from efficientfan.files import read_json, read_text
+from efficientfan.files import read_json
+from efficientfan.formats.coco import coco_records
+from efficientfan.formats.csv_tables import read_rows, table_schema
+from efficientfan.formats.records import list_records, read_json_lines
 from efficientfan.schema import LandmarkSchema, convert_points, convert_scores, get_conversion, get_schema
 from efficientfan.structures import Annotation
 
@@ -117,7 +116,7 @@ def read_predictions(path: str | Path, schema: LandmarkSchema) -> dict[str, list
         InputError: unreadable, another format or number of points, a schema without conversion; the message
             names the file and line.
     """
-    readers = {".jsonl": _json_lines, ".json": _json_file, ".csv": _csv_rows}
+    readers = {".jsonl": lambda path, _: read_json_lines(path), ".json": _json_file, ".csv": _csv_file}
     suffix = Path(path).suffix.lower()
     if suffix not in readers:
         raise InputError(f"{path}: predictions are a .jsonl, .json or .csv file")
@@ -130,73 +129,21 @@ def read_predictions(path: str | Path, schema: LandmarkSchema) -> dict[str, list
     return dict(found)
 
 
-def _json_lines(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        if line.strip():
-            try:
-                yield f"{path}: line {number}", json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as error:
-                raise InputError(f"{path}: line {number}: is not JSON ({error})") from error
-
-
 def _json_file(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
     table = read_json(path)
     if isinstance(table, Mapping) and isinstance(table.get("annotations"), list):
-        yield from _coco(path, table, schema)
-    elif isinstance(table, list):
-        for number, record in enumerate(table, start=1):
-            yield f"{path}: entry {number}", record
-    else:
-        raise InputError(f"{path}: must be a list of objects, one a photo, or COCO's object of lists")
+        return coco_records(path, table, schema)
+    if isinstance(table, list):
+        return list_records(path, table)
+    raise InputError(f"{path}: must be a list of objects, one a photo, or COCO's object of lists")
 
 
-def _coco(path: Path, table: Mapping[str, Any], schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
-    images = table.get("images")
-    if not isinstance(images, list) or not all(
-        isinstance(image, Mapping) and isinstance(image.get("id"), int | str) for image in images
-    ):
-        raise InputError(f"{path}: 'images' must be a list of objects with 'id' and 'file_name'")
-    faces: dict[int | str, list[dict[str, Any]]] = {image["id"]: [] for image in images}
-    for number, entry in enumerate(table["annotations"], start=1):
-        where = f"{path}: annotation {number}"
-        image_id = entry.get("image_id") if isinstance(entry, Mapping) else None
-        if not isinstance(image_id, int | str) or image_id not in faces:
-            raise InputError(f"{where}: its 'image_id' names none of the file's images")
-        keypoints = _numbers(entry.get("keypoints"), (3 * schema.n_landmarks,), f"{where}: 'keypoints'")
-        face: dict[str, Any] = {"points": keypoints.reshape(-1, 3)[:, :2]}
-        if entry.get("bbox") is not None:
-            x, y, width, height = _numbers(entry["bbox"], (4,), f"{where}: 'bbox'")
-            face["box"] = [x, y, x + width, y + height]
-        face["scores"] = entry.get("keypoint_scores")
-        faces[image_id].append(face)
-    for number, image in enumerate(images, start=1):
-        yield f"{path}: image {number}", {"image": image.get("file_name"), "faces": faces[image["id"]]}
-
-
-_BOX_COLUMNS = ("box_x0", "box_y0", "box_x1", "box_y1")
-
-
-def _csv_rows(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
-    reader = csv.DictReader(read_text(path).splitlines())
-    columns = [f"{name}_{axis}" for name in schema.landmarks for axis in "xy"]
-    scores = [f"{name}_score" for name in schema.landmarks]
-    missing = [c for c in ("image", *columns) if c not in (reader.fieldnames or [])]
-    if missing:
-        raise InputError(
-            f"{path}: line 1: lacks the column {missing[0]!r} ({len(missing)} of {schema.name!r}'s)"
-        )
-    for row in reader:
-        if not row[columns[0]]:  # a photo in which no face was found
-            yield f"{path}: line {reader.line_num}", {"image": row["image"], "faces": []}
-            continue
-        face: dict[str, Any] = {
-            "points": [[row[x], row[y]] for x, y in zip(*[iter(columns)] * 2, strict=True)]
-        }
-        if all(row.get(c) for c in _BOX_COLUMNS):
-            face["box"] = [row[c] for c in _BOX_COLUMNS]
-        if all(row.get(c) for c in scores):
-            face["scores"] = [row[c] for c in scores]
-        yield f"{path}: line {reader.line_num}", {"image": row["image"], "faces": [face]}
+def _csv_file(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
+    source = _source(table_schema(path) or schema.name, schema, f"{path}: line 2")
+    for row in read_rows(path, source, known_only=False):
+        face = {"points": row.points, "box": row.box, "scores": row.scores}
+        faces = [face] if row.visibility is not None and row.visibility.any() else []
+        yield row.where, {"image": row.image, "schema": source.name, "faces": faces}
 
 
 def _record(record: Any, schema: LandmarkSchema, where: str) -> tuple[str, list[Candidate]]:
