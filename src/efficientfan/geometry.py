@@ -206,6 +206,11 @@ class CropTransform:
         """Crop pixels per image pixel."""
         return math.sqrt(abs(float(np.linalg.det(self.matrix[:, :2]))))
 
+    @property
+    def down(self) -> Array:
+        """(2,) unit vector in the crop along which the image's y grows."""
+        return np.asarray(self.matrix[:, 1] / np.linalg.norm(self.matrix[:, 1]))
+
     def apply(self, points: ArrayLike) -> Array:
         """Image pixels (..., 2) to crop pixels, float64. NaN stays NaN."""
         return np.asarray(np.asarray(points, dtype=np.float64) @ self.matrix[:, :2].T + self.matrix[:, 2])

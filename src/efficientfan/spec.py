@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from efficientfan.errors import InputError
 from efficientfan.schema import LandmarkSchema
 
-__all__ = ["METADATA_KEY", "DetectorSpec", "ModelSpec", "read_spec"]
+__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "METADATA_KEY", "DetectorSpec", "ModelSpec", "read_spec"]
 
 METADATA_KEY = "efficientfan.spec"
 """Name of the metadata entry that holds the spec, in safetensors and in ONNX files."""
@@ -31,7 +31,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("name", "licence", "training_data", "code_version"), str),
     **dict.fromkeys(("network", "decoder", "metrics", "provenance"), dict),
     **dict.fromkeys(("input_size", "stride", "multiple"), int),
-    **dict.fromkeys(("crop_margin", "score_threshold"), (int, float)),
+    **dict.fromkeys(("crop_margin", "score_threshold", "mirror_offset"), (int, float)),
     "long_sides": list,
 }
 """What the keys of a written spec hold."""
@@ -97,6 +97,8 @@ class ModelSpec(_Spec):
         crop_margin: the crop's side is the box's longer side times (1 + crop_margin).
         decoder: arguments of `efficientfan.codec.build_decoder`; `decoder["name"]` chooses it.
         score_threshold: faces that score below it are dropped when a detector proposed them.
+        mirror_offset: how far its landmarks lie to the right of the photo, as its training labels do
+            (`efficientfan.data.mirror.MirrorOffset`), in longer sides of the box.
     """
 
     task: ClassVar[Literal["landmarks"]] = "landmarks"
@@ -107,6 +109,7 @@ class ModelSpec(_Spec):
     crop_margin: float
     decoder: Mapping[str, Any]
     score_threshold: float = field(default=0.0, kw_only=True)
+    mirror_offset: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -117,6 +120,18 @@ class ModelSpec(_Spec):
             )
         if self.crop_margin <= -1:
             raise InputError(f"model {self.name!r}: crop_margin must be > -1, not {self.crop_margin}")
+
+    def join_mirrored(self, points: Any, mirrored: Any) -> Any:
+        """Mean of the points of crops and of their mirrored copies, with the lean that either has by itself.
+
+        Args:
+            points: (N, K, 2) crop pixels, an array or tensor.
+            mirrored: the same of the mirrored crops, mirrored back and swapped (`LandmarkSchema.flip`): they lean left.
+        """
+        lean = self.mirror_offset * self.input_size / (1 + self.crop_margin)
+        mean = (points + mirrored) / 2
+        mean[..., 0] += lean
+        return mean
 
     @property
     def heatmap_size(self) -> int:

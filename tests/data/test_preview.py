@@ -7,6 +7,7 @@ from drawn_faces import drawn_annotations
 from efficientfan.data import preview
 from efficientfan.data.augment import PHOTOMETRIC, Augmentation
 from efficientfan.data.dataset import CropSpec, Draw, FaceCrops
+from efficientfan.data.occluders import OCCLUDERS
 from efficientfan.data.preview import augmentation_sheet
 from efficientfan.errors import InputError
 from efficientfan.schema import get_schema
@@ -43,14 +44,15 @@ def make_crops(annotations, augmentation, size=64):
 
 
 def test_a_row_for_each_augmentation_and_each_draw(annotations, cells):
-    found, columns = cells(make_crops(annotations, Augmentation()), count=2, draws=3)
+    everything = Augmentation(strong_blur=0.1, hand=0.1, mask=0.1)
+    found, columns = cells(make_crops(annotations, everything), count=2, draws=3)
     assert columns == 2
     rows = [caption for caption, _ in found[::2]]
     assert rows == [caption for caption, _ in found[1::2]]
-    assert len(rows) == 1 + 2 + 2 + 2 + 1 + len(PHOTOMETRIC) + 3
+    assert len(rows) == 1 + 2 + 2 + 2 + 1 + len(OCCLUDERS) + len(PHOTOMETRIC) + 3
     for name in ("plain", "rotation +30", "rotation -30", "scale x 1.25", "scale / 1.25", "shift", "flip"):
         assert any(row.startswith(name) for row in rows), name
-    for name in PHOTOMETRIC:
+    for name in (*OCCLUDERS, *PHOTOMETRIC):
         assert any(row.startswith(f"{name} (p ") for row in rows), name
 
 

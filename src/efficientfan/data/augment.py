@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from efficientfan.data.occluders import OCCLUDERS
 from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform
 
@@ -33,8 +34,8 @@ class Augmentation:
         scale: share of the size, log-uniform; 0.25 draws factors from 1 / 1.25 to 1.25.
         shift: crop sides, along x and y of the crop.
         flip: probability of mirroring.
-        colour, grey, blur, noise, jpeg, low_resolution, occlusion: probabilities of the changes in
-            `PHOTOMETRIC`.
+        colour, grey, blur, strong_blur, noise, jpeg, low_resolution: probabilities of the changes in `PHOTOMETRIC`.
+        occlusion, hand, mask: probabilities of what stands before the face, in `OCCLUDERS`.
     """
 
     rotation: float = 30.0
@@ -48,9 +49,12 @@ class Augmentation:
     jpeg: float = 0.1
     low_resolution: float = 0.1
     occlusion: float = 0.3
+    strong_blur: float = 0.0
+    hand: float = 0.0
+    mask: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("flip", *PHOTOMETRIC):
+        for name in ("flip", *OCCLUDERS, *PHOTOMETRIC):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"augmentation: {name} is a probability, not {getattr(self, name)}")
         for name in ("rotation", "scale", "shift"):
@@ -62,18 +66,25 @@ class Augmentation:
         """The fields above zero. Without any, a face's crop is the same in every epoch."""
         return tuple(each.name for each in fields(self) if getattr(self, each.name) > 0)
 
-    def change_scene(self, crop: Array, rng: np.random.Generator) -> Array:
-        """What hides a part of the face, with its probability, on an (S, S, 3) uint8 crop."""
-        return self._change((_SCENE,), crop, rng)
+    def change_scene(self, crop: Array, points: Array, down: Array, rng: np.random.Generator) -> Array:
+        """What hides a part of the face, each with its probability.
+
+        Args:
+            crop: (S, S, 3) uint8.
+            points: (K, 2) landmarks in crop pixels, NaN where unlabelled.
+            down: (2,) unit vector in the crop from the forehead to the chin.
+            rng: decides.
+        """
+        for name, occlude in OCCLUDERS.items():
+            if rng.random() < getattr(self, name):
+                crop = occlude(crop, points, down, rng)
+        return crop
 
     def change_photo(self, crop: Array, rng: np.random.Generator) -> Array:
-        """What lens, sensor and file do to the whole picture, each with its probability; after `change_scene`."""
-        return self._change((name for name in PHOTOMETRIC if name != _SCENE), crop, rng)
-
-    def _change(self, names: Iterable[str], crop: Array, rng: np.random.Generator) -> Array:
-        for name in names:
+        """What lens, sensor and file do to the whole (S, S, 3) uint8 crop, each with its probability."""
+        for name, change in PHOTOMETRIC.items():
             if rng.random() < getattr(self, name):
-                crop = PHOTOMETRIC[name](crop, rng)
+                crop = change(crop, rng)
         return crop
 
 
@@ -114,6 +125,22 @@ def _blur(crop: Array, rng: np.random.Generator) -> Array:
     return np.asarray(cv2.GaussianBlur(crop, (0, 0), sigma))
 
 
+def _strong_blur(crop: Array, rng: np.random.Generator) -> Array:
+    """Out of focus, or moved along a line: up to 6 % of the face's height, log-uniform."""
+    side = len(crop)
+    strength = side * np.exp(rng.uniform(np.log(0.015), np.log(0.05)))
+    if rng.random() < 0.5:
+        return np.asarray(cv2.GaussianBlur(crop, (0, 0), max(0.5, strength)))
+    length = max(3.0, 3.5 * strength)  # a line of this length has the Gaussian's standard deviation
+    taps = 2 * int(np.ceil(length / 2)) + 1
+    kernel = np.zeros((taps, taps), np.float32)
+    angle = rng.uniform(0, np.pi)
+    half = np.array([np.cos(angle), np.sin(angle)]) * (length - 1) / 2
+    ends = [tuple(np.rint(taps // 2 + end).astype(int).tolist()) for end in (-half, half)]
+    cv2.line(kernel, ends[0], ends[1], 1.0)
+    return np.asarray(cv2.filter2D(crop, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT_101))
+
+
 def _low_resolution(crop: Array, rng: np.random.Generator) -> Array:
     """As if the face had a quarter to 0.6 of the crop's pixels. `cv2.resize` keeps our pixel convention."""
     side = len(crop)
@@ -140,28 +167,13 @@ def _jpeg(crop: Array, rng: np.random.Generator) -> Array:
     return np.asarray(cv2.cvtColor(cv2.imdecode(coded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
 
 
-def _occlusion(crop: Array, rng: np.random.Generator) -> Array:
-    """A rectangle of noise or of one colour over 2 to 16 % of the crop (Zhong et al., AAAI 2020)."""
-    side = len(crop)
-    longer = np.exp(rng.uniform(-0.4, 0.4))  # sides up to 0.6 of the crop's: the rectangle always fits
-    area = side * np.sqrt(rng.uniform(0.02, 0.16))
-    width, height = max(1, round(area * longer)), max(1, round(area / longer))
-    x, y = rng.integers(0, side - width + 1), rng.integers(0, side - height + 1)
-    shape = (height, width, 3) if rng.random() < 0.5 else (3,)
-    covered = np.array(crop)
-    covered[y : y + height, x : x + width] = rng.integers(0, 256, shape, np.uint8)
-    return covered
-
-
-_SCENE = "occlusion"
-
 PHOTOMETRIC: dict[str, Change] = {
-    "occlusion": _occlusion,
     "colour": _colour,
     "blur": _blur,
+    "strong_blur": _strong_blur,
     "low_resolution": _low_resolution,
     "noise": _noise,
     "grey": _grey,
     "jpeg": _jpeg,
 }
-"""Changes of the pixels in the order in which they happen to a photo: scene, lens, sensor, file."""
+"""Changes of the pixels in the order in which they happen to a photo: light, lens, sensor, file."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from efficientfan.data.mirror import MirrorOffset
 from efficientfan.data.readers.aflw import read_aflw
 from efficientfan.data.readers.aflw68 import read_aflw68
 from efficientfan.data.readers.cofw import read_cofw
@@ -46,6 +47,8 @@ class DatasetInfo:
         normaliser: what papers divide the error by on it: "interocular" (outer eye corners) or "box".
         subsets: subset of the report -> (attribute, value) that selects its faces.
         visibility: what its flags say of a landmark's visibility, for training a visibility head.
+        mirror_offset: how far its labels lean, measured on training faces by `efficientfan data check --mirror-offset`;
+            None where nobody has measured it.
         terms: one sentence on licence and terms.
     """
 
@@ -57,6 +60,7 @@ class DatasetInfo:
     normaliser: str = "interocular"
     subsets: Mapping[str, tuple[str, str | int | bool]] = field(default_factory=dict)
     visibility: VisibilityLabels = "none"
+    mirror_offset: MirrorOffset | None = None
     terms: str = "Yours: the terms are those of the data you bring."
 
 
@@ -68,6 +72,7 @@ _ROWS = (
         "ibug68",
         {"train": 3148, "common": 554, "challenging": 135, "full": 689, "private": 600},
         subsets={name: ("subset", name) for name in ("common", "challenging", "indoor", "outdoor")},
+        mirror_offset=MirrorOffset(0.0053, 0.0002, 600),
         terms=f"{_RESEARCH} (iBUG, Imperial College London).",
     ),
     DatasetInfo(
@@ -116,6 +121,7 @@ _ROWS = (
         normaliser="box",
         subsets={turn: ("turn", turn) for turn in ("frontal", "half_profile", "profile")},
         visibility="full",
+        mirror_offset=MirrorOffset(0.0048, 0.0004, 600),
         terms=f"{_RESEARCH} (TU Graz; labels by MERL).",
     ),
     DatasetInfo(

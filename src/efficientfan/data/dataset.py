@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from efficientfan.data.augment import Augmentation, random_transform
+from efficientfan.data.mirror import before_mirroring
 from efficientfan.data.visibility import COVERED, SEEN, UNKNOWN, VisibilityLabels, visibility_labels
 from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform, as_boxes
@@ -59,6 +60,8 @@ class FaceCrops(Dataset[Sample]):
         seed: of the random crops.
         boxes: "tight" takes the box of the labelled landmarks, "supplied" the data set's own.
         visibility: what each annotation's flags say of it; "none" if None.
+        mirror_offsets: (N,) how far the labels lean to the right of the photo, in longer sides of the tight box
+            (`MirrorOffset`); a mirrored face's labels are moved so that they lean as far the same way. 0 if None.
 
     Raises:
         InputError: an annotation of another schema, or one without the box that a crop needs.
@@ -75,6 +78,7 @@ class FaceCrops(Dataset[Sample]):
         seed: int = 0,
         boxes: str = "tight",
         visibility: Sequence[VisibilityLabels] | None = None,
+        mirror_offsets: Sequence[float] | None = None,
     ) -> None:
         for annotation in annotations:
             if len(annotation.points) != schema.n_landmarks:
@@ -90,6 +94,7 @@ class FaceCrops(Dataset[Sample]):
         self.weights = np.ones(len(annotations)) if weights is None else weights
         self.seed = seed
         self._visibility = visibility
+        self._mirror_offsets = mirror_offsets
 
     def __len__(self) -> int:
         return len(self.annotations)
@@ -99,17 +104,22 @@ class FaceCrops(Dataset[Sample]):
             draw = Draw(0, draw)
         annotation, box = self.annotations[draw.index], self.box(draw.index)
         size, margin, flipped = self.crop.size, self.crop.margin, False
+        labels = annotation.points
         if self.augmentation is None:
             transform = CropTransform.from_box(box, size, margin)
+            points = transform.apply(labels)
             crop = plain = scene = warp(read_rgb(annotation.image), [transform])[0]
         else:
             # numpy pads with zeros, so index 0 would share its numbers with the sampler's (seed, epoch).
             rng = np.random.default_rng((self.seed, draw.epoch, draw.index + 1))
             transform, flipped = random_transform(box, size, margin, self.augmentation, rng)
+            if flipped and self._mirror_offsets is not None:
+                labels = before_mirroring(annotation, self._mirror_offsets[draw.index])
+            points = transform.apply(labels)
             plain = warp(read_rgb(annotation.image), [transform])[0]
-            scene = self.augmentation.change_scene(plain, rng)
+            scene = self.augmentation.change_scene(plain, points, transform.down, rng)
             crop = self.augmentation.change_photo(scene, rng)
-        points, labelled = transform.apply(annotation.points), annotation.visibility != UNLABELLED
+        labelled = annotation.visibility != UNLABELLED
         kind: VisibilityLabels = "none" if self._visibility is None else self._visibility[draw.index]
         visibility = visibility_labels(annotation.visibility, kind)
         if flipped:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from efficientfan.data.augment import PHOTOMETRIC, Augmentation
 from efficientfan.data.dataset import Draw, FaceCrops
+from efficientfan.data.occluders import OCCLUDERS
 from efficientfan.draw import add_dot, add_line, contact_sheet
 from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform, cells_to_pixels
@@ -78,6 +79,11 @@ def _column(
             f"flip (p {augmentation.flip:g}), swapped",
             _picture(picture, points[order], visibility[order], schema),
         )
+    for name, occlude in OCCLUDERS.items():
+        if probability := getattr(augmentation, name):
+            picture, points, visibility = crop()
+            picture = occlude(picture, points, np.array([0.0, 1.0]), rng)
+            yield f"{name} (p {probability:g})", _picture(picture, points, visibility, schema)
     for name, change in PHOTOMETRIC.items():
         if probability := getattr(augmentation, name):
             picture, points, visibility = crop()

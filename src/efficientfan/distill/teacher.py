@@ -20,6 +20,30 @@ __all__ = ["Teacher", "check_fit", "load_teacher"]
 logger = logging.getLogger(__name__)
 
 
+class Renormalize:
+    """Images normalized as one spec says to those of another: images * scale + shift, per channel."""
+
+    def __init__(self, scale: Tensor | float, shift: Tensor | float) -> None:
+        self.scale, self.shift = scale, shift
+
+    @classmethod
+    def between(cls, student: ModelSpec, teacher: ModelSpec) -> Renormalize:
+        """From the student's images to the teacher's."""
+        if (student.mean, student.std) == (teacher.mean, teacher.std):
+            return cls(1.0, 0.0)
+        own_mean, own_std, mean, std = (
+            torch.tensor(values).view(3, 1, 1)
+            for values in (student.mean, student.std, teacher.mean, teacher.std)
+        )
+        return cls(own_std / std, (own_mean - mean) / std)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """(N, 3, S, S) to the same shape."""
+        if isinstance(self.scale, float):
+            return images
+        return images * self.scale.to(images) + torch.as_tensor(self.shift).to(images)
+
+
 class Teacher:
     """A network that is only asked: always in eval mode, without gradients, under the caller's autocast.
 
@@ -28,15 +52,16 @@ class Teacher:
     weights (whose deep copies share it) never meet it. It follows the images to their device.
     """
 
-    def __init__(self, network: LandmarkNet) -> None:
+    def __init__(self, network: LandmarkNet, renormalize: Renormalize | None = None) -> None:
         self.network = network.eval().requires_grad_(False)
+        self.renormalize = renormalize or Renormalize(1.0, 0.0)
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> NetworkOutput:
-        """(N, 3, S, S) normalised RGB to its maps."""
+        """(N, 3, S, S) RGB as the student's spec normalizes it, to the teacher's maps."""
         if next(self.network.parameters()).device != images.device:
             self.network.to(images.device)
-        output: NetworkOutput = self.network(images)
+        output: NetworkOutput = self.network(self.renormalize(images))
         return output
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Teacher:
@@ -52,7 +77,7 @@ def load_teacher(path: str | Path, student: LandmarkNet, spec: ModelSpec) -> Tea
     network, teacher_spec = load_checkpoint(path)
     check_fit(student, spec, network, teacher_spec, where=str(path))
     logger.info("teacher %s from %s", teacher_spec.name, path)
-    return Teacher(channels_last(network))
+    return Teacher(channels_last(network), Renormalize.between(spec, teacher_spec))
 
 
 def check_fit(
@@ -70,7 +95,6 @@ def check_fit(
     facts = {
         "landmarks": (teacher_spec.schema.landmarks, spec.schema.landmarks),
         "input size": (teacher_spec.input_size, spec.input_size),
-        "mean and std": ((teacher_spec.mean, teacher_spec.std), (spec.mean, spec.std)),
         "sides of the maps": (_grids(teacher, teacher_spec), _grids(student, spec)),
     }
     differing = {fact: values for fact, values in facts.items() if values[0] != values[1]}

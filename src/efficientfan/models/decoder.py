@@ -23,10 +23,18 @@ class UpsamplingDecoder(nn.Module):
         laterals: channels of a finer encoder map for each stage, coarse to fine; none by default. A 1x1 convolution
             with BN adds it to the stage's map before the ReLU (Lin et al., CVPR 2017): a 2x2 transposed convolution
             sees one cell alone, the encoder's own map knows what lies around.
+        mixing: whether each stage ends with a depthwise 3x3 convolution, BN and ReLU, which lets neighboring cells
+            of the finer map interact; with the next stage's kernel it is a separable convolution.
     """
 
     def __init__(
-        self, in_channels: int, channels: int, kernel: int, stages: int = 3, laterals: Sequence[int] = ()
+        self,
+        in_channels: int,
+        channels: int,
+        kernel: int,
+        stages: int = 3,
+        laterals: Sequence[int] = (),
+        mixing: bool = False,
     ) -> None:
         super().__init__()
         if kernel not in (2, 4):
@@ -55,6 +63,7 @@ class UpsamplingDecoder(nn.Module):
             nn.Sequential(nn.Conv2d(lateral, channels, 1, bias=False), nn.BatchNorm2d(channels))
             for lateral in laterals
         )
+        self.mixers = nn.ModuleList(_mixer(channels) for _ in range(stages if mixing else 0))
 
     def forward(self, features: Tensor, finer: Sequence[Tensor] = ()) -> tuple[Tensor, ...]:
         """(N, C, h, w) to one map per stage: (N, channels, 2h, 2w), (N, channels, 4h, 4w), ...
@@ -68,5 +77,15 @@ class UpsamplingDecoder(nn.Module):
             if self.laterals:
                 features = features + self.laterals[index](finer[index])
             features = cast(Tensor, rectify(features))
+            if self.mixers:
+                features = cast(Tensor, self.mixers[index](features))
             maps.append(features)
         return tuple(maps)
+
+
+def _mixer(channels: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(inplace=False),
+    )

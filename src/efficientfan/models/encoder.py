@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from efficientfan.errors import InputError, MissingDependencyError
 from efficientfan.models.imagenet import PACKAGES, packaged_file, packaged_weights
 from efficientfan.models.torchvision_guard import declare_torchvision_operators
+from efficientfan.spec import IMAGENET_MEAN, IMAGENET_STD
 
 __all__ = ["Encoder", "Initialisation"]
 
@@ -34,6 +35,7 @@ class Encoder(nn.Module):
     Attributes:
         level_channels, strides: channels and input pixels per cell of those maps, fine to coarse.
         channels, stride: of the last.
+        mean, std: three values each, of RGB in [0, 1]: the normalization that its ImageNet weights were made for.
 
     Raises:
         InputError: timm has no such network, or not as a feature extractor; or its package's file is damaged.
@@ -50,10 +52,21 @@ class Encoder(nn.Module):
         self.strides: list[int] = features.reduction()[-levels:]
         self.channels = self.level_channels[-1]
         self.stride = self.strides[-1]
+        self.mean, self.std = _normalization(name)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(N, 3, H, W) normalised RGB to its last maps, fine to coarse."""
         return cast(list[Tensor], self.backbone(images))
+
+
+def _normalization(name: str) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    import timm
+
+    config = timm.get_pretrained_cfg(name)
+    if config is None:  # timm knows no weights of it
+        return IMAGENET_MEAN, IMAGENET_STD
+    (a, b, c), (d, e, f) = config.mean, config.std
+    return (a, b, c), (d, e, f)
 
 
 def _create(name: str, init: Initialisation, levels: int, options: dict[str, Any]) -> nn.Module:

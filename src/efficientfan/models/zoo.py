@@ -26,6 +26,7 @@ class NetworkConfig:
         decoder_channels, kernel, stages: of `UpsamplingDecoder`.
         head: "heatmap" or "integral".
         lateral: whether the encoder's finer maps help the decoder, see `UpsamplingDecoder`.
+        mixing: whether the decoder's stages end with a depthwise 3x3 convolution, see `UpsamplingDecoder`.
         visibility: with a `VisibilityHead` besides.
         about: one line for people.
     """
@@ -36,6 +37,7 @@ class NetworkConfig:
     stages: int = 3
     head: str = "heatmap"
     lateral: bool = False
+    mixing: bool = False
     visibility: bool = False
     about: str = ""
 
@@ -134,6 +136,7 @@ def build_network(
         config.kernel,
         config.stages,
         laterals=encoder.level_channels[:-1][::-1],
+        mixing=config.mixing,
     )
     head = HEADS[config.head](config.decoder_channels, n_landmarks)
     visibility = VisibilityHead(encoder.channels, n_landmarks) if config.visibility else None

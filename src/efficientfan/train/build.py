@@ -66,6 +66,9 @@ def build_spec(recipe: Recipe, network: LandmarkNet) -> ModelSpec:
         name=recipe.name,
         network={"name": recipe.model.network, **recipe.model.options},
         schema=get_schema(recipe.data.schema_name),
+        mean=network.encoder.mean,
+        std=network.encoder.std,
+        mirror_offset=_mirror_offset(recipe),
         input_size=recipe.model.input_size,
         stride=network.stride,
         crop_margin=recipe.model.margin,
@@ -76,6 +79,13 @@ def build_spec(recipe: Recipe, network: LandmarkNet) -> ModelSpec:
         provenance={"recipe": provenance(recipe)},
         code_version=__version__,
     )
+
+
+def _mirror_offset(recipe: Recipe) -> float:
+    """How far the network's landmarks will lean: as the labels of the source that weighs most per face."""
+    main = max(recipe.data.train, key=lambda source: source.repeat * source.weight)
+    offset = get_dataset(main.dataset).mirror_offset
+    return offset.mean if offset is not None and recipe.augmentation.flip else 0.0
 
 
 def provenance(recipe: AnyRecipe) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from types import FrameType
 from typing import Any, cast
 
 import lightning
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, WeightAveraging
+from torch import Tensor
 
 from efficientfan.draw import contact_sheet
 from efficientfan.errors import EfficientFanError
@@ -19,7 +20,7 @@ from efficientfan.imaging import write_image
 from efficientfan.train.data_module import FaceData
 from efficientfan.train.run_module import RunModule
 
-__all__ = ["EpochLines", "Interrupted", "KeepLast", "StopGently", "ValidationSheet"]
+__all__ = ["AveragedWeights", "EpochLines", "Interrupted", "KeepLast", "StopGently", "ValidationSheet"]
 
 logger = logging.getLogger(__name__)
 
@@ -143,6 +144,23 @@ class StopGently(Callback):
         raise Interrupted(
             f"stopped after step {trainer.global_step}; {self.last.path} is saved: go on with --resume"
         )
+
+
+class AveragedWeights(WeightAveraging):
+    """An exponential moving average of the weights and buffers, validated and kept in place of the last ones.
+
+    The decay of the n-th update is min(decay, n / (n + 9)): the average begins as a plain mean of the first steps, so
+    a short run is not left with a share of its starting weights (as in TensorFlow's `num_updates`).
+
+    Args:
+        decay: in the long run.
+    """
+
+    def __init__(self, decay: float) -> None:
+        def average(mean: Tensor, weights: Tensor, n: Tensor | int) -> Tensor:
+            return mean + (weights - mean) * (1 - min(decay, float(n) / (float(n) + 9)))
+
+        super().__init__(avg_fn=average)
 
 
 class EpochLines(Callback):

@@ -28,12 +28,14 @@ __all__ = ["Faces", "build_crops", "build_faces", "hold_out"]
 class Faces:
     """Training faces with a loss weight each, and validation faces that are not among them.
 
-    `visibility` says of each training face what its flags mean, `validation_visibility` of all others.
+    `visibility` says of each training face what its flags mean, `validation_visibility` of all others; `mirror_offsets`
+    how far its labels lean.
     """
 
     train: Sequence[Annotation]
     weights: NDArray[np.float64]
     visibility: Sequence[VisibilityLabels]
+    mirror_offsets: Sequence[float]
     validation: Sequence[Annotation]
     validation_visibility: VisibilityLabels
 
@@ -55,12 +57,15 @@ def build_faces(recipe: Recipe) -> Faces:
     train: list[Annotation] = []
     weights: list[float] = []
     visibility: list[VisibilityLabels] = []
+    offsets: list[float] = []
     for source, faces in zip(data.train, sources, strict=True):
         train += faces * source.repeat
         weights += [source.weight] * (len(faces) * source.repeat)
-        visibility += [get_dataset(source.dataset).visibility] * (len(faces) * source.repeat)
+        info = get_dataset(source.dataset)
+        visibility += [info.visibility] * (len(faces) * source.repeat)
+        offsets += [info.mirror_offset.mean if info.mirror_offset else 0.0] * (len(faces) * source.repeat)
     held = get_dataset((data.validation or data.train[0]).dataset).visibility
-    return Faces(train, np.array(weights), visibility, validation, held)
+    return Faces(train, np.array(weights), visibility, offsets, validation, held)
 
 
 def hold_out(faces: list[NamedT], fraction: float, seed: int) -> tuple[list[NamedT], list[NamedT]]:
@@ -97,6 +102,7 @@ def build_crops(recipe: Recipe, faces: Faces) -> tuple[FaceCrops, FaceCrops]:
         seed=recipe.train.seed,
         boxes=recipe.data.boxes,
         visibility=faces.visibility,
+        mirror_offsets=faces.mirror_offsets,
     )
     validation = FaceCrops(
         faces.validation,

@@ -18,7 +18,7 @@ from efficientfan.errors import InputError
 from efficientfan.models import save_checkpoint
 from efficientfan.recipes import AnyRecipe
 from efficientfan.train.build import with_metrics
-from efficientfan.train.callbacks import EpochLines, KeepLast, StopGently, ValidationSheet
+from efficientfan.train.callbacks import AveragedWeights, EpochLines, KeepLast, StopGently, ValidationSheet
 from efficientfan.train.data_module import FaceData
 from efficientfan.train.depthwise import Float32DepthwiseGradients
 from efficientfan.train.parts import Parts, build_parts
@@ -144,7 +144,7 @@ def _trainer(
         ValidationSheet(folder.sheets),
     ]
     if config.ema is not None:
-        hooks.append(callbacks.EMAWeightAveraging(decay=config.ema))
+        hooks.append(AveragedWeights(config.ema))
     if config.early_stop is not None:
         stop = callbacks.EarlyStopping(
             figure.key,

@@ -178,7 +178,7 @@ def points_from_boxes(
     crops: list[Array] = []
 
     def flush() -> None:
-        found = _run(run, spec.schema, np.concatenate(crops), flip_test=flip_test)
+        found = _run(run, spec, np.concatenate(crops), flip_test=flip_test)
         for index, transform, points, scores in zip(indices, transforms, *found, strict=True):
             located.points[index] = convert_points(transform.inverse(points), spec.schema, target)
             located.scores[index] = convert_scores(scores, spec.schema, target)
@@ -235,14 +235,14 @@ def _candidate(face: Face, schema: LandmarkSchema) -> Candidate:
     return Candidate(points, face.box, convert_scores(face.scores, face.schema, schema))
 
 
-def _run(run: CropRunner, schema: LandmarkSchema, crops: Array, *, flip_test: bool) -> tuple[Array, Array]:
+def _run(run: CropRunner, spec: ModelSpec, crops: Array, *, flip_test: bool) -> tuple[Array, Array]:
     """Points (N, K, 2) in crop pixels and scores (N, K)."""
     found = run(crops)
     points, scores = (np.asarray(each, dtype=np.float64) for each in (found.points, found.scores))
     if flip_test:
         mirrored = run(np.ascontiguousarray(crops[:, :, ::-1]))
-        points = (points + schema.flip(mirrored.points, width=crops.shape[2])) / 2
-        scores = (scores + mirrored.scores[:, schema.flip_indices]) / 2
+        points = spec.join_mirrored(points, spec.schema.flip(mirrored.points, width=crops.shape[2]))
+        scores = (scores + mirrored.scores[:, spec.schema.flip_indices]) / 2
     return points, scores
 
 
