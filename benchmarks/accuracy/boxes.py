@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from efficientfan.data.catalog import load_dataset
-from efficientfan.evaluation.landmarks.test_set import boxes_of
+from efficientfan.evaluation.landmarks.test_set import annotation_boxes
 from efficientfan.files import write_text
 
 
@@ -25,7 +25,7 @@ def main() -> None:
     arguments = parser.parse_args()
     annotations = load_dataset(arguments.dataset, arguments.root, arguments.split)
     records: dict[str, dict] = {}
-    for annotation, box in zip(annotations, boxes_of(annotations, "gt"), strict=True):
+    for annotation, box in zip(annotations, annotation_boxes(annotations, "gt"), strict=True):
         path = annotation.image.resolve()
         name = path.relative_to(arguments.root.resolve()).as_posix()
         record = records.setdefault(name, {"image": str(path), "name": name, "boxes": [], "points": []})

@@ -1,8 +1,8 @@
-"""Detectors side by side: a Markdown table from results files of `efficientfan evaluate --task detection`.
+"""Detectors side by side: a Markdown table from results files of `efficientfan evaluate-detector`.
 
 `python benchmarks/detection/table.py benchmarks/detection/results/*.json`
 Make the files with, for each detector and set:
-`efficientfan evaluate --task detection --dataset scenes --root ../shared/data/scenes --split test --detector NAME`
+`efficientfan evaluate-detector --dataset scenes --root ../shared/data/scenes --split test --detector NAME`
 (likewise `--split crowds`, `--dataset aflw68_framed --root ../shared/data/aflw68 --split heldout`, `--dataset noise`),
 with `--out DIR`, and keep `DIR/results.json`; its `curves` and `samples` are emptied in the files kept here.
 """

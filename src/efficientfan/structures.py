@@ -16,14 +16,14 @@ from efficientfan.geometry import as_boxes, box_of_points
 from efficientfan.schema import LandmarkSchema
 
 __all__ = [
-    "Annotation",
-    "BoxTrust",
-    "Face",
     "OCCLUDED",
-    "Scene",
     "UNLABELLED",
     "VISIBILITY_CLASSES",
     "VISIBLE",
+    "Annotation",
+    "BoxTrust",
+    "Face",
+    "Scene",
 ]
 
 Array = NDArray[Any]

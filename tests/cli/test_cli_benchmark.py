@@ -7,7 +7,7 @@ import json
 import pytest
 from skimage import data
 
-from efficientfan.benchmark.scenes import photo_scenes
+from efficientfan.benchmark.photos import photos_with_faces
 from efficientfan.benchmark.startup import measure_startup
 from efficientfan.benchmark.subjects import Subject
 from efficientfan.errors import InputError
@@ -66,8 +66,8 @@ def test_misuse(run_command, options, words):
 
 def test_a_process_that_does_not_start(photos, tmp_path):
     (tmp_path / "junk.onnx").write_bytes(b"junk")
-    scene = photo_scenes(photos, WholeImageDetector())[0]
+    photo = photos_with_faces(photos, WholeImageDetector())[0]
     with pytest.raises(InputError, match=r"junk onnxruntime f32: does not start .*InputError"):
         measure_startup(
-            [Subject(tmp_path / "junk.onnx", "onnxruntime")], scene, threads=1, detector="whole", rounds=1
+            [Subject(tmp_path / "junk.onnx", "onnxruntime")], photo, threads=1, detector="whole", rounds=1
         )

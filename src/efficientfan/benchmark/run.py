@@ -16,8 +16,8 @@ from efficientfan.benchmark.dlib_peer import dlib_job
 from efficientfan.benchmark.machine import describe_machine
 from efficientfan.benchmark.mediapipe_peer import MediaPipe, open_mediapipe
 from efficientfan.benchmark.peak import GemmPeak, best_peaks, gemm_jobs, gemm_peaks
+from efficientfan.benchmark.photos import FacePhoto, cut_crops, drawn_photos, photos_with_faces
 from efficientfan.benchmark.report import Candidate, Report, candidate
-from efficientfan.benchmark.scenes import Scene, cut_crops, drawn_scenes, photo_scenes
 from efficientfan.benchmark.stages import PhotoTimes, photo_times, stage_jobs
 from efficientfan.benchmark.startup import measure_startup
 from efficientfan.benchmark.subjects import Subject, crop_job, macs_of
@@ -95,27 +95,27 @@ def run_benchmark(subjects: Sequence[Subject], plan: Plan, *, track: Track = sil
     candidates: list[Candidate] = []
     with ExitStack() as stack:
         stack.enter_context(_opencv_threads(plan.threads[0]))
-        groups = _scenes(plan, detector, stack.enter_context(tempfile.TemporaryDirectory()))
-        scenes = [scene for group in groups.values() for scene in group]
-        peers, mediapipe = _peers(plan, scenes, first, stack)
+        groups = _load_photos(plan, detector, stack.enter_context(tempfile.TemporaryDirectory()))
+        photos = [photo for group in groups.values() for photo in group]
+        peers, mediapipe = _peers(plan, photos, first, stack)
         for threads in dict.fromkeys(plan.threads):
-            block = _Block(subjects, scenes, plan, threads, peers if threads == plan.threads[0] else [])
+            block = _Block(subjects, photos, plan, threads, peers if threads == plan.threads[0] else [])
             peaks += block.measure(track)
             candidates += block.candidates(peaks, accuracies)
         startup = measure_startup(
             subjects,
-            scenes[0],
+            photos[0],
             threads=plan.threads[0],
             detector=plan.detector,
             rounds=plan.starts,
             track=track,
         )
-        photos = _photos(groups, LandmarkPredictor(first, detector), plan, track)
+        times = _photo_times(groups, LandmarkPredictor(first, detector), plan, track)
     notes = [] if mediapipe is None else [f"mediapipe saw a face in {mediapipe.found} of {mediapipe.asked}"]
     if all(each.macs is None for each in candidates):
         notes.append("operations are not counted: pip install onnx")
     settings = plan.to_dict() | {"detector": detector.name}
-    return Report(machine, settings, peaks, candidates, startup, photos, accuracies.label, notes)
+    return Report(machine, settings, peaks, candidates, startup, times, accuracies.label, notes)
 
 
 class _Block:
@@ -124,7 +124,7 @@ class _Block:
     def __init__(
         self,
         subjects: Sequence[Subject],
-        scenes: Sequence[Scene],
+        photos: Sequence[FacePhoto],
         plan: Plan,
         threads: int,
         peers: Sequence[Job],
@@ -132,7 +132,7 @@ class _Block:
         self.plan, self.threads, self.peers, self.subjects = plan, threads, peers, subjects
         self.backends = {subject.name: subject.open(threads) for subject in subjects}
         self.crops = {
-            name: cut_crops(scenes, backend.spec.input_size, backend.spec.crop_margin)
+            name: cut_crops(photos, backend.spec.input_size, backend.spec.crop_margin)
             for name, backend in self.backends.items()
         }
         self.single: Mapping[str, Timing] = {}
@@ -208,40 +208,40 @@ class _Block:
         return found + peers
 
 
-def _scenes(plan: Plan, detector: FaceDetector, folder: str) -> dict[str, list[Scene]]:
+def _load_photos(plan: Plan, detector: FaceDetector, folder: str) -> dict[str, list[FacePhoto]]:
     if plan.photos is not None:
-        return {plan.photos.name: photo_scenes(plan.photos, detector)}
-    return {name: [scene] for name, scene in drawn_scenes(folder, seed=plan.seed).items()}
+        return {plan.photos.name: photos_with_faces(plan.photos, detector)}
+    return {name: [photo] for name, photo in drawn_photos(folder, seed=plan.seed).items()}
 
 
 def _peers(
-    plan: Plan, scenes: Sequence[Scene], first: Backend, stack: ExitStack
+    plan: Plan, photos: Sequence[FacePhoto], first: Backend, stack: ExitStack
 ) -> tuple[list[Job], MediaPipe | None]:
     jobs, mediapipe = [], None
     if "dlib" in plan.against:
         margin = first.spec.crop_margin
-        jobs.append(dlib_job("dlib", cut_crops(scenes, first.spec.input_size, margin), margin))
+        jobs.append(dlib_job("dlib", cut_crops(photos, first.spec.input_size, margin), margin))
     if "mediapipe" in plan.against:
-        crops = cut_crops(scenes, _PEER_SIZE, _PEER_MARGIN)
+        crops = cut_crops(photos, _PEER_SIZE, _PEER_MARGIN)
         mediapipe = stack.enter_context(open_mediapipe(plan.mediapipe_python, crops))
         jobs.append(mediapipe.job("mediapipe"))
     return jobs, mediapipe
 
 
-def _photos(
-    groups: Mapping[str, Sequence[Scene]], predictor: LandmarkPredictor, plan: Plan, track: Track
+def _photo_times(
+    groups: Mapping[str, Sequence[FacePhoto]], predictor: LandmarkPredictor, plan: Plan, track: Track
 ) -> list[PhotoTimes]:
     rounds = max(2, plan.rounds // 3)
-    most = max(len(scenes) for scenes in groups.values())
+    most = max(len(photos) for photos in groups.values())
     timings = measure(
-        [job for name, scenes in groups.items() for job in stage_jobs(name, scenes, predictor)],
+        [job for name, photos in groups.items() for job in stage_jobs(name, photos, predictor)],
         rounds=rounds,
         repeats=-(-most // rounds),  # every photo is timed
         seed=plan.seed,
         track=track,
         what="parts of photos",
     )
-    return [photo_times(name, scenes, predictor, timings) for name, scenes in groups.items()]
+    return [photo_times(name, photos, predictor, timings) for name, photos in groups.items()]
 
 
 @contextmanager

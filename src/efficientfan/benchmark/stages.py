@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from efficientfan.benchmark.scenes import Scene
+from efficientfan.benchmark.photos import FacePhoto
 from efficientfan.benchmark.timing import Clock, Job, Timing, timed
 from efficientfan.draw import draw_faces
 from efficientfan.geometry import CropTransform
@@ -42,11 +42,11 @@ class PhotoTimes:
     predict_ms: float
 
 
-def stage_jobs(name: str, scenes: Sequence[Scene], predictor: LandmarkPredictor) -> list[Job]:
-    """A job for each of `PARTS` and one for the whole call; each timed repeat takes the next photo of `scenes`."""
+def stage_jobs(name: str, photos: Sequence[FacePhoto], predictor: LandmarkPredictor) -> list[Job]:
+    """A job for each of `PARTS` and one for the whole call; each timed repeat takes the next photo."""
 
     def job(part: str, run: Callable[[int], object]) -> Job:
-        turns = itertools.cycle(range(len(scenes)))
+        turns = itertools.cycle(range(len(photos)))
 
         def visit(repeats: int, clock: Clock) -> Sequence[float]:
             photos = list(itertools.islice(turns, repeats))
@@ -57,34 +57,34 @@ def stage_jobs(name: str, scenes: Sequence[Scene], predictor: LandmarkPredictor)
 
     spec, backend, step = predictor.spec, predictor.backend, predictor.batch_size
     transforms = [
-        [CropTransform.from_box(box, spec.input_size, spec.crop_margin) for box in scene.boxes]
-        for scene in scenes
+        [CropTransform.from_box(box, spec.input_size, spec.crop_margin) for box in photo.boxes]
+        for photo in photos
     ]
-    crops = [warp(scene.image, cuts) for scene, cuts in zip(scenes, transforms, strict=True)]
-    faces = [predictor(scene.image, scene.boxes) for scene in scenes]
+    crops = [warp(photo.image, cuts) for photo, cuts in zip(photos, transforms, strict=True)]
+    faces = [predictor(photo.image, photo.boxes) for photo in photos]
     return [
-        job("read", lambda index: read_rgb(scenes[index].path)),
-        job("detect", lambda index: predictor.detector.detect(scenes[index].image)),
-        job("crop", lambda index: warp(scenes[index].image, transforms[index])),
+        job("read", lambda index: read_rgb(photos[index].path)),
+        job("detect", lambda index: predictor.detector.detect(photos[index].image)),
+        job("crop", lambda index: warp(photos[index].image, transforms[index])),
         job(
             "network",
             lambda index: [
                 backend.run(crops[index][start : start + step]) for start in range(0, len(crops[index]), step)
             ],
         ),
-        job("draw", lambda index: draw_faces(scenes[index].image, faces[index])),
-        job(_WHOLE, lambda index: predictor(scenes[index].path)),
+        job("draw", lambda index: draw_faces(photos[index].image, faces[index])),
+        job(_WHOLE, lambda index: predictor(photos[index].path)),
     ]
 
 
 def photo_times(
-    name: str, scenes: Sequence[Scene], predictor: LandmarkPredictor, timings: Mapping[str, Timing]
+    name: str, photos: Sequence[FacePhoto], predictor: LandmarkPredictor, timings: Mapping[str, Timing]
 ) -> PhotoTimes:
     """What the jobs of `stage_jobs` among `timings` took."""
     return PhotoTimes(
         scene=name,
-        faces=float(np.mean([len(scene.boxes) for scene in scenes])),
-        found=float(np.mean([len(predictor(scene.image)) for scene in scenes])),
+        faces=float(np.mean([len(photo.boxes) for photo in photos])),
+        found=float(np.mean([len(predictor(photo.image)) for photo in photos])),
         parts={part: timings[f"{name}/{part}"].median_ms for part in PARTS},
         predict_ms=timings[f"{name}/{_WHOLE}"].median_ms,
     )

@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from efficientfan.benchmark import fresh_process
-from efficientfan.benchmark.scenes import Scene
+from efficientfan.benchmark.photos import FacePhoto
 from efficientfan.benchmark.subjects import Subject
 from efficientfan.benchmark.timing import Track, silent
 from efficientfan.errors import InputError
@@ -43,7 +43,7 @@ class StartUp:
 
 def measure_startup(
     subjects: Sequence[Subject],
-    scene: Scene,
+    photo: FacePhoto,
     *,
     threads: int,
     detector: str,
@@ -58,11 +58,11 @@ def measure_startup(
     found: dict[str, list[Mapping[str, Any]]] = {subject.name: [] for subject in subjects}
     for _ in track("fresh processes", range(rounds)):
         for subject in subjects:
-            found[subject.name].append(_start(subject, scene, threads, detector))
+            found[subject.name].append(_start(subject, photo, threads, detector))
     return [_summary(name, tables) for name, tables in found.items()]
 
 
-def _start(subject: Subject, scene: Scene, threads: int, detector: str) -> Mapping[str, Any]:
+def _start(subject: Subject, photo: FacePhoto, threads: int, detector: str) -> Mapping[str, Any]:
     options = {
         "backend": subject.engine,
         "precision": subject.precision,
@@ -70,7 +70,7 @@ def _start(subject: Subject, scene: Scene, threads: int, detector: str) -> Mappi
         "threads": threads,
         "detector": detector,
     }
-    arguments = json.dumps([str(scene.path), str(subject.path), options, scene.boxes[0].tolist()])
+    arguments = json.dumps([str(photo.path), str(subject.path), options, photo.boxes[0].tolist()])
     source = Path(fresh_process.__file__).read_text(encoding="utf-8")
     run = subprocess.run([sys.executable, "-c", source, arguments], capture_output=True, text=True)
     if run.returncode:

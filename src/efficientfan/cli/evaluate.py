@@ -1,4 +1,4 @@
-"""`efficientfan evaluate`: a model's, or any tool's, error on a data set, as its paper measures it."""
+"""`efficientfan evaluate`: the error of a model, or of any tool's predictions, on a data set."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from efficientfan.cli.evaluate_detection import DETECTION_ONLY, evaluate_detection, refuse_options
 from efficientfan.cli.options import (
     BackendOption,
     DeviceOption,
@@ -22,13 +21,10 @@ __all__ = ["evaluate_command"]
 
 
 def evaluate_command(
-    context: typer.Context,
     dataset: Annotated[
         str,
         typer.Option(
-            help="Data set by name, such as 300w, wflw, cofw, aflw, coco, pts; for detection scenes, boxes, "
-            "aflw68_framed, noise.",
-            show_default=False,
+            help="Data set by name, such as 300w, wflw, cofw, aflw, coco, csv, pts.", show_default=False
         ),
     ],
     root: Annotated[Path, typer.Option(help="Where it is unpacked.", show_default=False)],
@@ -36,9 +32,6 @@ def evaluate_command(
         str,
         typer.Option(help="Which faces: 300w has common, challenging, full, private.", show_default=False),
     ],
-    task: Annotated[
-        str, typer.Option(help="landmarks, or detection: which faces the detector finds.")
-    ] = "landmarks",
     model: Annotated[
         str | None,
         typer.Option(help="A packaged model's name, an .onnx file or a checkpoint.", show_default="default"),
@@ -84,54 +77,32 @@ def evaluate_command(
     detector: Annotated[
         str,
         typer.Option(
-            help="For --box detector and --task detection: auto, facefinder, yunet, haar, or an .onnx file of ours."
+            help="Of --box detector: auto, facefinder, yunet, haar, or an .onnx file made by `export`."
         ),
     ] = "auto",
-    min_score: Annotated[
-        float | None,
-        typer.Option(
-            help="For detection: leave out what scores below; a low one shows more of the curve.",
-            show_default="the detector's own",
-        ),
-    ] = None,
-    through_predictor: Annotated[
-        bool,
-        typer.Option(
-            "--through-predictor",
-            help="For detection: count the faces that the whole predictor reports, after pruning by landmarks.",
-        ),
-    ] = False,
     batch_size: Annotated[int, typer.Option(help="Crops in one call of the network.", min=1)] = 32,
     backend: BackendOption = None,
     device: DeviceOption = "cpu",
     precision: PrecisionOption = "f32",
     threads: ThreadsOption = None,
-    limit: Annotated[
-        int | None, typer.Option(help="Only the first N faces (detection: N photos, evenly spread).", min=1)
-    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first N faces.", min=1)] = None,
     seed: Annotated[int, typer.Option(help="Of the jitter and of the bootstrap intervals.", min=0)] = 0,
     label: Annotated[str | None, typer.Option(help="Name of the run in tables and plots.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder for results.json, ced.png, landmarks.png, reliability.png and worst.png (detection: "
-            "recall.png, sizes.png, missed.png and alarms.png)."
-        ),
+        typer.Option(help="Folder for results.json, ced.png, landmarks.png, reliability.png and worst.png."),
     ] = None,
+    task: Annotated[str, typer.Option(hidden=True)] = "landmarks",
 ) -> None:
     """Measure landmarks on a data set: NME, failure rate and area under the error curve, with intervals.
 
     Example: efficientfan evaluate --dataset 300w --root data/300w --split common --out runs/common
-
-    Or the faces that a detector finds: recall, false alarms a photo and average precision.
-
-    Example: efficientfan evaluate --task detection --dataset scenes --root data/scenes --split test --detector yunet
     """
     from efficientfan.evaluation import (
         Setup,
         load_test_set,
+        match_predictions,
         mean_shape_points,
-        points_from_predictions,
         read_predictions,
         results_table,
         score_points,
@@ -139,27 +110,8 @@ def evaluate_command(
     from efficientfan.evaluation.landmarks.score import DEFAULT_THRESHOLDS, check_measures
     from efficientfan.predict.output import check_folder
 
-    engine = {"backend": backend, "device": device, "precision": precision, "threads": threads}
-    if task == "detection":
-        evaluate_detection(
-            context,
-            dataset,
-            root,
-            split,
-            detector=detector,
-            model=model,
-            engine=engine,
-            min_score=min_score,
-            through_predictor=through_predictor,
-            limit=limit,
-            seed=seed,
-            label=label,
-            out=out,
-        )
-        return
     if task != "landmarks":
-        raise InputError(f"--task is landmarks or detection, not {task!r}")
-    refuse_options(context, DETECTION_ONLY, "needs --task detection")
+        raise InputError("--task is gone; face detectors are measured by: efficientfan evaluate-detector")
     if model is not None and predictions is not None:
         raise InputError("give --model or --predictions, not both")
     if predictions is not None and (box_jitter or flip_test):
@@ -176,21 +128,21 @@ def evaluate_command(
     settings = setup.to_dict()
     if predictions is not None:
         table = read_predictions(predictions, test_set.schema)
-        located = points_from_predictions(table, test_set.annotations, root, str(predictions))
+        predicted = match_predictions(table, test_set.annotations, root, str(predictions))
         subject = _file("predictions", predictions)
         settings["box"] = box or "not stated"
     else:
-        located, subject, chosen = _run_model(
+        predicted, subject, chosen = _run_model(
             model or "default",
             test_set,
             setup,
             detector=detector,
             batch_size=batch_size,
-            engine=engine,
+            engine={"backend": backend, "device": device, "precision": precision, "threads": threads},
         )
         settings |= chosen
     results = score_points(
-        located.points,
+        predicted.points,
         test_set,
         label=label or subject["name"],
         subject=subject,
@@ -198,35 +150,35 @@ def evaluate_command(
         normalisers=normaliser,
         thresholds=threshold or DEFAULT_THRESHOLDS,
         seed=seed,
-        scores=located.scores,
+        scores=predicted.scores,
         baseline=mean_shape_points(test_set, setup) if mean_shape else None,
     )
     typer.echo(results_table(results))
     if results.reliability is None:
         typer.echo(f"no reliability: {subject['file']} gives no found face a score", err=True)
     if out is not None:
-        _write(out, results, test_set, located.points)
+        _write(out, results, test_set, predicted.points)
 
 
 def _run_model(
     name: str, test_set: Any, setup: Any, *, detector: str, batch_size: int, engine: dict[str, Any]
 ) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-    """What was located, what the model is, and what the settings gain by it."""
-    from efficientfan.evaluation import model_points
+    """What was predicted, what the model is, and what the settings gain by it."""
+    from efficientfan.evaluation import predict_test_set
     from efficientfan.predict import load
     from efficientfan.weights import find_model
 
     path = find_model(name)
-    finder = detector if setup.box == "detector" else "whole"  # else it is not asked
-    predictor = load(path, detector=finder, batch_size=batch_size, **engine)
+    chosen = detector if setup.box == "detector" else "whole"  # boxes are given: no detector runs
+    predictor = load(path, detector=chosen, batch_size=batch_size, **engine)
     with progress_bar("faces", len(test_set.annotations)) as progress:
-        located = model_points(predictor, test_set, setup, batch_size=batch_size, progress=progress)
+        predicted = predict_test_set(predictor, test_set, setup, batch_size=batch_size, progress=progress)
     subject = _file("model", path) | {"name": predictor.spec.name}
     used = {key: getattr(predictor.backend, key) for key in ("name", "device", "precision", "threads")}
     found = {"backend": used.pop("name"), **used}
     if setup.box == "detector":
         found["detector"] = predictor.detector.name
-    return located, subject, found
+    return predicted, subject, found
 
 
 def _file(kind: str, path: Path) -> dict[str, Any]:

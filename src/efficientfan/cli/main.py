@@ -12,6 +12,7 @@ from efficientfan.cli.compare import compare_command
 from efficientfan.cli.data import data_app
 from efficientfan.cli.doctor import doctor_command
 from efficientfan.cli.evaluate import evaluate_command
+from efficientfan.cli.evaluate_detector import evaluate_detector_command
 from efficientfan.cli.export import export_command
 from efficientfan.cli.models import models_app
 from efficientfan.cli.predict import predict_command
@@ -58,6 +59,7 @@ data_app.command("preview")(preview_command)
 app.add_typer(recipes_app, name="recipes")
 
 app.command("evaluate")(evaluate_command)
+app.command("evaluate-detector")(evaluate_detector_command)
 app.command("compare")(compare_command)
 app.command("train")(train_command)
 app.command("export")(export_command)

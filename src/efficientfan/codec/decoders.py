@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from efficientfan.errors import InputError
 
 __all__ = [
-    "ArgmaxDecoder",
     "DECODERS",
+    "ArgmaxDecoder",
     "DarkDecoder",
     "Decoder",
     "IntegralDecoder",

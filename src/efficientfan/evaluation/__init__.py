@@ -1,9 +1,12 @@
-"""Measuring a model, or any tool's predictions, on a data set as its paper measures it."""
+"""Measuring landmarks and face detectors on data sets, as their papers measure them."""
 
+from efficientfan.evaluation.detection.evaluate import SearchedPhoto, score_detections, search_photos
+from efficientfan.evaluation.detection.report import detection_table
+from efficientfan.evaluation.detection.results import DetectionResults
 from efficientfan.evaluation.landmarks.compare import Comparison, compare_runs, comparison_table
-from efficientfan.evaluation.landmarks.evaluate import Setup, mean_shape_points, model_points
-from efficientfan.evaluation.landmarks.matching import Located
-from efficientfan.evaluation.landmarks.predictions import points_from_predictions, read_predictions
+from efficientfan.evaluation.landmarks.evaluate import Setup, mean_shape_points, predict_test_set
+from efficientfan.evaluation.landmarks.matching import PredictedLandmarks
+from efficientfan.evaluation.landmarks.predictions import match_predictions, read_predictions
 from efficientfan.evaluation.landmarks.reliability import Reliability, measure_reliability
 from efficientfan.evaluation.landmarks.report import results_table
 from efficientfan.evaluation.landmarks.results import GroupScore, Results, dataset_digest
@@ -12,21 +15,26 @@ from efficientfan.evaluation.landmarks.test_set import TestSet, load_test_set
 
 __all__ = [
     "Comparison",
+    "DetectionResults",
     "GroupScore",
-    "Located",
+    "PredictedLandmarks",
     "Reliability",
     "Results",
+    "SearchedPhoto",
     "Setup",
     "TestSet",
     "compare_runs",
     "comparison_table",
     "dataset_digest",
+    "detection_table",
     "load_test_set",
+    "match_predictions",
     "mean_shape_points",
     "measure_reliability",
-    "model_points",
-    "points_from_predictions",
+    "predict_test_set",
     "read_predictions",
     "results_table",
+    "score_detections",
     "score_points",
+    "search_photos",
 ]

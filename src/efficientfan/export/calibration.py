@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
-from efficientfan.evaluation.landmarks.test_set import boxes_of
+from efficientfan.evaluation.landmarks.test_set import annotation_boxes
 from efficientfan.geometry import CropTransform
 from efficientfan.imaging import read_rgb, warp
 from efficientfan.predict.many import Found, predict_photos
@@ -55,7 +55,7 @@ def crops_of_dataset(
     chosen = [annotations[index] for index in _choice(len(annotations), count, seed)]
     crops = [
         _crop(read_rgb(face.image), box, spec)
-        for face, box in zip(chosen, boxes_of(chosen, "gt"), strict=True)
+        for face, box in zip(chosen, annotation_boxes(chosen, "gt"), strict=True)
     ]
     return _calibration(source, crops, spec, seed)
 

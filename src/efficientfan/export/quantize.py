@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from efficientfan.errors import EfficientFanError, InputError
 from efficientfan.evaluation import Results, Setup, TestSet, compare_runs, score_points
-from efficientfan.evaluation.landmarks.evaluate import points_from_boxes
+from efficientfan.evaluation.landmarks.evaluate import predict_in_boxes
 from efficientfan.export.calibration import Calibration
 from efficientfan.export.fold_input import fold_normalisation
 from efficientfan.export.half_weights import widen_weights
@@ -251,7 +251,7 @@ def _measure(backend: Backend, test_set: TestSet, what: str, progress: Progress)
         progress(what, counted, faces)
 
     setup = Setup()
-    located = points_from_boxes(
+    predicted = predict_in_boxes(
         run,
         backend.spec,
         test_set.annotations,
@@ -260,5 +260,5 @@ def _measure(backend: Backend, test_set: TestSet, what: str, progress: Progress)
         progress=tell,
     )
     subject = {"kind": "model", "name": what}
-    results = score_points(located.points, test_set, label=what, subject=subject, settings=setup.to_dict())
+    results = score_points(predicted.points, test_set, label=what, subject=subject, settings=setup.to_dict())
     return results, np.concatenate(seen)

@@ -32,7 +32,7 @@ class DetectionModule(RunModule):
     """Trains a detector on pictures with maps of centres.
 
     Validation takes unchecked boxes for faces, and detections on ignored ones for false alarms: `val_f1` puts epochs
-    in order; `evaluate --task detection` measures.
+    in order; `evaluate-detector` measures.
 
     Args:
         network: what is trained.

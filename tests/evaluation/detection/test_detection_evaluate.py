@@ -10,11 +10,11 @@ import pytest
 
 from efficientfan.data.scenes.catalog import SceneSet
 from efficientfan.errors import InputError
-from efficientfan.evaluation.detection.evaluate import Searched, find_faces, score_detections
+from efficientfan.evaluation.detection.evaluate import SearchedPhoto, score_detections, search_photos
 from efficientfan.evaluation.detection.mistakes import false_alarms, missed_faces, write_mistakes
 from efficientfan.evaluation.detection.report import detection_table
 from efficientfan.evaluation.detection.results import DetectionResults, scenes_digest
-from efficientfan.evaluation.detection.subjects import ThroughPredictor, build_finder
+from efficientfan.evaluation.detection.subjects import PredictorAsDetector, detector_with_min_score
 from efficientfan.imaging import read_rgb
 from efficientfan.predict.detectors import Detections
 from efficientfan.schema import get_schema
@@ -66,7 +66,7 @@ class Stub:
 
 
 def measured(scenes, overlaps=(0.4, 0.5)):
-    searched = find_faces(Stub(), scenes)
+    searched = search_photos(Stub(), scenes)
     return searched, score_detections(
         searched, scenes, label="stub", subject={}, settings={}, overlaps=overlaps
     )
@@ -165,9 +165,9 @@ def test_mistakes_are_drawn_and_named(scenes, tmp_path):
 
 
 def test_a_sheet_of_a_former_run_goes_when_nothing_is_wrong(scenes, tmp_path):
-    write_mistakes(tmp_path, find_faces(Stub(), scenes), scenes, overlap=0.5)
+    write_mistakes(tmp_path, search_photos(Stub(), scenes), scenes, overlap=0.5)
     perfect = [
-        Searched(Detections(each.boxes, np.ones(len(each.boxes))), (160, 120)) for each in scenes.scenes
+        SearchedPhoto(Detections(each.boxes, np.ones(len(each.boxes))), (160, 120)) for each in scenes.scenes
     ]
     write_mistakes(tmp_path, perfect, scenes, overlap=0.5)
     assert [path.name for path in tmp_path.iterdir()] == ["mistakes.json"]
@@ -192,7 +192,7 @@ def test_a_set_without_faces_is_measured_too(scenes):
 
 
 def test_a_silent_detector_finds_nothing(scenes):
-    silent = [Searched(Detections(np.zeros((0, 4)), np.zeros(0)), (160, 120))] * 3
+    silent = [SearchedPhoto(Detections(np.zeros((0, 4)), np.zeros(0)), (160, 120))] * 3
     results = score_detections(silent, scenes, label="silent", subject={}, settings={})
     whole = results.groups["all"].rates["0.4"]
     assert (whole.recall.value, whole.average_precision, whole.alarms) == (0, 0, 0)
@@ -214,7 +214,7 @@ def test_through_the_predictor_count_the_boxes_of_the_landmarks():
             return [Face(np.array([0, 0, 99, 99]), points, np.full(68, 0.75), schema)]
 
     predictor = Predictor()
-    finder = ThroughPredictor(predictor, 0.3)
+    finder = PredictorAsDetector(predictor, 0.3)
     found = finder.detect(np.zeros((9, 9, 3), np.uint8))
     assert finder.name == "stub+net"
     assert predictor.asked == 0.3
@@ -225,7 +225,7 @@ def test_through_the_predictor_count_the_boxes_of_the_landmarks():
 def test_a_threshold_of_ones_own_drops_the_unsure(monkeypatch):
     monkeypatch.setattr("efficientfan.evaluation.detection.subjects.build_detector", lambda name: Stub())
     photo = np.full((1, 1, 3), 100, np.uint8)
-    assert len(build_finder("any").detect(photo)) == 3
-    finder = build_finder("any", 0.6)
+    assert len(detector_with_min_score("any").detect(photo)) == 3
+    finder = detector_with_min_score("any", 0.6)
     assert finder.name == "stub"
     assert finder.detect(photo).scores == pytest.approx([0.6, 0.95])

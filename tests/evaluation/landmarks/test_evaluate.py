@@ -14,12 +14,12 @@ from efficientfan.evaluation import (
     dataset_digest,
     load_test_set,
     mean_shape_points,
-    model_points,
+    predict_test_set,
     results_table,
     score_points,
 )
 from efficientfan.evaluation.landmarks.reliability import WorstTenth
-from efficientfan.evaluation.landmarks.test_set import boxes_of, jitter_boxes
+from efficientfan.evaluation.landmarks.test_set import annotation_boxes, jitter_boxes
 from efficientfan.structures import Annotation
 
 SPAN = 39.0
@@ -28,14 +28,14 @@ SPAN = 39.0
 
 def evaluate(model, test_set, setup=None, **options):
     setup = setup or Setup()
-    located = model_points(model, test_set, setup, batch_size=4)
+    predicted = predict_test_set(model, test_set, setup, batch_size=4)
     return score_points(
-        located.points,
+        predicted.points,
         test_set,
         label="run",
         subject={},
         settings=setup.to_dict(),
-        scores=located.scores,
+        scores=predicted.scores,
         **options,
     )
 
@@ -251,8 +251,8 @@ def test_scores_come_from_crops_and_from_the_detector(faces, oracle, box):
 def test_flip_test_averages_the_scores_of_the_same_landmark(faces, oracle):
     scores = np.tile(np.linspace(0, 1, 68), (6, 1))
     test_set = load_test_set("300w", faces[0], "common")
-    located = model_points(oracle(scores=scores), test_set, Setup(flip_test=True))
-    np.testing.assert_allclose(located.scores, 0.75 * scores, atol=1e-6)
+    predicted = predict_test_set(oracle(scores=scores), test_set, Setup(flip_test=True))
+    np.testing.assert_allclose(predicted.scores, 0.75 * scores, atol=1e-6)
 
 
 def test_digest_tells_names_and_points_apart(faces):
@@ -278,11 +278,11 @@ def test_misuse_is_refused(faces, oracle):
     with pytest.raises(InputError, match="need given boxes"):
         Setup(box="detector", flip_test=True)
     with pytest.raises(InputError, match="supplies no box"):
-        model_points(oracle(), test_set, Setup(box="supplied"))
+        predict_test_set(oracle(), test_set, Setup(box="supplied"))
     with pytest.raises(InputError, match="jitter"):
-        model_points(oracle(), test_set, Setup(box_jitter=1.5))
+        predict_test_set(oracle(), test_set, Setup(box_jitter=1.5))
     with pytest.raises(InputError, match="batch size"):
-        model_points(oracle(), test_set, Setup(), batch_size=0)
+        predict_test_set(oracle(), test_set, Setup(), batch_size=0)
     with pytest.raises(InputError, match="--limit"):
         test_set.first(0)
 
@@ -291,4 +291,4 @@ def test_a_face_without_points_is_named(faces):
     annotation = load_test_set("300w", faces[0], "common").annotations[0]
     empty = Annotation(annotation.image, np.full((68, 2), np.nan), np.zeros(68), name="empty")
     with pytest.raises(InputError, match="empty: a box needs at least two"):
-        boxes_of([empty], "gt")
+        annotation_boxes([empty], "gt")

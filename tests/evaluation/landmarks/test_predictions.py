@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from efficientfan.errors import InputError
-from efficientfan.evaluation import load_test_set, points_from_predictions, read_predictions
-from efficientfan.evaluation.landmarks.matching import Candidate, match_faces
+from efficientfan.evaluation import load_test_set, match_predictions, read_predictions
+from efficientfan.evaluation.landmarks.matching import PredictedLandmarks, ReportedFace, match_faces
 from efficientfan.formats.coco import CocoWriter
 from efficientfan.formats.csv_tables import CsvWriter
 from efficientfan.formats.records import JsonLinesWriter, JsonListWriter, Record
@@ -36,7 +36,7 @@ def write_lines(path, records):
 
 def located(path, test_set):
     predictions = read_predictions(path, test_set.schema)
-    return points_from_predictions(predictions, test_set.annotations, test_set.root, str(path))
+    return match_predictions(predictions, test_set.annotations, test_set.root, str(path))
 
 
 def read(path, test_set):
@@ -121,18 +121,18 @@ def test_the_right_face_among_several(test_set, tmp_path):
 def test_faces_of_one_photo_are_matched_one_to_one():
     square, right = np.array([[0.0, 0.0], [10.0, 10.0]]), np.array([1.0, 0.0])
     first, second = square, square + 8 * right
-    near_second = Candidate(square + 7 * right)
-    near_first = Candidate(square + right)
+    near_second = ReportedFace(square + 7 * right)
+    near_first = ReportedFace(square + right)
     assert match_faces([near_second, near_first], [first, second]) == [near_first, near_second]
     assert match_faces([near_second], [first, second]) == [None, near_second]
     assert match_faces([], [first]) == [None]
     assert match_faces([near_first], []) == []
-    assert match_faces([Candidate(square + 500)], [first]) == [None]
+    assert match_faces([ReportedFace(square + 500)], [first]) == [None]
 
 
 def test_a_poor_answer_in_the_right_box_is_an_error_not_a_miss():
     square = np.array([[0.0, 0.0], [10.0, 10.0]])
-    poor = Candidate(square + 500, box=np.array([0.0, 0.0, 10.0, 10.0]))
+    poor = ReportedFace(square + 500, box=np.array([0.0, 0.0, 10.0, 10.0]))
     assert match_faces([poor], [square]) == [poor]
 
 
@@ -255,3 +255,11 @@ def test_csv_with_letters_names_the_line(tmp_path):
     (tmp_path / "p.csv").write_text("image," + ",".join(columns) + "\na.png," + ",".join(["x"] * 136) + "\n")
     with pytest.raises(InputError, match="line 2: 'x' is not a number"):
         read_predictions(tmp_path / "p.csv", IBUG68)
+
+
+@pytest.mark.parametrize(
+    ("points", "scores"), [((6, 68), (6, 68)), ((6, 68, 3), (6, 68)), ((6, 68, 2), (6, 5))]
+)
+def test_predicted_landmarks_of_other_shapes_are_refused(points, scores):
+    with pytest.raises(InputError, match=r"points \(N, K, 2\) and scores \(N, K\), not"):
+        PredictedLandmarks(np.zeros(points), np.zeros(scores))

@@ -35,7 +35,7 @@ from efficientfan.metrics.detection import (
 from efficientfan.predict.detectors import Detections, FaceDetector
 from efficientfan.structures import BoxTrust, Scene
 
-__all__ = ["OVERLAPS", "Searched", "find_faces", "score_detections", "wanted_faces"]
+__all__ = ["OVERLAPS", "SearchedPhoto", "score_detections", "search_photos", "wanted_faces"]
 
 Array = NDArray[Any]
 
@@ -55,7 +55,7 @@ _CURVE_POINTS = 400
 
 
 @dataclass(frozen=True)
-class Searched:
+class SearchedPhoto:
     """A photo that a detector has searched.
 
     Attributes:
@@ -67,13 +67,13 @@ class Searched:
     size: tuple[int, int]
 
 
-def find_faces(
+def search_photos(
     detector: FaceDetector, scenes: SceneSet, *, progress: Callable[[int], None] = lambda done: None
-) -> list[Searched]:
+) -> list[SearchedPhoto]:
     """Search each photo.
 
     Args:
-        detector: as `build_finder` makes it.
+        detector: as `detector_with_min_score` makes it.
         scenes: N photos.
         progress: called with the number of photos done since the last call.
 
@@ -83,7 +83,7 @@ def find_faces(
     searched = []
     for index in range(len(scenes)):
         photo = scenes.read(index)
-        searched.append(Searched(detector.detect(photo), (photo.shape[1], photo.shape[0])))
+        searched.append(SearchedPhoto(detector.detect(photo), (photo.shape[1], photo.shape[0])))
         progress(1)
     return searched
 
@@ -94,7 +94,7 @@ def wanted_faces(scene: Scene) -> Array:
 
 
 def score_detections(
-    searched: Sequence[Searched],
+    searched: Sequence[SearchedPhoto],
     scenes: SceneSet,
     *,
     label: str,
@@ -153,7 +153,7 @@ class _Counts:
     strays: list[int]
 
     @classmethod
-    def of(cls, searched: Sequence[Searched], scenes: SceneSet, overlap: float) -> _Counts:
+    def of(cls, searched: Sequence[SearchedPhoto], scenes: SceneSet, overlap: float) -> _Counts:
         counts = cls([], [], [], [])
         for each, scene in zip(searched, scenes.scenes, strict=True):
             boxes, scores = each.detections.boxes, each.detections.scores
@@ -195,7 +195,7 @@ def _rates(counts: _Counts, photos: Sequence[int], seed: int) -> Rates:
 
 
 def _by_size(
-    counts: Mapping[str, _Counts], searched: Sequence[Searched], scenes: SceneSet, seed: int
+    counts: Mapping[str, _Counts], searched: Sequence[SearchedPhoto], scenes: SceneSet, seed: int
 ) -> list[SizeRates]:
     sizes = [box_size(scene.boxes[wanted_faces(scene)]) for scene in scenes.scenes]
     shares = [own / max(each.size) for own, each in zip(sizes, searched, strict=True)]

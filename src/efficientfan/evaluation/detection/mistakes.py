@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from efficientfan.data.scenes.catalog import SceneSet
 from efficientfan.data.scenes.sheets import add_trusted_boxes
 from efficientfan.draw import Colour, add_rectangle, contact_sheet
-from efficientfan.evaluation.detection.evaluate import Searched, wanted_faces
+from efficientfan.evaluation.detection.evaluate import SearchedPhoto, wanted_faces
 from efficientfan.files import write_json
 from efficientfan.geometry import CropTransform, box_iou
 from efficientfan.imaging import warp, write_image
@@ -50,7 +50,7 @@ class Mistake:
         return float(box_size(self.box)[0])
 
 
-def missed_faces(searched: Sequence[Searched], scenes: SceneSet, overlap: float) -> list[Mistake]:
+def missed_faces(searched: Sequence[SearchedPhoto], scenes: SceneSet, overlap: float) -> list[Mistake]:
     """Every face that was not found at `overlap`: the largest first, of equals the one farthest from found."""
     mistakes = []
     for index, (each, scene) in enumerate(zip(searched, scenes.scenes, strict=True)):
@@ -62,7 +62,7 @@ def missed_faces(searched: Sequence[Searched], scenes: SceneSet, overlap: float)
     return sorted(mistakes, key=lambda mistake: (-mistake.size, mistake.overlap))
 
 
-def false_alarms(searched: Sequence[Searched], scenes: SceneSet, overlap: float) -> list[Mistake]:
+def false_alarms(searched: Sequence[SearchedPhoto], scenes: SceneSet, overlap: float) -> list[Mistake]:
     """Every false alarm at `overlap`, the surest first."""
     mistakes = []
     for index, (each, scene) in enumerate(zip(searched, scenes.scenes, strict=True)):
@@ -75,7 +75,7 @@ def false_alarms(searched: Sequence[Searched], scenes: SceneSet, overlap: float)
 
 
 def write_mistakes(
-    folder: Path, searched: Sequence[Searched], scenes: SceneSet, *, overlap: float, count: int = 20
+    folder: Path, searched: Sequence[SearchedPhoto], scenes: SceneSet, *, overlap: float, count: int = 20
 ) -> None:
     """Write `missed.png` and `alarms.png`, `count` pictures each, and `mistakes.json`, which names them in order.
 
@@ -103,7 +103,7 @@ def write_mistakes(
     )
 
 
-def _picture(mistake: Mistake, searched: Sequence[Searched], scenes: SceneSet) -> Array:
+def _picture(mistake: Mistake, searched: Sequence[SearchedPhoto], scenes: SceneSet) -> Array:
     """The surroundings of a mistake, with every box in them."""
     scene = scenes.scenes[mistake.index]
     crop = CropTransform.from_box(mistake.box, _CELL, margin=2.0)

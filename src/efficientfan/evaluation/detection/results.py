@@ -143,7 +143,7 @@ class DetectionResults:
         Raises:
             InputError: not a results file of this version.
         """
-        return read_results(path, cls._from_dict, FORMAT, "efficientfan evaluate --task detection")
+        return read_results(path, cls._from_dict, FORMAT, "efficientfan evaluate-detector")
 
     @classmethod
     def _from_dict(cls, table: dict[str, Any]) -> DetectionResults:

@@ -19,12 +19,12 @@ from efficientfan.predict.detectors import (
 from efficientfan.predict.fetch import fetched
 from efficientfan.weights import find_detector
 
-__all__ = ["ThroughPredictor", "build_finder", "detector_file"]
+__all__ = ["PredictorAsDetector", "detector_file", "detector_with_min_score"]
 
 Array = NDArray[Any]
 
 
-class ThroughPredictor:
+class PredictorAsDetector:
     """What a predictor leaves of its detector's faces: tight boxes of landmarks, with the landmarks' score.
 
     Args:
@@ -65,7 +65,7 @@ class _AboveScore:
         return Detections(found.boxes[kept], found.scores[kept])
 
 
-def build_finder(name: str, min_score: float | None = None) -> FaceDetector:
+def detector_with_min_score(name: str, min_score: float | None = None) -> FaceDetector:
     """A detector by name, with a threshold of one's own on its scores.
 
     Raises:

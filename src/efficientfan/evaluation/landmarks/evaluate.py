@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from efficientfan.data.catalog import get_dataset, load_dataset
 from efficientfan.errors import InputError
-from efficientfan.evaluation.landmarks.matching import Candidate, Located, match_faces
+from efficientfan.evaluation.landmarks.matching import PredictedLandmarks, ReportedFace, match_faces
 from efficientfan.evaluation.landmarks.mean_shape import fit_mean_shape, place_shape
-from efficientfan.evaluation.landmarks.test_set import BOX_KINDS, TestSet, boxes_of, jitter_boxes
+from efficientfan.evaluation.landmarks.test_set import BOX_KINDS, TestSet, annotation_boxes, jitter_boxes
 from efficientfan.geometry import CropTransform
 from efficientfan.imaging import read_rgb, warp
 from efficientfan.predict import BackendOutput
@@ -25,41 +25,39 @@ from efficientfan.structures import Annotation, Face
 __all__ = [
     "CropBackend",
     "CropRunner",
-    "FaceFinder",
+    "FaceRunner",
     "Model",
     "Setup",
     "mean_shape_points",
-    "model_points",
-    "points_from_boxes",
-    "points_from_detector",
+    "predict_in_boxes",
+    "predict_in_photos",
+    "predict_test_set",
 ]
 
 Array = NDArray[Any]
 
-
 CropRunner: TypeAlias = Callable[[Array], BackendOutput]
-"""(N, S, S, 3) uint8 RGB crops to what they hold: a `Backend.run`."""
+"""(N, S, S, 3) uint8 RGB crops -> their points and scores; a `Backend.run`."""
+
+FaceRunner: TypeAlias = Callable[[list[Array]], list[list[Face]]]
+"""A list of H x W x 3 uint8 RGB photos -> the faces of each; a `LandmarkPredictor`."""
 
 _PHOTOS_AT_ONCE = 8
-"""Whole photos can be large; their faces are batched by the predictor."""
-
-
-class FaceFinder(Protocol):
-    """What finds and aligns the faces of photos by itself, such as a `LandmarkPredictor`."""
-
-    def __call__(self, image: list[Array], /) -> list[list[Face]]:
-        """The faces of each of a list of H x W x 3 uint8 RGB photos."""
+"""Photos held in memory at a time; the predictor batches their faces."""
 
 
 class CropBackend(Protocol):
     """Runs the network on crops."""
 
     def run(self, crops: Array, /) -> BackendOutput:
-        """(N, S, S, 3) uint8 RGB crops to what they hold."""
+        """(N, S, S, 3) uint8 RGB crops -> their points and scores."""
 
 
-class Model(FaceFinder, Protocol):
+class Model(Protocol):
     """What is evaluated; `efficientfan.predict.LandmarkPredictor` is one."""
+
+    def __call__(self, image: list[Array], /) -> list[list[Face]]:
+        """The faces of each of a list of H x W x 3 uint8 RGB photos."""
 
     @property
     def spec(self) -> ModelSpec:
@@ -72,7 +70,7 @@ class Model(FaceFinder, Protocol):
 
 @dataclass(frozen=True)
 class Setup:
-    """How faces are looked for.
+    """How a model gets its faces.
 
     Attributes:
         box: one of `BOX_KINDS`.
@@ -99,25 +97,25 @@ class Setup:
     def boxes(self, test_set: TestSet) -> Array:
         """(N, 4) given boxes, jittered if asked for; for `detector` the ground-truth ones."""
         kind = "supplied" if self.box == "supplied" else "gt"
-        return jitter_boxes(boxes_of(test_set.annotations, kind), self.box_jitter, self.seed)
+        return jitter_boxes(annotation_boxes(test_set.annotations, kind), self.box_jitter, self.seed)
 
 
-def model_points(
+def predict_test_set(
     model: Model,
     test_set: TestSet,
     setup: Setup,
     *,
     batch_size: int = 32,
     progress: Callable[[int], None] = lambda done: None,
-) -> Located:
-    """What a model says of the N faces of a test set.
+) -> PredictedLandmarks:
+    """Landmarks of the N faces of a test set by a model, in the boxes that `setup` names.
 
     Raises:
         InputError: an unreadable photo, no box of the wanted kind, or schemas without a conversion.
     """
     if setup.box == "detector":
-        return points_from_detector(model, test_set.annotations, test_set.schema, progress=progress)
-    return points_from_boxes(
+        return predict_in_photos(model, test_set.annotations, test_set.schema, progress=progress)
+    return predict_in_boxes(
         model.backend.run,
         model.spec,
         test_set.annotations,
@@ -130,7 +128,7 @@ def model_points(
 
 
 def mean_shape_points(test_set: TestSet, setup: Setup, *, split: str = "train") -> Array:
-    """The mean training face in each test box, (N, K, 2): what an answer that looks at no pixel scores.
+    """The mean training face in each test box, (N, K, 2) image pixels: a baseline that uses no pixel of the photo.
 
     Raises:
         InputError: the data set has no such split, or it cannot be read.
@@ -140,10 +138,10 @@ def mean_shape_points(test_set: TestSet, setup: Setup, *, split: str = "train") 
         raise InputError(f"--mean-shape needs a training split, and '{test_set.name}' has no {split!r}")
     faces = load_dataset(test_set.name, test_set.root, split, schema=test_set.schema)
     kind = "supplied" if setup.box == "supplied" else "gt"
-    return place_shape(fit_mean_shape(faces, boxes_of(faces, kind)), setup.boxes(test_set))
+    return place_shape(fit_mean_shape(faces, annotation_boxes(faces, kind)), setup.boxes(test_set))
 
 
-def points_from_boxes(
+def predict_in_boxes(
     run: CropRunner,
     spec: ModelSpec,
     annotations: Sequence[Annotation],
@@ -153,18 +151,18 @@ def points_from_boxes(
     flip_test: bool = False,
     batch_size: int = 32,
     progress: Callable[[int], None] = lambda done: None,
-) -> Located:
-    """What a network says of N faces, from one crop per given box.
+) -> PredictedLandmarks:
+    """Landmarks of N faces by a network, from one crop per given box.
 
     Args:
         run: the network on crops.
         spec: its crop size, margin and schema.
-        annotations: N faces; only their photos are looked at, each read once.
-        boxes: (N, 4) xyxy, one a face.
-        schema: of the annotations, where the model's points are to be converted to it.
+        annotations: N faces; only their photos are used, each read once.
+        boxes: (N, 4) xyxy image pixels, one per face.
+        schema: of the annotations; the model's points are converted to it. None keeps the model's own.
         flip_test: average with points and scores of the mirrored crop.
         batch_size: crops in one call of `run`.
-        progress: told the number of faces done since the last call.
+        progress: called with the number of faces done since the last call.
 
     Raises:
         InputError: a photo that cannot be read, a batch size below one, or no conversion to `schema`.
@@ -172,7 +170,7 @@ def points_from_boxes(
     if batch_size < 1:
         raise InputError(f"batch size must be at least 1, not {batch_size}")
     target = schema or spec.schema
-    located = Located.nowhere(len(annotations), target.n_landmarks)
+    predicted = PredictedLandmarks.all_missed(len(annotations), target.n_landmarks)
     indices: list[int] = []
     transforms: list[CropTransform] = []
     crops: list[Array] = []
@@ -180,8 +178,8 @@ def points_from_boxes(
     def flush() -> None:
         found = _run(run, spec, np.concatenate(crops), flip_test=flip_test)
         for index, transform, points, scores in zip(indices, transforms, *found, strict=True):
-            located.points[index] = convert_points(transform.inverse(points), spec.schema, target)
-            located.scores[index] = convert_scores(scores, spec.schema, target)
+            predicted.points[index] = convert_points(transform.inverse(points), spec.schema, target)
+            predicted.scores[index] = convert_scores(scores, spec.schema, target)
         progress(len(indices))
         for batch in (indices, transforms, crops):
             batch.clear()
@@ -197,42 +195,42 @@ def points_from_boxes(
                 flush()
     if indices:
         flush()
-    return located
+    return predicted
 
 
-def points_from_detector(
-    find: FaceFinder,
+def predict_in_photos(
+    find: FaceRunner,
     annotations: Sequence[Annotation],
     schema: LandmarkSchema,
     *,
     progress: Callable[[int], None] = lambda done: None,
-) -> Located:
-    """What a predictor says of the N faces, which it has to find itself.
+) -> PredictedLandmarks:
+    """Landmarks of N faces by a predictor that finds the faces itself.
 
     Args:
         find: photos to faces.
-        annotations: N faces; the truth is used only to choose which found face answers which (`match_faces`).
+        annotations: N faces; their points are used only to match found faces to annotated ones (`match_faces`).
         schema: of the annotations; the found points are converted to it.
-        progress: told the number of faces done since the last call.
+        progress: called with the number of faces done since the last call.
     """
-    located = Located.nowhere(len(annotations), schema.n_landmarks)
+    predicted = PredictedLandmarks.all_missed(len(annotations), schema.n_landmarks)
     photos = list(_by_photo(annotations))
     for start in range(0, len(photos), _PHOTOS_AT_ONCE):
         batch = photos[start : start + _PHOTOS_AT_ONCE]
         for (_, members), faces in zip(batch, find([read_rgb(path) for path, _ in batch]), strict=True):
-            candidates = [_candidate(face, schema) for face in faces]
+            reported = [_in_schema(face, schema) for face in faces]
             for index, match in zip(
-                members, match_faces(candidates, [annotations[i].points for i in members]), strict=True
+                members, match_faces(reported, [annotations[i].points for i in members]), strict=True
             ):
                 if match is not None:
-                    located.points[index], located.scores[index] = match.points, match.scores
+                    predicted.points[index], predicted.scores[index] = match.points, match.scores
             progress(len(members))
-    return located
+    return predicted
 
 
-def _candidate(face: Face, schema: LandmarkSchema) -> Candidate:
+def _in_schema(face: Face, schema: LandmarkSchema) -> ReportedFace:
     points = convert_points(face.points, face.schema, schema)
-    return Candidate(points, face.box, convert_scores(face.scores, face.schema, schema))
+    return ReportedFace(points, face.box, convert_scores(face.scores, face.schema, schema))
 
 
 def _run(run: CropRunner, spec: ModelSpec, crops: Array, *, flip_test: bool) -> tuple[Array, Array]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
-from efficientfan.evaluation.landmarks.matching import Candidate, Located, match_faces
+from efficientfan.evaluation.landmarks.matching import PredictedLandmarks, ReportedFace, match_faces
 from efficientfan.files import read_json
 from efficientfan.formats.coco import coco_records
 from efficientfan.formats.csv_tables import read_rows, table_schema
@@ -26,19 +26,19 @@ from efficientfan.formats.records import list_records, read_json_lines
 from efficientfan.schema import LandmarkSchema, convert_points, convert_scores, get_conversion, get_schema
 from efficientfan.structures import Annotation
 
-__all__ = ["points_from_predictions", "read_predictions"]
+__all__ = ["match_predictions", "read_predictions"]
 
 logger = logging.getLogger(__name__)
 
 Array = NDArray[Any]
-Predictions = Mapping[str, Sequence[Candidate]]
+Predictions = Mapping[str, Sequence[ReportedFace]]
 """Photo, as the file names it -> its faces."""
 
 
-def points_from_predictions(
+def match_predictions(
     predictions: Predictions, annotations: Sequence[Annotation], root: Path, where: str = "predictions"
-) -> Located:
-    """What a predictions file says of N annotated faces.
+) -> PredictedLandmarks:
+    """Landmarks of N annotated faces out of a predictions file.
 
     A photo of the file is the data set's photo whose path ends in the file's path, or whose path below
     `root` ends the file's path. Several faces in one photo are matched by overlap (`match_faces`).
@@ -49,25 +49,25 @@ def points_from_predictions(
     photos: dict[Path, list[int]] = defaultdict(list)
     for index, annotation in enumerate(annotations):
         photos[annotation.image].append(index)
-    candidates = _by_photo(predictions, list(photos), root, where)
-    located = Located.nowhere(len(annotations), len(annotations[0].points))
+    reported = _by_photo(predictions, list(photos), root, where)
+    predicted = PredictedLandmarks.all_missed(len(annotations), len(annotations[0].points))
     for photo, members in photos.items():
-        matches = match_faces(candidates.get(photo, []), [annotations[i].points for i in members])
+        matches = match_faces(reported.get(photo, []), [annotations[i].points for i in members])
         for index, match in zip(members, matches, strict=True):
             if match is not None:
-                located.points[index] = match.points
+                predicted.points[index] = match.points
                 if match.scores is not None:
-                    located.scores[index] = match.scores
-    return located
+                    predicted.scores[index] = match.scores
+    return predicted
 
 
 def _by_photo(
     predictions: Predictions, photos: Sequence[Path], root: Path, where: str
-) -> dict[Path, list[Candidate]]:
+) -> dict[Path, list[ReportedFace]]:
     by_name: dict[str, list[Path]] = defaultdict(list)
     for photo in photos:
         by_name[photo.name].append(photo)
-    found: dict[Path, list[Candidate]] = defaultdict(list)
+    found: dict[Path, list[ReportedFace]] = defaultdict(list)
     foreign = 0
     for name, faces in predictions.items():
         fitting = [
@@ -105,7 +105,7 @@ def _fits(name: PurePath, photo: Path, root: Path) -> bool:
     return common >= min(len(name.parts), len(below))
 
 
-def read_predictions(path: str | Path, schema: LandmarkSchema) -> dict[str, list[Candidate]]:
+def read_predictions(path: str | Path, schema: LandmarkSchema) -> dict[str, list[ReportedFace]]:
     """Read a predictions file (formats: see this module).
 
     Args:
@@ -120,7 +120,7 @@ def read_predictions(path: str | Path, schema: LandmarkSchema) -> dict[str, list
     suffix = Path(path).suffix.lower()
     if suffix not in readers:
         raise InputError(f"{path}: predictions are a .jsonl, .json or .csv file")
-    found: dict[str, list[Candidate]] = defaultdict(list)
+    found: dict[str, list[ReportedFace]] = defaultdict(list)
     for where, record in readers[suffix](Path(path), schema):
         image, faces = _record(record, schema, where)
         found[image].extend(faces)
@@ -146,7 +146,7 @@ def _csv_file(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
         yield row.where, {"image": row.image, "schema": source.name, "faces": faces}
 
 
-def _record(record: Any, schema: LandmarkSchema, where: str) -> tuple[str, list[Candidate]]:
+def _record(record: Any, schema: LandmarkSchema, where: str) -> tuple[str, list[ReportedFace]]:
     if not isinstance(record, Mapping) or not isinstance(record.get("image"), str):
         raise InputError(f"{where}: must be an object with the key 'image'")
     source = _source(record.get("schema", schema.name), schema, where)
@@ -154,7 +154,7 @@ def _record(record: Any, schema: LandmarkSchema, where: str) -> tuple[str, list[
     if not isinstance(faces, list) or not all(isinstance(face, Mapping) for face in faces):
         raise InputError(f"{where}: 'faces' must be a list of objects")
     return record["image"], [
-        Candidate(
+        ReportedFace(
             convert_points(
                 _numbers(face.get("points"), (source.n_landmarks, 2), f"{where}: 'points'"), source, schema
             ),

@@ -21,7 +21,7 @@ from efficientfan.structures import Annotation
 __all__ = [
     "BOX_KINDS",
     "TestSet",
-    "boxes_of",
+    "annotation_boxes",
     "jitter_boxes",
     "load_test_set",
 ]
@@ -32,7 +32,7 @@ BOX_KINDS = ("gt", "supplied", "detector")
 """`gt`: tight box of the annotated points; `supplied`: the data set's own; `detector`: found in the photo."""
 
 
-def boxes_of(annotations: Sequence[Annotation], kind: str) -> Array:
+def annotation_boxes(annotations: Sequence[Annotation], kind: str) -> Array:
     """(N, 4) xyxy boxes of kind "gt" or "supplied".
 
     Raises:
@@ -118,12 +118,12 @@ class TestSet:
     @property
     def gt_boxes(self) -> Array:
         """(N, 4) xyxy tight boxes of the annotated points."""
-        return boxes_of(self.annotations, "gt")
+        return annotation_boxes(self.annotations, "gt")
 
     @property
     def normaliser_boxes(self) -> Array:
         """(N, 4) xyxy boxes of the normalisers `box` and `diagonal`: supplied ones, else tight ones."""
-        return boxes_of(self.annotations, "supplied") if self.supplies_boxes else self.gt_boxes
+        return annotation_boxes(self.annotations, "supplied") if self.supplies_boxes else self.gt_boxes
 
     @property
     def supplies_boxes(self) -> bool:

@@ -14,9 +14,9 @@ from efficientfan.spec import ModelSpec
 from efficientfan.structures import VISIBILITY_CLASSES
 
 __all__ = [
+    "PRECISIONS",
     "Backend",
     "BackendOutput",
-    "PRECISIONS",
     "Port",
     "answer",
     "check_graph",
@@ -24,8 +24,8 @@ __all__ = [
     "engine_in_words",
     "first_line",
     "precision_in_use",
-    "split_device",
     "spec_text",
+    "split_device",
 ]
 
 Array = NDArray[Any]

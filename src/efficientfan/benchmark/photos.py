@@ -1,4 +1,4 @@
-"""Photos with faces to run on: the user's, or drawn ones of 1, 5 and 50 faces, for no photo rides in the package."""
+"""Photos with faces to run on: the user's, or drawn ones of 1, 5 and 50 faces (the package ships no photo)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from efficientfan.predict.detectors import FaceDetector
 from efficientfan.predict.photos import find_photos
 from efficientfan.schema import get_schema
 
-__all__ = ["Scene", "cut_crops", "drawn_scene", "drawn_scenes", "photo_scenes"]
+__all__ = ["FacePhoto", "cut_crops", "draw_photo", "drawn_photos", "photos_with_faces"]
 
 Array = NDArray[Any]
 
@@ -27,7 +27,7 @@ _MOST_PHOTOS = 50
 
 
 @dataclass(frozen=True)
-class Scene:
+class FacePhoto:
     """A photo and where its faces are.
 
     Attributes:
@@ -41,36 +41,38 @@ class Scene:
     boxes: Array
 
 
-def photo_scenes(folder: str | Path, detector: FaceDetector) -> list[Scene]:
+def photos_with_faces(folder: str | Path, detector: FaceDetector) -> list[FacePhoto]:
     """The photos of a folder in which the detector finds a face; of many the first 50.
 
     Raises:
         InputError: no photos, an unreadable one, or no face in any.
     """
-    scenes = []
+    photos = []
     for photo in find_photos([folder])[:_MOST_PHOTOS]:
         image = read_rgb(photo.path)
         boxes = detector.detect(image).boxes
         if len(boxes):
-            scenes.append(Scene(Path(photo.path), image, boxes))
-    if not scenes:
+            photos.append(FacePhoto(Path(photo.path), image, boxes))
+    if not photos:
         raise InputError(f"{folder}: {detector.name} finds no face in its photos; choose others")
-    return scenes
+    return photos
 
 
-def drawn_scenes(folder: str | Path, counts: Sequence[int] = (1, 5, 50), seed: int = 0) -> dict[str, Scene]:
+def drawn_photos(
+    folder: str | Path, counts: Sequence[int] = (1, 5, 50), seed: int = 0
+) -> dict[str, FacePhoto]:
     """Drawn 1080p photos by name, such as "1080p, 5 faces", written to `folder` as JPEG files."""
-    scenes = {}
+    photos = {}
     for count in counts:
-        image, boxes = drawn_scene(count, seed=seed)
+        image, boxes = draw_photo(count, seed=seed)
         path = Path(folder) / f"faces_{count}.jpg"
         write_image(path, image)
         name = f"1080p, {count} face{'' if count == 1 else 's'}"
-        scenes[name] = Scene(path, read_rgb(path), boxes)
-    return scenes
+        photos[name] = FacePhoto(path, read_rgb(path), boxes)
+    return photos
 
 
-def drawn_scene(faces: int, *, size: tuple[int, int] = (1920, 1080), seed: int = 0) -> tuple[Array, Array]:
+def draw_photo(faces: int, *, size: tuple[int, int] = (1920, 1080), seed: int = 0) -> tuple[Array, Array]:
     """Faces on a grid over soft noise.
 
     Args:
@@ -116,10 +118,10 @@ def _draw_face(image: Array, points: Array, shade: float) -> None:
         cv2.polylines(image, [fixed[part]], False, _BROW, thick, cv2.LINE_AA, shift)
 
 
-def cut_crops(scenes: Sequence[Scene], size: int, margin: float, most: int = 64) -> Array:
-    """(N, size, size, 3) uint8 crops of the scenes' faces as a model wants them, at most `most`."""
+def cut_crops(photos: Sequence[FacePhoto], size: int, margin: float, most: int = 64) -> Array:
+    """(N, size, size, 3) uint8 crops of the photos' faces as a model wants them, at most `most`."""
     crops = [
-        warp(scene.image, [CropTransform.from_box(box, size, margin) for box in scene.boxes[:most]])
-        for scene in scenes
+        warp(photo.image, [CropTransform.from_box(box, size, margin) for box in photo.boxes[:most]])
+        for photo in photos
     ]
     return np.concatenate(crops)[:most]

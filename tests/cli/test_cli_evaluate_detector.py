@@ -1,4 +1,4 @@
-"""`efficientfan evaluate --task detection` as typed: output, files, exit codes."""
+"""`efficientfan evaluate-detector` as typed: output, files, exit codes."""
 
 from __future__ import annotations
 
@@ -25,8 +25,6 @@ def boxes(tmp_path):
     annotations = [{"id": 0, "image_id": 0, "bbox": FACE, "source": "human"}]
     (root / "all.json").write_text(json.dumps({"images": images, "annotations": annotations}))
     return (
-        "--task",
-        "detection",
         "--dataset",
         "boxes",
         "--root",
@@ -40,7 +38,7 @@ def boxes(tmp_path):
 
 def test_a_detector_is_measured_and_everything_is_written(run_command, boxes, tmp_path):
     out = tmp_path / "out"
-    code, text, _ = run_command("evaluate", *boxes, "--out", out)
+    code, text, _ = run_command("evaluate-detector", *boxes, "--out", out)
     assert code == 0
     assert "haar on boxes all: 2 photos, 1 faces to be found" in text
     table = json.loads((out / "results.json").read_text())
@@ -55,7 +53,7 @@ def test_a_detector_is_measured_and_everything_is_written(run_command, boxes, tm
 def test_results_stay_without_matplotlib(run_command, boxes, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     out = tmp_path / "out"
-    code, _, errors = run_command("evaluate", *boxes, "--out", out)
+    code, _, errors = run_command("evaluate-detector", *boxes, "--out", out)
     assert code == 0
     assert "no plots" in errors
     assert not list(out.glob("recall.png")) + list(out.glob("sizes.png"))
@@ -64,14 +62,14 @@ def test_results_stay_without_matplotlib(run_command, boxes, tmp_path, monkeypat
 
 def test_a_high_threshold_misses_the_face(run_command, boxes):
     for threshold, recall in (("-1000", "100.00"), ("1e6", "0.00")):
-        code, text, _ = run_command("evaluate", *boxes, "--min-score", threshold)
+        code, text, _ = run_command("evaluate-detector", *boxes, "--min-score", threshold)
         assert code == 0
         row = next(line.split() for line in text.splitlines() if line.startswith("all"))
         assert row[:4] == ["all", "2", "1", recall]
 
 
 def test_a_limit_takes_some_photos(run_command, boxes):
-    code, text, _ = run_command("evaluate", *boxes, "--limit", 1)
+    code, text, _ = run_command("evaluate-detector", *boxes, "--limit", 1)
     assert code == 0
     assert "1 photos" in text
 
@@ -79,7 +77,7 @@ def test_a_limit_takes_some_photos(run_command, boxes):
 def test_the_whole_predictor_finds_the_face(run_command, boxes, tmp_path):
     out = tmp_path / "out"
     code, text, _ = run_command(
-        "evaluate", *boxes, "--through-predictor", "--label", "all of it", "--out", out
+        "evaluate-detector", *boxes, "--through-predictor", "--label", "all of it", "--out", out
     )
     assert code == 0
     assert text.startswith("all of it on boxes")
@@ -94,17 +92,20 @@ def test_the_whole_predictor_finds_the_face(run_command, boxes, tmp_path):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("--box", "gt"), "--box is of landmarks"),
-        (("--flip-test",), "--flip-test is of landmarks"),
-        (("--model", "default"), "--model is of the landmark model: it needs --through-predictor"),
+        (("--model", "default"), "--model sets the landmark model, which needs --through-predictor"),
+        (("--threads", "1"), "--threads sets the landmark model, which needs --through-predictor"),
         (("--detector", "nonsense"), "unknown detector 'nonsense'"),
         (("--dataset", "300w"), "unknown detection data '300w'"),
-        (("--task", "landmarks", "--min-score", "0.5"), "--min-score needs --task detection"),
-        (("--task", "boxes"), "--task is landmarks or detection"),
     ],
 )
 def test_misuse_is_one_line_and_exit_code_2(run_command, boxes, more, message):
-    code, text, error = run_command("evaluate", *boxes, *more)
+    code, text, error = run_command("evaluate-detector", *boxes, *more)
     assert (code, text) == (2, "")
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_the_old_spelling_names_the_new_command(run_command, boxes):
+    code, text, error = run_command("evaluate", "--task", "detection", *boxes)
+    assert (code, text) == (2, "")
+    assert "efficientfan evaluate-detector" in error
