@@ -16,7 +16,7 @@ from efficientfan.data.scenes.catalog import load_scenes
 from efficientfan.files import write_json
 from efficientfan.geometry import box_iou, box_of_points
 from efficientfan.predict import LandmarkPredictor, load
-from efficientfan.predict.detectors import HaarDetector, YuNetDetector, build_detector
+from efficientfan.predict.detectors import HaarDetector, YuNetDetector, open_detector
 
 FACE_IOU, NOTHING_IOU = 0.3, 0.05
 THRESHOLDS = (0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8)
@@ -47,7 +47,7 @@ def main() -> None:
     arguments = parser.parse_args()
     results = {}
     yunet = next((arguments.root / "detectors").glob("*yunet*.onnx"))
-    for detector in (build_detector("facefinder"), HaarDetector(), YuNetDetector(yunet)):
+    for detector in (open_detector("facefinder"), HaarDetector(), YuNetDetector(yunet)):
         faces, alarms = scores(
             load(arguments.model, detector=detector, threads=1), arguments.root, arguments.limit
         )

@@ -18,7 +18,7 @@ from efficientfan.export import export_detector
 from efficientfan.geometry import box_iou
 from efficientfan.imaging import read_rgb
 from efficientfan.models import load_checkpoint, load_detector_checkpoint, save_checkpoint
-from efficientfan.predict.detectors import FaceFinder, build_detector
+from efficientfan.predict.detectors import FaceFinder, open_detector
 from efficientfan.recipes.detection import DetectionRecipe
 from efficientfan.recipes.load import load_recipe
 from efficientfan.train import fit
@@ -71,7 +71,7 @@ def learnt(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_finds_the_faces_it_has_learnt_and_nothing_else(photos: Path, learnt: Path) -> None:
-    finder = build_detector(str(learnt / "model.onnx"))
+    finder = open_detector(str(learnt / "model.onnx"))
     recipe = tiny(photos)
     pictures, _ = build_pictures(recipe, build_network(recipe)[0])
     for scene in pictures.scenes:
@@ -180,7 +180,7 @@ def test_each_loader_refuses_the_other_tasks_checkpoint(learnt: Path) -> None:
     with pytest.raises(InputError, match="face detector"):
         load_checkpoint(learnt / "model.safetensors")
     with pytest.raises(InputError, match="needed"):
-        build_detector("src/efficientfan/weights/mobilefan_128_visibility.onnx")
+        open_detector("src/efficientfan/weights/mobilefan_128_visibility.onnx")
 
 
 @pytest.mark.parametrize(

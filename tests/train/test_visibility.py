@@ -16,7 +16,7 @@ from efficientfan.data.dataset import CropSpec, FaceCrops
 from efficientfan.export import export_onnx
 from efficientfan.imaging import write_image
 from efficientfan.losses import Batch, Prediction
-from efficientfan.predict import LandmarkPredictor, OnnxBackend, build_detector
+from efficientfan.predict import LandmarkPredictor, OnnxBackend, open_detector
 from efficientfan.recipes import Recipe
 from efficientfan.train import fit
 from efficientfan.train.build import build_objective, build_spec, build_student
@@ -105,7 +105,7 @@ def test_a_run_logs_it_and_its_model_is_served(data: Path, tmp_path: Path) -> No
     assert {"loss/visibility", "val_visible_precision", "val_visible_recall"} <= set(columns)
 
     backend = OnnxBackend(export_onnx(model, tmp_path / "model.onnx").path)
-    predictor = LandmarkPredictor(backend, build_detector("whole"))
+    predictor = LandmarkPredictor(backend, open_detector("whole"))
     [face] = predictor(data / "images" / "0.png", [[10, 10, 80, 80]])
     assert face.visibility is not None
     assert face.visibility.shape == (68, 3)

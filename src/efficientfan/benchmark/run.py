@@ -24,7 +24,7 @@ from efficientfan.benchmark.subjects import Subject, crop_job, macs_of
 from efficientfan.benchmark.timing import Job, Timing, Track, measure, silent
 from efficientfan.errors import InputError
 from efficientfan.predict.backends import Backend
-from efficientfan.predict.detectors import FaceDetector, build_detector
+from efficientfan.predict.detectors import FaceDetector, open_detector
 from efficientfan.predict.predictor import LandmarkPredictor
 
 __all__ = ["PEERS", "Plan", "run_benchmark"]
@@ -89,7 +89,7 @@ def run_benchmark(subjects: Sequence[Subject], plan: Plan, *, track: Track = sil
     """
     machine = describe_machine()
     accuracies = read_accuracies(plan.results)
-    detector = build_detector(plan.detector)
+    detector = open_detector(plan.detector)
     first = subjects[0].open(plan.threads[0])
     peaks: list[GemmPeak] = []
     candidates: list[Candidate] = []

@@ -107,13 +107,14 @@ def predict_command(
     from efficientfan.formats.records import Record
     from efficientfan.imaging import process_settings
     from efficientfan.predict import load
-    from efficientfan.predict.backends import engine_in_words
-    from efficientfan.predict.detectors import build_detector
+    from efficientfan.predict.backends import backend_class, engine_in_words
+    from efficientfan.predict.detectors import open_detector
     from efficientfan.predict.given_boxes import read_boxes
     from efficientfan.predict.many import Failure, Workers, predict_photos, share_threads
     from efficientfan.predict.output import choose_format, open_output
     from efficientfan.predict.photos import find_photos
     from efficientfan.predict.timing import UNTIMED, StageTimes
+    from efficientfan.weights import find_model
 
     photos = find_photos(sources, recursive=recursive)
     given = None if boxes is None else read_boxes(boxes)
@@ -121,18 +122,18 @@ def predict_command(
     times = StageTimes() if timing else UNTIMED
     drawings = _Drawings(draw, photos, times)
     shares = share_threads(threads, len(photos))
-    # The other engines run one batch at a time, however many threads ask; theirs are spread within it.
-    in_parallel = backend in (None, "onnxruntime") and not model.endswith(".safetensors")
+    model_file = find_model(model)
+    overlap = backend_class(model_file, backend).runs_overlap
     predictor = load(
-        model,
-        detector=build_detector(detector if given is None else "whole", shares.each),  # with boxes not asked
+        model_file,
+        detector=open_detector(detector if given is None else "whole", shares.each),  # with boxes not asked
         backend=backend,
         device=device,
         precision=precision,
-        threads=shares.each if in_parallel else threads,
+        threads=shares.each if overlap else threads,  # runs that take turns get all threads
         batch_size=batch_size,
+        times=times,
     )
-    predictor.times = times
     spec = predictor.spec
     console = message_console()
     finder = predictor.detector.name if given is None else "none, boxes given"

@@ -2,7 +2,7 @@
 
 from efficientfan.predict.backends import Backend, BackendOutput, open_backend
 from efficientfan.predict.backends.onnx import OnnxBackend
-from efficientfan.predict.detectors import Detections, FaceDetector, build_detector
+from efficientfan.predict.detectors import Detections, FaceDetector, open_detector
 from efficientfan.predict.predictor import LandmarkPredictor, load
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "FaceDetector",
     "LandmarkPredictor",
     "OnnxBackend",
-    "build_detector",
+    "open_detector",
     "load",
     "open_backend",
 ]

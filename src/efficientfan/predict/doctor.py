@@ -14,7 +14,7 @@ import numpy as np
 from efficientfan.errors import EfficientFanError
 from efficientfan.predict import load
 from efficientfan.predict.backends import engine_in_words
-from efficientfan.predict.detectors import HaarDetector, YuNetDetector, build_detector
+from efficientfan.predict.detectors import HaarDetector, YuNetDetector, open_detector
 from efficientfan.predict.fetch import cache_dir, is_fetched
 from efficientfan.version import __version__
 from efficientfan.weights import find_model, list_models
@@ -70,7 +70,7 @@ def _engine(name: str, extra: str) -> str:
 
 def _facefinder() -> Finding:
     try:
-        build_detector("facefinder")
+        open_detector("facefinder")
     except EfficientFanError as error:
         return Finding("detector facefinder", str(error), good=False)
     return Finding("detector facefinder", "ready: the one that finds faces unless you name another")

@@ -15,7 +15,7 @@ from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform, box_iou, box_nesting
 from efficientfan.imaging import ImageLike, PhotoPyramid, to_rgb, warp
 from efficientfan.predict.backends import Backend, open_backend
-from efficientfan.predict.detectors import FaceDetector, build_detector
+from efficientfan.predict.detectors import FaceDetector, open_detector
 from efficientfan.predict.detectors.base import suppress
 from efficientfan.predict.given_boxes import boxes_within
 from efficientfan.predict.timing import UNTIMED, StageTimes
@@ -204,6 +204,7 @@ def load(
     threads: int | None = None,
     precision: str = "f32",
     batch_size: int = 32,
+    times: StageTimes = UNTIMED,
 ) -> LandmarkPredictor:
     """A predictor from a packaged model or an exported file.
 
@@ -226,8 +227,8 @@ def load(
     engine = open_backend(
         find_model(model), backend=backend, device=device, threads=threads, precision=precision
     )
-    finder = build_detector(detector, threads) if isinstance(detector, str) else detector
-    return LandmarkPredictor(engine, finder, batch_size=batch_size)
+    finder = open_detector(detector, threads) if isinstance(detector, str) else detector
+    return LandmarkPredictor(engine, finder, batch_size=batch_size, times=times)
 
 
 def _refine(face: Face) -> Array:

@@ -223,7 +223,7 @@ def test_through_the_predictor_count_the_boxes_of_the_landmarks():
 
 
 def test_a_threshold_of_ones_own_drops_the_unsure(monkeypatch):
-    monkeypatch.setattr("efficientfan.evaluation.detection.subjects.build_detector", lambda name: Stub())
+    monkeypatch.setattr("efficientfan.evaluation.detection.subjects.open_detector", lambda name: Stub())
     photo = np.full((1, 1, 3), 100, np.uint8)
     assert len(detector_with_min_score("any").detect(photo)) == 3
     finder = detector_with_min_score("any", 0.6)

@@ -5,7 +5,7 @@ import pytest
 from tiny_model import SIZE, spec
 
 from efficientfan.errors import InputError
-from efficientfan.predict.backends.base import answer, split_device
+from efficientfan.predict.backends.base import run_checked, split_device
 
 KINDS = ("cpu", "cuda", "cuda:N", "mps")
 
@@ -34,9 +34,9 @@ def test_an_engine_gets_whole_arrays_and_only_where_there_are_crops():
         return np.zeros((len(crops), 68, 2), np.float32), np.ones((len(crops), 68), np.float32)
 
     crops = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), np.uint8)
-    assert answer(crops[:0], spec(), infer).points.shape == (0, 68, 2)
+    assert run_checked(crops[:0], spec(), infer).points.shape == (0, 68, 2)
     assert asked == []
-    found = answer(crops[::-1], spec(), infer)
+    found = run_checked(crops[::-1], spec(), infer)
     assert asked[0].flags.c_contiguous
     np.testing.assert_array_equal(asked[0], crops[::-1])
     assert found.points.shape == (3, 68, 2)

@@ -8,7 +8,7 @@ import pytest
 import efficientfan
 from efficientfan.errors import InputError, MissingDependencyError
 from efficientfan.predict import OnnxBackend, open_backend
-from efficientfan.predict.backends import engine_in_words
+from efficientfan.predict.backends import backend_class, engine_in_words
 
 
 def test_onnx_files_open_on_onnx_runtime(model_file):
@@ -63,3 +63,11 @@ def test_the_engine_in_words(model_file):
     assert engine_in_words(open_backend(model_file)) == "onnxruntime on cpu, f32"
     assert engine_in_words(open_backend(model_file, threads=1)) == "onnxruntime on cpu, f32, 1 thread"
     assert engine_in_words(open_backend(model_file, threads=2)) == "onnxruntime on cpu, f32, 2 threads"
+
+
+@pytest.mark.parametrize(
+    ("file", "backend", "overlap"),
+    [("a.onnx", None, True), ("a.onnx", "openvino", False), ("a.safetensors", None, False)],
+)
+def test_an_engine_says_whether_its_runs_overlap_before_it_is_opened(file, backend, overlap):
+    assert backend_class(file, backend).runs_overlap is overlap

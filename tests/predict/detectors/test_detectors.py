@@ -10,8 +10,8 @@ from efficientfan.predict.detectors import (
     HaarDetector,
     WholeImageDetector,
     YuNetDetector,
-    build_detector,
     haar,
+    open_detector,
 )
 from efficientfan.predict.detectors.base import plausible, shrink_to, suppress
 from efficientfan.predict.detectors.yunet import CORRECTION
@@ -136,18 +136,18 @@ def test_auto_is_the_packaged_detector_whatever_was_fetched():
     path = cache_dir() / FETCHABLE["yunet"].file_name
     path.parent.mkdir(parents=True)
     path.write_bytes(b"damaged")
-    assert build_detector("auto").name == build_detector("facefinder").name == "facefinder"
+    assert open_detector("auto").name == open_detector("facefinder").name == "facefinder"
     with pytest.raises(InputError, match="is damaged"):
-        build_detector("yunet")
+        open_detector("yunet")
 
 
 def test_named_detectors():
-    assert build_detector("haar").name == "haar"
-    assert build_detector("whole").name == "whole"
+    assert open_detector("haar").name == "haar"
+    assert open_detector("whole").name == "whole"
     with pytest.raises(MissingDependencyError, match="models fetch yunet"):
-        build_detector("yunet")
+        open_detector("yunet")
     with pytest.raises(InputError, match="unknown detector 'mtcnn'; known are auto, facefinder, yunet, haar"):
-        build_detector("mtcnn")
+        open_detector("mtcnn")
 
 
 def test_correction_moves_and_scales_about_the_centre():

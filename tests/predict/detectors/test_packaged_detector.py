@@ -14,7 +14,7 @@ from skimage.data import astronaut
 import efficientfan
 from efficientfan.files import sha256_of
 from efficientfan.geometry import box_iou
-from efficientfan.predict.detectors import FaceFinder, build_detector
+from efficientfan.predict.detectors import FaceFinder, open_detector
 from efficientfan.weights import find_detector, list_detectors
 
 ROOT = Path(__file__).parents[3]
@@ -25,7 +25,7 @@ HEAD = (140, 50, 310, 220)
 
 @pytest.fixture(scope="module")
 def finder() -> FaceFinder:
-    detector = build_detector("auto")
+    detector = open_detector("auto")
     assert isinstance(detector, FaceFinder)
     return detector
 

@@ -14,7 +14,7 @@ from efficientfan.predict.detectors import (
     FaceDetector,
     FaceFinder,
     YuNetDetector,
-    build_detector,
+    open_detector,
 )
 from efficientfan.predict.fetch import fetched
 from efficientfan.weights import find_detector
@@ -69,19 +69,19 @@ def detector_with_min_score(name: str, min_score: float | None = None) -> FaceDe
     """A detector by name, with a threshold of one's own on its scores.
 
     Raises:
-        InputError, MissingDependencyError: as `build_detector`.
+        InputError, MissingDependencyError: as `open_detector`.
     """
     if min_score is None:
-        return build_detector(name)
+        return open_detector(name)
     path = detector_file(name)
     if path is None:
-        return _AboveScore(build_detector(name), min_score)
+        return _AboveScore(open_detector(name), min_score)
     # Below its usual threshold a network has more to say.
     return (YuNetDetector if name == "yunet" else FaceFinder)(path, min_score=min_score)
 
 
 def detector_file(name: str) -> Path | None:
-    """The model file of a detector of `build_detector`; None where it has none.
+    """The model file of a detector of `open_detector`; None where it has none.
 
     Raises:
         InputError: it is damaged.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,12 @@ __all__ = [
     "Backend",
     "BackendOutput",
     "Port",
-    "answer",
     "check_graph",
     "check_options",
     "engine_in_words",
     "first_line",
     "precision_in_use",
+    "run_checked",
     "spec_text",
     "split_device",
 ]
@@ -31,17 +31,17 @@ __all__ = [
 Array = NDArray[Any]
 
 PRECISIONS = ("f32", "bf16", "auto")
-"""What may be asked of an engine; "auto" leaves it to the engine."""
+"""Precisions to ask an engine for; "auto" is the engine's own choice."""
 
 
 @dataclass(frozen=True)
 class BackendOutput:
-    """What a batch of crops is found to hold.
+    """Landmarks of a batch of N crops.
 
     Attributes:
         points: (N, K, 2) float32 in crop pixels.
         scores: (N, K) float32 in [0, 1].
-        visibility: (N, K, 3) float32, probabilities of `VISIBILITY_CLASSES`; None where the model does not tell.
+        visibility: (N, K, 3) float32, probabilities of `VISIBILITY_CLASSES`; None for models without them.
     """
 
     points: Array
@@ -50,7 +50,14 @@ class BackendOutput:
 
 
 class Backend(Protocol):
-    """One model on one device: crops in, landmarks out. What it says of itself is what is in use, not a wish."""
+    """One model on one device: crops in, landmarks out. Its attributes say what is in use, not what was asked for.
+
+    Attributes:
+        runs_overlap: whether runs that several threads ask for at once are computed at once. Where they are not, runs
+            take turns, and a run should get all threads.
+    """
+
+    runs_overlap: ClassVar[bool]
 
     @property
     def spec(self) -> ModelSpec:
@@ -62,21 +69,24 @@ class Backend(Protocol):
 
     @property
     def device(self) -> str:
-        """Where it runs, such as "cpu"."""
+        """Where it runs: "cpu", "cuda:1", ..."""
 
     @property
     def precision(self) -> str:
-        """Of its arithmetic: "f32" or "bf16"; "int8+f32" where a quantised file leaves some layers in float."""
+        """Of its arithmetic: "f32" or "bf16"; "int8+f32" for a quantized file whose other layers are float."""
 
     @property
     def threads(self) -> int | None:
-        """Processor threads of one run; None where the engine decides and does not tell."""
+        """Processor threads of one run; None where the engine chooses and does not report them."""
 
     def run(self, crops: Array) -> BackendOutput:
-        """Landmarks of a batch of crops; N may be 0. Threads may call it at once: it answers each, or in turn.
+        """Landmarks of a batch of crops. Several threads may call it at once.
 
         Args:
-            crops: (N, S, S, 3) uint8 RGB, S = `spec.input_size`.
+            crops: (N, S, S, 3) uint8 RGB, S = `spec.input_size`; N may be 0.
+
+        Raises:
+            InputError: crops of another shape or type.
         """
 
 
@@ -98,7 +108,7 @@ class Port:
         return f"{self.kind} [{', '.join('N' if side is None else str(side) for side in self.shape)}]"
 
     def admits(self, other: Port) -> bool:
-        """Whether every array of `other` fits; where this is free, anything does, but `other`'s N must be free."""
+        """Whether every array of `other` fits here. A free axis takes any size; only a free axis takes a free one."""
         return (
             self.kind == other.kind
             and len(self.shape) == len(other.shape)
@@ -107,7 +117,7 @@ class Port:
 
 
 def check_options(threads: int | None, precision: str) -> None:
-    """Refuse what no engine understands.
+    """Check the options that mean the same to every engine.
 
     Raises:
         InputError: fewer threads than one, or a precision that is not in `PRECISIONS`.
@@ -119,12 +129,12 @@ def check_options(threads: int | None, precision: str) -> None:
 
 
 def split_device(device: str, engine: str, kinds: Sequence[str]) -> tuple[str, int | None]:
-    """A device such as "cuda:1" as its kind and number, None where it names none.
+    """Split a device such as "cuda:1" into its kind and its number (None without one).
 
     Args:
-        device: as it was asked for.
-        engine: in words, for the error.
-        kinds: that the engine runs on; "cuda:N" beside "cuda" means that there may be several, by number.
+        device: such as "cpu" or "cuda:1".
+        engine: its name, for the error.
+        kinds: those that the engine runs on; "cuda:N" beside "cuda" allows a number.
 
     Raises:
         InputError: another device.
@@ -141,7 +151,7 @@ def split_device(device: str, engine: str, kinds: Sequence[str]) -> tuple[str, i
 
 
 def spec_text(text: str | None, where: str) -> str:
-    """The spec in a graph file's metadata entry.
+    """Check that a graph file's metadata has a spec, and return its text.
 
     Raises:
         InputError: there is none.
@@ -154,10 +164,10 @@ def spec_text(text: str | None, where: str) -> str:
 
 
 def check_graph(inputs: Mapping[str, Port], outputs: Mapping[str, Port], spec: ModelSpec, where: str) -> None:
-    """The graph takes and gives what its spec says; an axis that is free in the graph passes.
+    """Check that a graph's inputs and outputs are those of its spec; an axis that is free in the graph fits any size.
 
     Raises:
-        InputError: an input or output is missing, of another shape or type, or one too many is asked for.
+        InputError: an input or output is missing or of another shape or type, or there is a further input.
     """
     side = spec.input_size
     wanted = {
@@ -174,11 +184,11 @@ def check_graph(inputs: Mapping[str, Port], outputs: Mapping[str, Port], spec: M
         raise InputError(f"{where}: the graph takes further inputs beside 'crops'; export it anew")
 
 
-def answer(crops: Array, spec: ModelSpec, infer: Callable[[Array], Iterable[Array]]) -> BackendOutput:
-    """`Backend.run` of an engine that is given by its one call.
+def run_checked(crops: Array, spec: ModelSpec, infer: Callable[[Array], Iterable[Array]]) -> BackendOutput:
+    """Check crops and run an engine on them; none give an empty output without asking the engine.
 
     Args:
-        crops: (N, S, S, 3) uint8, any view of an array; N may be 0.
+        crops: (N, S, S, 3) uint8 RGB, any view of an array; N may be 0.
         spec: what the model takes and gives.
         infer: contiguous crops, at least one -> the arrays of `spec.outputs`, in that order.
 
@@ -194,18 +204,18 @@ def answer(crops: Array, spec: ModelSpec, infer: Callable[[Array], Iterable[Arra
 
 
 def precision_in_use(spec: ModelSpec, floats: str) -> str:
-    """The float precision, with "int8+" before it where the file is a quantised one."""
+    """The float precision, preceded by "int8+" for a quantized file."""
     return f"int8+{floats}" if "quantisation" in spec.provenance else floats
 
 
 def first_line(error: Exception) -> str:
-    """The beginning of an engine's complaint; some of them are pages long."""
+    """The first line of an engine's error message, at most 200 characters."""
     lines: Sequence[str] = [line.strip() for line in str(error).split("\n") if line.strip()]
     return lines[0][:200] if lines else type(error).__name__
 
 
 def _output_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
-    """Shape of each output the spec speaks of, without the batch axis."""
+    """Shape of each output of the spec, without the batch axis."""
     k = spec.schema.n_landmarks
     shapes = {"points": (k, 2), "scores": (k,), "visibility": (k, len(VISIBILITY_CLASSES))}
     return {name: shapes[name] for name in spec.outputs}

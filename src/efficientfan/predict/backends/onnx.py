@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import onnxruntime as ort
 from numpy.typing import NDArray
@@ -12,11 +12,11 @@ from efficientfan.errors import InputError, MissingDependencyError
 from efficientfan.predict.backends.base import (
     BackendOutput,
     Port,
-    answer,
     check_graph,
     check_options,
     first_line,
     precision_in_use,
+    run_checked,
     spec_text,
     split_device,
 )
@@ -44,6 +44,7 @@ class OnnxBackend:
     """
 
     name = "onnxruntime"
+    runs_overlap: ClassVar[bool] = True
 
     def __init__(
         self, path: str | Path, device: str = "cpu", threads: int | None = None, precision: str = "f32"
@@ -70,7 +71,7 @@ class OnnxBackend:
             InputError: crops of another shape or type than (N, S, S, 3) uint8.
         """
         names = list(self.spec.outputs)
-        return answer(crops, self.spec, lambda batch: self._session.run(names, {"crops": batch}))
+        return run_checked(crops, self.spec, lambda batch: self._session.run(names, {"crops": batch}))
 
 
 def _ports(nodes: list[Any]) -> dict[str, Port]:

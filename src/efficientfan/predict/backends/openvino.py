@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,11 @@ from efficientfan.errors import InputError, MissingDependencyError, needs_extra
 from efficientfan.predict.backends.base import (
     BackendOutput,
     Port,
-    answer,
     check_graph,
     check_options,
     first_line,
     precision_in_use,
+    run_checked,
     spec_text,
     split_device,
 )
@@ -45,6 +45,7 @@ class OpenVinoBackend:
     """
 
     name = "openvino"
+    runs_overlap: ClassVar[bool] = False
 
     def __init__(
         self, path: str | Path, device: str = "cpu", threads: int | None = None, precision: str = "f32"
@@ -87,7 +88,7 @@ class OpenVinoBackend:
         Raises:
             InputError: crops of another shape or type than (N, S, S, 3) uint8.
         """
-        return answer(crops, self.spec, self._infer)
+        return run_checked(crops, self.spec, self._infer)
 
     def _infer(self, crops: Array) -> list[Array]:
         with self._turn:  # a request takes one batch at a time

@@ -1,8 +1,8 @@
-"""The engines by name, and which of them a model file runs on."""
+"""The engines by name, and the engine that runs a model file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import cast
@@ -10,14 +10,38 @@ from typing import cast
 from efficientfan.errors import InputError
 from efficientfan.predict.backends.base import Backend
 
-__all__ = ["ENGINES", "open_backend"]
+__all__ = ["ENGINES", "backend_class", "open_backend"]
 
 ENGINES: Mapping[str, tuple[str, str, str]] = {
     "onnxruntime": ("efficientfan.predict.backends.onnx", "OnnxBackend", ".onnx"),
     "openvino": ("efficientfan.predict.backends.openvino", "OpenVinoBackend", ".onnx"),
     "torch": ("efficientfan.predict.backends.torch", "TorchBackend", ".safetensors"),
 }
-"""Name -> module, class and the suffix of the files that it runs; imported when it is asked for."""
+"""Name -> module, class, and suffix of the files that it runs. The module is imported on first use."""
+
+
+def backend_class(model_path: str | Path, backend: str | None = None) -> type[Backend]:
+    """The engine that runs a model file, without opening the file.
+
+    Args:
+        model_path: an `.onnx` file or a `.safetensors` checkpoint.
+        backend: one of `ENGINES`; None takes torch for a checkpoint and ONNX Runtime otherwise.
+
+    Raises:
+        InputError: an unknown engine, or one that does not run this kind of file.
+    """
+    checkpoint = Path(model_path).suffix == ".safetensors"
+    name = backend or ("torch" if checkpoint else "onnxruntime")
+    if name not in ENGINES:
+        raise InputError(f"unknown backend {name!r}; known are {', '.join(ENGINES)}")
+    module, class_name, suffix = ENGINES[name]
+    if checkpoint and suffix != ".safetensors":
+        raise InputError(
+            f"{model_path}: is a checkpoint, which {name} cannot run; `efficientfan export` it first"
+        )
+    if not checkpoint and suffix == ".safetensors":
+        raise InputError(f"{model_path}: backend 'torch' runs .safetensors checkpoints only; use onnxruntime")
+    return cast("type[Backend]", getattr(import_module(module), class_name))
 
 
 def open_backend(
@@ -28,7 +52,7 @@ def open_backend(
     threads: int | None = None,
     precision: str = "f32",
 ) -> Backend:
-    """A model file on an engine; whatever is asked for and not there is an error, never replaced.
+    """Open a model file on an engine. What is asked for and not available is an error, never replaced.
 
     Args:
         model_path: an `.onnx` file of `efficientfan export` or `quantize`, or a `.safetensors` checkpoint.
@@ -40,21 +64,9 @@ def open_backend(
         precision: "f32", "bf16" (openvino, torch), or "auto": the engine's choice.
 
     Raises:
-        InputError: an unknown engine, device or precision; a file that is missing, damaged, not ours, or of the
-            other kind.
-        MissingDependencyError: the engine or the device is not there; the message says how to get it.
+        InputError: an unknown engine, device or precision; a file that is missing, damaged, not one of efficientfan,
+            or of a kind that the engine does not run.
+        MissingDependencyError: the engine or the device is not available; the message says how to get it.
     """
-    checkpoint = Path(model_path).suffix == ".safetensors"
-    name = backend or ("torch" if checkpoint else "onnxruntime")
-    if name not in ENGINES:
-        raise InputError(f"unknown backend {name!r}; known are {', '.join(ENGINES)}")
-    module, kind, suffix = ENGINES[name]
-    if checkpoint and suffix != ".safetensors":
-        raise InputError(
-            f"{model_path}: is a checkpoint, which {name} cannot run; `efficientfan export` it first"
-        )
-    if not checkpoint and suffix == ".safetensors":
-        raise InputError(
-            f"{model_path}: backend 'torch' runs .safetensors checkpoints only; take onnxruntime"
-        )
-    return cast(Backend, getattr(import_module(module), kind)(model_path, device, threads, precision))
+    engine = cast("Callable[..., Backend]", backend_class(model_path, backend))
+    return engine(model_path, device, threads, precision)

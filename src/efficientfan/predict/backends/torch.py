@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
 
 from efficientfan.errors import MissingDependencyError, needs_extra
-from efficientfan.predict.backends.base import BackendOutput, answer, check_options, split_device
+from efficientfan.predict.backends.base import BackendOutput, check_options, run_checked, split_device
 
 if TYPE_CHECKING:
     import torch
@@ -39,6 +39,7 @@ class TorchBackend:
     """
 
     name = "torch"
+    runs_overlap: ClassVar[bool] = False
 
     def __init__(
         self, path: str | Path, device: str = "cpu", threads: int | None = None, precision: str = "f32"
@@ -63,7 +64,7 @@ class TorchBackend:
         Raises:
             InputError: crops of another shape or type than (N, S, S, 3) uint8.
         """
-        return answer(crops, self.spec, self._infer)
+        return run_checked(crops, self.spec, self._infer)
 
     def _infer(self, crops: Array) -> list[Array]:
         import torch

@@ -23,13 +23,13 @@ __all__ = [
     "SharedDetector",
     "WholeImageDetector",
     "YuNetDetector",
-    "build_detector",
+    "open_detector",
 ]
 
 DETECTORS = ("auto", "facefinder", "yunet", "haar", "whole")
 
 
-def build_detector(name: str = "auto", threads: int | None = None) -> FaceDetector:
+def open_detector(name: str = "auto", threads: int | None = None) -> FaceDetector:
     """A detector by name, one of `DETECTORS`, or from the file of one of ours (`.onnx`).
 
     "auto" is facefinder, which rides in the package. `threads` are the processor threads of its network, None all
