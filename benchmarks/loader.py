@@ -1,7 +1,7 @@
 """Does the loader keep up? Faces a second that it delivers, and that the recipe's network trains on.
 
     env MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=20000000000 OMP_WAIT_POLICY=PASSIVE \\
-        python benchmarks/loader.py mobilefan_128 --set data.root=../shared/data
+        python benchmarks/loader.py mobilefan_128 --set data.root=DATA
 
 The loader runs alone, then the network alone (forward, backward and optimiser step on one batch of noise).
 With a core for each, training runs at the smaller of the two rates. The rates per processor second hold on a

@@ -1,11 +1,11 @@
 """MediaPipe Face Mesh (Kartynnik et al., 2019) mapped to the 68 iBUG points, as a predictions file.
 
-    python -m venv /tmp/peers-mp
-    /tmp/peers-mp/bin/pip install --no-deps mediapipe==0.10.21        # the last with models in its wheel
-    /tmp/peers-mp/bin/pip install "numpy<2" "protobuf<5" absl-py attrs flatbuffers matplotlib pillow \\
+    python -m venv peers-mp
+    peers-mp/bin/pip install --no-deps mediapipe==0.10.21        # the last with models in its wheel
+    peers-mp/bin/pip install "numpy<2" "protobuf<5" absl-py attrs flatbuffers matplotlib pillow \\
         opencv-python-headless==4.11.0.86
-    /tmp/peers-mp/bin/python benchmarks/accuracy/mediapipe_mesh.py fit train.jsonl offsets.json
-    /tmp/peers-mp/bin/python benchmarks/accuracy/mediapipe_mesh.py run faces.jsonl mesh.jsonl \\
+    peers-mp/bin/python benchmarks/accuracy/mediapipe_mesh.py fit train.jsonl offsets.json
+    peers-mp/bin/python benchmarks/accuracy/mediapipe_mesh.py run faces.jsonl mesh.jsonl \\
         --offsets offsets.json
 
 The mesh has no iBUG points: each is taken from the nearest vertex, and `fit` measures the mean offset that is

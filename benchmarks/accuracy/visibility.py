@@ -1,6 +1,6 @@
 """Precision and recall of a model's visibility head, per class, on a data set whose flags say what is seen.
 
-`python benchmarks/accuracy/visibility.py --dataset aflw68 --root ../shared/data/aflw68 --split heldout`
+`python benchmarks/accuracy/visibility.py --dataset aflw68 --root DATA/aflw68 --split heldout`
 The held-out tenth of AFLW is what the default never saw; on training faces (`fit`) the figures are upper bounds.
 """
 

@@ -2,7 +2,7 @@
 
 Frontal cascade and YuNet: medians over the 300-W training scenes. Profile cascade: over turned AFLW faces,
 since 300-W has next to none; those that tests count are not among them.
-`python benchmarks/detection/fit_boxes.py --root ../shared/data`
+`python benchmarks/detection/fit_boxes.py --root DATA`
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def ratios(boxes: Array, scene: Scene, mirrored: bool = False) -> list[list[floa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--root", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--limit", type=int, default=500)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)

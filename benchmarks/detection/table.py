@@ -1,63 +1,63 @@
-"""Detectors side by side: a Markdown table from results files of `efficientfan evaluate-detector`.
-
-`python benchmarks/detection/table.py benchmarks/detection/results/*.json`
-Make the files with, for each detector and set:
-`efficientfan evaluate-detector --dataset scenes --root ../shared/data/scenes --split test --detector NAME`
-(likewise `--split crowds`, `--dataset aflw68_framed --root ../shared/data/aflw68 --split heldout`, `--dataset noise`),
-with `--out DIR`, and keep `DIR/results.json`; its `curves` and `samples` are emptied in the files kept here.
-"""
+"""What face detectors find, as Markdown."""
 
 from __future__ import annotations
 
-import argparse
-from itertools import groupby
+from collections.abc import Callable
 from pathlib import Path
 
-from efficientfan.evaluation.detection.results import DetectionResults, GroupRates
-from efficientfan.evaluation.tables import percent
+from tables import markdown, read_rows
+
+__all__ = ["detectors"]
+
+HERE = Path(__file__).parent
+DETECTORS = ("facefinder", "yunet", "haar")
+Cells = dict[str, str]
 
 
-def row(name: str, group: GroupRates) -> str:
-    loose, strict = group.rates["0.4"], group.rates["0.5"]
-    cells = [
-        name,
-        percent(loose.recall, interval=True),
-        percent(strict.recall),
-        "-" if strict.average_precision is None else f"{100 * strict.average_precision:.2f}",
-        f"{loose.alarms_per_photo.value:.3f}",
-        f"{loose.strays / group.photos:.3f}",
-    ]
-    return f"| {' | '.join(cells)} |"
+def detectors() -> list[str]:
+    """Recall at IoU 0.4 and false alarms per photo of each detector, on each set of photos."""
+    found = {
+        (row["label"], row["dataset"], row["split"], row["group"]): row
+        for row in read_rows(HERE / "results.csv")
+    }
 
+    def line(
+        text: str, show: Callable[[Cells], str], dataset: str, split: str, group: str = "all"
+    ) -> list[str]:
+        rows = [found[label, dataset, split, group] for label in DETECTORS]
+        return [text.format(faces=f"{int(rows[0]['faces']):,}"), *map(show, rows)]
 
-def section(runs: list[DetectionResults]) -> list[str]:
-    """One table: runs on the same photos, group by group."""
-    data = runs[0].dataset
-    lines = [
-        f"**{data['name']} {data['split']}**, {data['photos']} photos",
-        "",
-        "| | recall at IoU 0.4 | at 0.5 | AP at 0.5 | false alarms a photo | on no annotated box |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name in runs[0].groups:
-        faces = runs[0].groups[name].faces
-        lines += [row(f"{name} ({faces} faces): {run.label}", run.groups[name]) for run in runs]
-    return [*lines, ""]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    framed = ("aflw68_framed", "heldout")
+    return markdown(
+        ["", *DETECTORS],
+        [
+            line("300-W test, {faces} faces at 384 px: recall", recall, "scenes", "test"),
+            line("the same: false alarms per photo", alarms, "scenes", "test"),
+            line("held-out AFLW in a frame, frontal ({faces}): recall", recall, *framed, "frontal"),
+            line("held-out AFLW in a frame, half profile ({faces}): recall", recall, *framed, "half_profile"),
+            line("held-out AFLW in a frame, profile ({faces}): recall", recall, *framed, "profile"),
+            line("the same, all poses ({faces})", recall, *framed),
+            line("the same: false alarms per photo", alarms, *framed),
+            line(
+                "WIDER FACE crowds, {faces} faces (facefinder was trained on them): recall",
+                recall,
+                "scenes",
+                "crowds",
+            ),
+            line("the same: false alarms per photo", alarms, "scenes", "crowds"),
+            line("80 drawn pictures without a face: false alarms per picture", alarms, "noise", "test"),
+        ],
     )
-    parser.add_argument("results", type=Path, nargs="+")
-    runs = [DetectionResults.load(path) for path in parser.parse_args().results]
-
-    def photos(run: DetectionResults) -> tuple[str, str, str]:
-        return run.dataset["name"], run.dataset["split"], run.dataset["digest"]
-
-    for _, same in groupby(sorted(runs, key=photos), key=photos):
-        print("\n".join(section(list(same))))
 
 
-if __name__ == "__main__":
-    main()
+def recall(row: Cells) -> str:
+    """In percent, with its interval."""
+    value, low, high = (
+        100 * float(row[name]) for name in ("recall@0.4", "recall_low@0.4", "recall_high@0.4")
+    )
+    return f"{value:.1f} % [{low:.1f}, {high:.1f}]"
+
+
+def alarms(row: Cells) -> str:
+    """Per photo."""
+    return f"{float(row['alarms@0.4']):.3f}"

@@ -2,7 +2,7 @@
 
 The predictor runs without a threshold. A result is a face where its box or its detection overlaps an annotated
 box (human, pseudo or crowd) by IoU >= 0.3, and a false alarm where both stay below 0.05.
-`python benchmarks/detection/threshold.py --root ../shared/data --out benchmarks/detection/threshold.json`
+`python benchmarks/detection/threshold.py --root DATA --out benchmarks/detection/threshold.json`
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def scores(predictor: LandmarkPredictor, root: Path, limit: int) -> tuple[np.nda
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--root", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--model", default="default")
     parser.add_argument("--limit", type=int, default=150, help="photos of each set")
     parser.add_argument("--out", type=Path, help="results as JSON")

@@ -1,19 +1,21 @@
 """Does distillation help? Trains each student alone, with each term and with both, on several seeds, and measures them.
 
-    python benchmarks/distillation/run.py --data ../shared/data --teacher runs/ablation/teacher/model.safetensors
+    python benchmarks/distillation/run.py --data DATA --teacher runs/ablation/teacher/model.safetensors
 
-Every run is one of the recipes `ablation/*`, at equal budget, input and data. Runs go on where they were stopped, and
-measured ones are left alone, so several calls can share the work (`--family`, `--seed`). `table.py` makes the page.
+Every run is one of the recipes `ablation/*`, at equal budget, input and data, and a row of `results.csv`. Runs go on
+where they were stopped, and measured ones are left alone, so several calls can share the work (`--family`, `--seed`).
+`python benchmarks/pages.py` makes the page.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import subprocess
 import sys
 from pathlib import Path
 
-from efficientfan.files import read_json, sha256_of, write_json
+from efficientfan.files import read_json, sha256_of
 from efficientfan.models import load_checkpoint
 from efficientfan.recipes import load_recipe
 
@@ -27,7 +29,9 @@ VARIANTS = {
         "efficientfan_cwd",
     ),
 }
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent / "results.csv"
+COLUMNS = ("recipe", "seed", "scale", "teacher", "val_nme", "common_nme")
+"""A row per run: NMEs as fractions; `teacher` is the start of its file's SHA-256. The teacher's own row has no seed."""
 
 
 def main() -> None:
@@ -61,8 +65,7 @@ def main() -> None:
 def measure(name: str, seed: int, scale: float, chosen: argparse.Namespace) -> None:
     """Train and evaluate one run, unless its result is there."""
     label = f"{name}_x{scale:g}_seed{seed}"
-    result = chosen.out / f"{label}.json"
-    if result.is_file():
+    if is_measured(chosen.out, name, seed, scale):
         return
     folder = chosen.runs / label
     settings = [f"data.root={chosen.data}", f"train.seed={seed}"]
@@ -74,16 +77,42 @@ def measure(name: str, seed: int, scale: float, chosen: argparse.Namespace) -> N
     sets = [part for setting in settings for part in ("--set", setting)]
     resume = ["--resume"] if (folder / "checkpoints" / "last.ckpt").is_file() else []
     efficientfan("train", f"ablation/{name}", "--out", str(folder), *sets, *resume)
-    facts = {"recipe": name, "seed": seed, "scale": scale}
-    teacher = sha256_of(chosen.teacher) if terms else None
-    write_json(result, {**facts, "teacher": teacher, **scores(folder / "model.safetensors", chosen.data)})
+    teacher = digest(chosen.teacher) if terms else ""
+    add(chosen.out, name, seed, scale, teacher, **scores(folder / "model.safetensors", chosen.data))
 
 
 def evaluate_teacher(chosen: argparse.Namespace) -> None:
     """The teacher's own figures, beside its students'."""
-    result = chosen.out / "teacher.json"
-    if not result.is_file():
-        write_json(result, {"teacher": sha256_of(chosen.teacher), **scores(chosen.teacher, chosen.data)})
+    if not is_measured(chosen.out, "teacher"):
+        add(chosen.out, "teacher", "", "", digest(chosen.teacher), **scores(chosen.teacher, chosen.data))
+
+
+def is_measured(path: Path, *run: object) -> bool:
+    """Whether the file has a row of this recipe, seed and scale."""
+    if not path.is_file():
+        return False
+    with path.open(newline="") as file:
+        rows = [[row[name] for name in COLUMNS[: len(run)]] for row in csv.DictReader(file)]
+    return [cell(value) for value in run] in rows
+
+
+def add(path: Path, *facts: object, **scores: float) -> None:
+    """Append a row, in one write: several calls may share the file."""
+    new = not path.is_file()
+    with path.open("a", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        rows = [COLUMNS] if new else []
+        writer.writerows([*rows, [cell(each) for each in (*facts, scores["val_nme"], scores["common_nme"])]])
+
+
+def cell(value: object) -> str:
+    """Six significant digits of a number."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def digest(path: Path) -> str:
+    """The start of a file's SHA-256."""
+    return sha256_of(path)[:12]
 
 
 def scores(model: Path, data: Path) -> dict[str, float]:

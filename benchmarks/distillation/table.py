@@ -1,24 +1,20 @@
-"""Write docs/distillation.md and its picture from the results of `run.py`.
-
-python benchmarks/distillation/table.py            # writes
-python benchmarks/distillation/table.py --check    # exit code 1 if the page is not up to date
-"""
+"""Does distillation help? The page docs/distillation.md and its picture, from what `run.py` measured."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
-from efficientfan.files import read_json, write_text
+from tables import markdown, read_rows
+
+from efficientfan.files import read_text
 from efficientfan.plots import plot_bars
 
+__all__ = ["distillation_page", "draw_distillation"]
+
 HERE = Path(__file__).parent
-DOCS = HERE.parents[1] / "docs"
-PAGE, PICTURE = DOCS / "distillation.md", DOCS / "figures" / "distillation.png"
 FAMILIES = {
     "mobilefan": (
         "MobileFAN",
@@ -32,7 +28,7 @@ FAMILIES = {
 
 
 @dataclass(frozen=True)
-class Row:
+class Student:
     """One student in one way of training: percent, a value per seed, in the order of the seeds."""
 
     family: str
@@ -42,19 +38,30 @@ class Row:
     common: list[float]
 
 
-def read_rows(folder: Path, teacher: str) -> list[Row]:
-    """Every recipe and scale that was measured, all under the teacher of this digest."""
+def read_results() -> tuple[list[Student], dict[str, float]]:
+    """The students, and the teacher's own figures as fractions.
+
+    Raises:
+        ValueError: students of another teacher than the one in the file.
+    """
     runs = defaultdict(list)
-    for path in sorted(folder.glob("*_seed*.json")):
-        run = read_json(path)
-        if run["teacher"] not in (None, teacher):
-            sys.exit(f"{path} is of another teacher than teacher.json; delete it and run run.py again")
-        family, _, terms = run["recipe"].partition("_")
-        runs[family, terms, run["scale"]].append(run)
-    return [
-        Row(*key, *([100 * run[name] for run in group] for name in ("val_nme", "common_nme")))
-        for key, group in runs.items()
+    teacher: dict[str, str] = {}
+    for row in read_rows(HERE / "results.csv"):
+        if row["recipe"] == "teacher":
+            teacher = row
+        else:
+            family, _, terms = row["recipe"].partition("_")
+            runs[family, terms, float(row["scale"])].append(row)
+    for row in (row for group in runs.values() for row in group):
+        if row["teacher"] not in ("", teacher["teacher"]):
+            raise ValueError(
+                f"results.csv: {row['recipe']} had another teacher; delete the row, run run.py again"
+            )
+    students = [
+        Student(*key, *([100 * float(row[name]) for row in group] for name in ("val_nme", "common_nme")))
+        for key, group in sorted(runs.items())
     ]
+    return students, {name: float(teacher[name]) for name in ("val_nme", "common_nme")}
 
 
 def spread(values: list[float]) -> str:
@@ -62,7 +69,7 @@ def spread(values: list[float]) -> str:
     return f"{mean(values):.2f} ± {stdev(values):.2f}" if len(values) > 1 else f"{values[0]:.2f}"
 
 
-def chosen_rows(rows: list[Row], family: str) -> list[Row]:
+def chosen_rows(rows: list[Student], family: str) -> list[Student]:
     """Of each set of terms the scale with the best validation NME, in the order of `FAMILIES`."""
     best = {}
     for row in sorted(rows, key=lambda row: -mean(row.validation)):
@@ -73,27 +80,37 @@ def chosen_rows(rows: list[Row], family: str) -> list[Row]:
     return [best[terms] for terms in FAMILIES[family][1] if terms in best]
 
 
-def table(rows: list[Row], family: str, teacher: float) -> list[str]:
+def table(rows: list[Student], family: str, teacher: float) -> list[str]:
     """One family: test NME beside validation NME, and how much of the way to the teacher each term goes."""
     title, names = FAMILIES[family]
     chosen = chosen_rows(rows, family)
     alone = next((mean(row.common) for row in chosen if not row.terms), None)
-    lines = [
-        f"## {title}",
-        "",
-        "| trained | weights | seeds | validation NME | 300-W common NME | of the way to the teacher |",
-        "|---|---|---|---|---|---|",
-    ]
+    cells = []
     for row in chosen:
         weights = way = ""
         if row.terms:
             weights = f"x {row.scale:g}"
             if alone is not None and alone > teacher:
                 way = f"{100 * (alone - mean(row.common)) / (alone - teacher):.0f} %"
-        lines.append(
-            f"| {names[row.terms]} | {weights} | {len(row.common)} | {spread(row.validation)} | "
-            f"{spread(row.common)} | {way} |"
+        cells.append(
+            [
+                names[row.terms],
+                weights,
+                str(len(row.common)),
+                spread(row.validation),
+                spread(row.common),
+                way,
+            ]
         )
+    header = [
+        "trained",
+        "weights",
+        "seeds",
+        "validation NME",
+        "300-W common NME",
+        "of the way to the teacher",
+    ]
+    lines = [f"## {title}", "", *markdown(header, cells)]
     others = [row for row in rows if row.family == family and row not in chosen]
     if others:
         tried = "; ".join(
@@ -104,11 +121,12 @@ def table(rows: list[Row], family: str, teacher: float) -> list[str]:
     return [*lines, ""]
 
 
-def page(rows: list[Row], teacher: dict[str, float], head: str) -> str:
-    """The whole page."""
+def distillation_page() -> str:
+    """The whole of docs/distillation.md."""
+    rows, teacher = read_results()
     nme = 100 * teacher["common_nme"]
     lines = [
-        head.rstrip(),
+        read_text(HERE / "head.md").rstrip(),
         "",
         f"Teacher: {100 * teacher['val_nme']:.2f} on validation, {nme:.2f} on common.",
         "",
@@ -119,31 +137,18 @@ def page(rows: list[Row], teacher: dict[str, float], head: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--check", action="store_true")
-    check = parser.parse_args().check
-    teacher = read_json(HERE / "results" / "teacher.json")
-    rows = read_rows(HERE / "results", teacher["teacher"])
-    text = page(rows, teacher, (HERE / "head.md").read_text())
-    if check:
-        sys.exit(
-            0 if PAGE.is_file() and PAGE.read_text() == text else f"{PAGE} is not up to date; run table.py"
-        )
-    write_text(PAGE, text)
+def draw_distillation(path: Path) -> None:
+    """The NME of each student."""
+    rows, _ = read_results()
     shown = {
         f"{FAMILIES[family][0]} {FAMILIES[family][1][row.terms]}": row
         for family in FAMILIES
         for row in chosen_rows(rows, family)
     }
     plot_bars(
-        PICTURE,
+        path,
         {label: mean(row.common) for label, row in shown.items()},
         marks={label: mean(row.validation) for label, row in shown.items()},
         x_label="NME, percent: 300-W common | validation",
         title="64 pixels, mean over seeds",
     )
-
-
-if __name__ == "__main__":
-    main()
