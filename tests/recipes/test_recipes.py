@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from efficientfan.data.catalog import get_dataset
 from efficientfan.distill import teacher as teacher_module
 from efficientfan.errors import InputError
 from efficientfan.losses import Batch, Prediction
-from efficientfan.recipes import Recipe, list_recipes, load_recipe
+from efficientfan.recipes import Recipe, list_recipes, load_recipe, read_recipe_file
 from efficientfan.recipes.load import recipe_from_dict
 from efficientfan.schema import get_schema
 from efficientfan.train.build import build_objective, build_spec, build_student
@@ -185,11 +186,64 @@ def test_terms_of_one_kind_can_have_names_of_their_own():
 # The packaged recipes
 
 
-def test_every_data_set_has_every_published_row():
+def test_every_data_set_of_the_papers_has_every_published_row():
     students = [f"{s}{t}" for s in ("mobilefan", "mobilefan_050") for t in ("", "_fa", "_fs", "_fa_fs")]
     students += [f"efficientfan{t}" for t in ("", "_fa", "_ps", "_fa_ps")]
     rows = [*students, "teacher_resnet50", "teacher_efficientnet_b7"]
-    assert {f"{dataset}/{row}" for dataset in DATASETS for row in rows} <= set(list_recipes())
+    names = {f"{dataset}/{row}" for dataset in ("300w", "wflw", "cofw") for row in rows}
+    names |= {f"300w/mobilefan_{term}" for term in ("at", "cwd", "pkd", "soft")}  # baselines of ours
+    names |= {"aflw/mobilefan", "aflw/efficientfan"}  # examples of ours: neither abstract claims AFLW
+    assert {name for name in list_recipes() if name.partition("/")[0] in DATASETS} == names
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("300w/efficientfan_fa_ps", "2.98 / 5.21 / 3.42"),
+        ("wflw/efficientfan_fa_ps", "4.54"),
+        ("wflw/mobilefan_fa_fs", "4.93"),
+        ("wflw/mobilefan", "5.09"),
+        ("wflw/mobilefan_050", "5.70"),
+        ("wflw/mobilefan_050_fa_fs", "5.59"),
+        ("wflw/teacher_resnet50", "4.82"),
+        ("300w/mobilefan_fa_fs", "not found"),
+        ("300w/mobilefan_cwd", "ours"),
+        ("aflw/mobilefan", "ours"),
+        ("tinyfan_128", "ours"),
+    ],
+)
+def test_a_row_says_what_the_paper_reports(name, published):
+    assert list_recipes()[name].published == published
+
+
+def test_no_row_of_the_papers_was_trained_to_the_end():
+    trained = {name for name, facts in list_recipes().items() if facts.trained}
+    assert not {name for name in trained if name.partition("/")[0] in DATASETS}
+    assert {"efficientfan_lite0_192", "facefinder", "ablation/mobilefan_fa"} <= trained
+
+
+def test_a_row_is_student_terms_and_data_set():
+    row = read_recipe_file("wflw/mobilefan_050_fa_fs")
+    assert row["base"] == ["parts/mobilefan_050", "parts/fa_fs", "parts/wflw"]
+    recipe = load_recipe("wflw/mobilefan_050_fa_fs")
+    assert recipe.name == "wflw/mobilefan_050_fa_fs"
+    assert recipe.about == "MobileFAN (0.5) with FA and FS, on WFLW."
+    assert (recipe.model.network, recipe.model.margin, recipe.data.boxes) == (
+        "mobilefan_050",
+        0.2,
+        "supplied",
+    )
+    assert [term.kind for term in recipe.distill.terms] == ["fa", "fs"]
+
+
+def test_a_recipe_looks_for_its_teacher_where_that_is_trained(tmp_path):
+    assert load_recipe("wflw/mobilefan_fa").distill.teacher == Path(
+        "runs/wflw/teacher_resnet50/model.safetensors"
+    )
+    write(tmp_path, mine="base: wflw/mobilefan_fa\nteacher: mine/best\n", heir="base: mine.yaml\n")
+    for name in ("mine", "heir"):
+        recipe = load_recipe(tmp_path / f"{name}.yaml")
+        assert recipe.distill.teacher == Path("runs/mine/best/model.safetensors")
 
 
 def test_a_written_recipe_is_the_same_recipe(tmp_path):
@@ -223,7 +277,9 @@ def test_a_packaged_recipe_fits_its_data(recipe):
 def test_a_teacher_and_its_students_see_the_same_crops():
     for recipe in landmark_recipes():
         if recipe.distill is not None:
-            teacher = load_recipe(recipe.about.rpartition("Teacher: ")[2].removesuffix("."))
+            name = list_recipes()[recipe.name].teacher
+            assert recipe.distill.teacher == Path("runs") / name / "model.safetensors"
+            teacher = load_recipe(name)
             model, theirs = recipe.model, teacher.model
             assert (theirs.input_size, theirs.margin) == (model.input_size, model.margin)
             # Else it might have seen the student's validation faces, which are carved out of the first source.
@@ -286,13 +342,26 @@ def test_a_recipe_that_goes_on_says_from_what():
         build_student(load_recipe("release/teacher_lite2_192"))
 
 
+def test_a_recipe_without_its_teacher_says_which_to_train():
+    recipe = small("300w/mobilefan_fa")
+    student = build_student(recipe)
+    with pytest.raises(InputError) as caught:
+        build_objective(recipe, student, build_spec(recipe, student))
+    assert str(caught.value) == (
+        "recipe '300w/mobilefan_fa' learns from runs/300w/teacher_resnet50/model.safetensors, which is not there; "
+        "train that first, or add --set distill.teacher=FILE.safetensors"
+    )
+
+
 @pytest.mark.parametrize("work", distinct_work(), ids=lambda work: work.recipe)
-def test_every_kind_of_recipe_builds_and_takes_a_step(work, teachers, monkeypatch):
+def test_every_kind_of_recipe_builds_and_takes_a_step(work, teachers, monkeypatch, tmp_path):
     monkeypatch.setattr(teacher_module, "load_checkpoint", teachers)
     overrides = ["model.start=null"]
     if work.terms:
         teacher = "teacher_efficientnet_b7" if "efficient" in work.network else "teacher_resnet50"
-        overrides += [f"distill.teacher=/{teacher}.safetensors"]
+        file = tmp_path / f"{teacher}.safetensors"
+        file.touch()  # a fixture stands in for what it holds
+        overrides += [f"distill.teacher={file}"]
     recipe = small(work.recipe, *overrides)
     torch.manual_seed(0)
     student = build_student(recipe)
@@ -325,14 +394,30 @@ def test_recipes_list_and_show():
     run = CliRunner().invoke(app, ["recipes", "list", "wflw/mobilefan_050"])
     assert run.exit_code == 0
     lines = run.output.splitlines()
-    assert len(lines) == 4
-    assert lines[0].split(None, 1) == ["wflw/mobilefan_050", "MobileFAN (0.5) alone, on WFLW"]
+    rows = [line.split("  ") for line in lines[:5]]
+    rows = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    assert rows[0] == ["recipe", "trained", "published", "teacher", "what"]
+    assert rows[1] == ["wflw/mobilefan_050", "no", "5.70", "-", "MobileFAN (0.5), on WFLW"]
+    assert rows[3] == [
+        "wflw/mobilefan_050_fa_fs",
+        "no",
+        "5.59",
+        "wflw/teacher_resnet50",
+        "MobileFAN (0.5) with FA and FS, on WFLW",
+    ]
+    assert lines[5].startswith("trained: by us")
+
+
+def test_no_recipe_that_contains_it_is_no_row():
+    run = CliRunner().invoke(app, ["recipes", "list", "mobilefun"])
+    assert (run.exit_code, run.stdout) == (0, "")
 
 
 def test_what_show_prints_is_a_recipe():
     run = CliRunner().invoke(app, ["recipes", "show", "300w/efficientfan_ps", "--set", "train.epochs=7"])
     assert run.exit_code == 0
     assert "# inherits parts/efficientfan: EfficientFAN (Gao" in run.output
+    assert "# published: not found; trained by us: no; teacher: 300w/teacher_efficientnet_b7" in run.output
     shown = recipe_from_dict(yaml.safe_load(run.output))
     assert shown == load_recipe("300w/efficientfan_ps", ["train.epochs=7"])
 

@@ -14,23 +14,32 @@ __all__ = ["recipes_app"]
 
 recipes_app = typer.Typer(help="Training recipes: published rows and our own.", no_args_is_help=True)
 
+_HEADINGS = ("recipe", "trained", "published", "teacher", "what")
+
 
 @recipes_app.command("list")
 def list_command(
     containing: Annotated[str, typer.Argument(help="Only recipes whose name contains this.")] = "",
 ) -> None:
-    """List the packaged recipes.
+    """List the packaged recipes: whether we have trained them, the paper's figure, the teacher.
 
     Example: efficientfan recipes list 300w
     """
     with needs_extra("train", "recipes need"):
-        from efficientfan.recipes import list_recipes, read_recipe_file
+        from efficientfan.recipes import list_recipes
 
-    names = [name for name in list_recipes() if containing in name]
-    width = max(map(len, names), default=0)
-    for name in names:
-        about = " ".join(str(read_recipe_file(name).get("about", "")).split())
-        typer.echo(f"{name:<{width}}  {about.partition('. ')[0].rstrip('.')}")
+    found = {name: facts for name, facts in list_recipes().items() if containing in name}
+    rows = [_HEADINGS] if found else []
+    for name, facts in found.items():
+        what = facts.about.partition(". ")[0].rstrip(".")
+        rows.append((name, "yes" if facts.trained else "no", facts.published, facts.teacher or "-", what))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        typer.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    typer.echo(
+        "trained: by us, to the end; published: the paper's NME in percent, on 300w common / challenging / full",
+        err=True,
+    )
 
 
 @recipes_app.command("show")
@@ -48,6 +57,14 @@ def show_command(
     checked = recipe_of(recipe, settings, more)
     import yaml
 
+    from efficientfan.recipes import list_recipes
+
+    facts = list_recipes().get(recipe)
+    if facts is not None:
+        trained = "yes" if facts.trained else "no"
+        typer.echo(
+            f"# published: {facts.published}; trained by us: {trained}; teacher: {facts.teacher or 'none'}"
+        )
     for line in _pedigree(recipe):
         typer.echo(f"# {line}")
     typer.echo(

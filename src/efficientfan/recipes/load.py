@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,8 +15,16 @@ from efficientfan.errors import InputError
 from efficientfan.files import read_text
 from efficientfan.recipes.config import Recipe
 from efficientfan.recipes.detection import DetectionRecipe
+from efficientfan.recipes.published import published_rows
 
-__all__ = ["AnyRecipe", "list_recipes", "load_recipe", "read_recipe_file", "recipe_from_dict"]
+__all__ = [
+    "AnyRecipe",
+    "RecipeFacts",
+    "list_recipes",
+    "load_recipe",
+    "read_recipe_file",
+    "recipe_from_dict",
+]
 
 AnyRecipe: TypeAlias = Recipe | DetectionRecipe
 """What `task` says chooses between them; landmarks where it says nothing."""
@@ -23,19 +32,46 @@ AnyRecipe: TypeAlias = Recipe | DetectionRecipe
 _TASKS: Mapping[str, type[AnyRecipe]] = {"landmarks": Recipe, "detection": DetectionRecipe}
 
 _PRESETS = Path(__file__).parent / "presets"
-_PARTS = "parts"
+_PARTS = "parts/"
+_RUNS = Path("runs")
+"""Where the command line puts runs, and where a recipe looks for its teacher unless it is told."""
+
+_FACTS = ("teacher", "published", "trained")
+"""What a recipe says of itself besides what is to be done; heirs inherit none of it."""
 
 
-def list_recipes() -> dict[str, Path]:
-    """Packaged recipes: name -> file; "300w/mobilefan" is `presets/300w/mobilefan.yaml`."""
-    return {name: path for name, path in _packaged().items() if not name.startswith(f"{_PARTS}/")}
+@dataclass(frozen=True)
+class RecipeFacts:
+    """What is known of a packaged recipe.
+
+    Attributes:
+        about: what it is, in a few sentences.
+        teacher: name of the recipe that trains its teacher; empty without one.
+        published: the paper's NME in percent, "not found", or "ours" where it is no paper's.
+        trained: whether we have trained it to the end.
+    """
+
+    about: str
+    teacher: str = ""
+    published: str = "ours"
+    trained: bool = False
+
+
+def list_recipes() -> dict[str, RecipeFacts]:
+    """The packaged recipes by name: the papers' rows and our own."""
+    names = sorted(name for name in (*_packaged(), *published_rows()) if not name.startswith(_PARTS))
+    return {name: _facts(read_recipe_file(name)) for name in names}
+
+
+def _facts(table: Mapping[str, Any]) -> RecipeFacts:
+    said = {key: table[key] for key in _FACTS if key in table}
+    return RecipeFacts(" ".join(str(table.get("about", "")).split()), **said)
 
 
 @cache
 def _packaged() -> dict[str, Path]:
-    """Recipes, and below `parts/` the pieces that they have in common."""
-    paths = {path.relative_to(_PRESETS).with_suffix("").as_posix(): path for path in _PRESETS.rglob("*.yaml")}
-    return dict(sorted(paths.items()))
+    """Packaged files: recipes of our own, and below `parts/` the pieces that recipes have in common."""
+    return {path.relative_to(_PRESETS).with_suffix("").as_posix(): path for path in _PRESETS.rglob("*.yaml")}
 
 
 def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> AnyRecipe:
@@ -74,17 +110,20 @@ def recipe_from_dict(table: dict[str, Any], where: str = "recipe") -> AnyRecipe:
 
 
 def read_recipe_file(name_or_path: str | Path) -> dict[str, Any]:
-    """What one recipe file says itself, unchecked; `base` is a list of names or paths there, maybe empty.
+    """What one recipe says itself, unchecked; `base` is a list of names or paths there, maybe empty.
 
     Raises:
         InputError: no such recipe, or not a YAML table.
     """
-    path = _find(name_or_path)
+    name = str(name_or_path)
+    if name in published_rows():
+        return {"name": name, **published_rows()[name]}
+    path = _find(name)
     try:
         table = yaml.safe_load(read_text(path))
     except InputError as error:
         raise InputError(
-            f"no recipe {str(name_or_path)!r}: neither a readable file nor one of `efficientfan recipes list`"
+            f"no recipe {name!r}: neither a readable file nor one of `efficientfan recipes list`"
         ) from error
     except yaml.YAMLError as error:
         raise InputError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
@@ -94,14 +133,18 @@ def read_recipe_file(name_or_path: str | Path) -> dict[str, Any]:
     bases = [bases] if isinstance(bases, str) else bases
     if not (isinstance(bases, list) and all(isinstance(base, str) for base in bases)):
         raise InputError(f"{path}: base names a recipe, or a list of them")
-    packaged = _packaged()
-    table["base"] = [base if base in packaged else str(path.parent / base) for base in bases]
-    table.setdefault("name", str(name_or_path) if str(name_or_path) in packaged else path.stem)
+    table["base"] = [base if _is_packaged(base) else str(path.parent / base) for base in bases]
+    table.setdefault("name", name if _is_packaged(name) else path.stem)
     return table
 
 
-def _find(name_or_path: str | Path) -> Path:
-    return _packaged().get(str(name_or_path), Path(name_or_path)).resolve()
+def _is_packaged(name: str) -> bool:
+    return name in _packaged() or name in published_rows()
+
+
+def _find(name: str) -> Path:
+    """The file of a recipe; of a row of the papers, which has none, its name."""
+    return Path(name) if name in published_rows() else _packaged().get(name, Path(name)).resolve()
 
 
 def _inherit(name: str, heirs: tuple[str, ...]) -> dict[str, Any]:
@@ -113,6 +156,10 @@ def _inherit(name: str, heirs: tuple[str, ...]) -> dict[str, Any]:
     for base in own.pop("base"):
         merged = _merge(merged, _inherit(base, (*heirs, name)))
     merged["about"] = ""  # its name and its story are a recipe's own
+    facts = {key: own.pop(key) for key in _FACTS if key in own}
+    if facts.get("teacher"):
+        teacher = _RUNS / facts["teacher"] / "model.safetensors"
+        merged = _merge(merged, {"distill": {"teacher": str(teacher)}})
     return _merge(merged, own)
 
 

@@ -149,6 +149,11 @@ def _with_teacher(
         raise InputError(
             f"recipe {recipe.name!r} has no distill.teacher; add --set distill.teacher=FILE.safetensors"
         )
+    if not distill.teacher.is_file():
+        raise InputError(
+            f"recipe {recipe.name!r} learns from {distill.teacher}, which is not there; train that first, or add --set "
+            "distill.teacher=FILE.safetensors"
+        )
     teacher = load_teacher(distill.teacher, student, spec)
     if cache is not None:
         teacher = CachedTeacher(teacher.network, cache, sha256_of(distill.teacher))
