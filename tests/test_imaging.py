@@ -199,6 +199,65 @@ def test_arrays():
     assert to_rgb(FOUR[:, ::-1]).flags.c_contiguous
 
 
+def test_an_arrays_channels_may_be_bgr():
+    assert to_rgb(FOUR[..., ::-1], channels="bgr").tolist() == FOUR.tolist()
+    assert to_rgb(FOUR[..., ::-1], channels="bgr").flags.c_contiguous
+    rgba = np.dstack([FOUR, np.full((2, 3, 1), 128, np.uint8)])
+    assert to_rgb(rgba[..., [2, 1, 0, 3]], channels="bgr").tolist() == to_rgb(rgba).tolist()
+    assert to_rgb(FOUR[..., 0], channels="bgr").tolist() == to_rgb(FOUR[..., 0]).tolist()
+    assert to_rgb(Image.fromarray(FOUR), channels="bgr").tolist() == FOUR.tolist()
+    with pytest.raises(InputError, match="channels is 'rgb' or 'bgr', not 'rbg'"):
+        to_rgb(FOUR, channels="rbg")
+
+
+def test_bytes_and_open_files(tmp_path):
+    path = save(tmp_path, Image.fromarray(FOUR))
+    content = path.read_bytes()
+    for image in (content, bytearray(content), memoryview(content)):
+        assert to_rgb(image).tolist() == FOUR.tolist()
+    stream = io.BytesIO(content)
+    stream.seek(0, io.SEEK_END)  # where writing leaves it
+    assert to_rgb(stream).tolist() == read_rgb(stream).tolist() == FOUR.tolist()
+    assert not stream.closed
+    with path.open("rb") as file:
+        assert to_rgb(file).tolist() == FOUR.tolist()
+        assert not file.closed
+
+
+def test_a_stream_that_cannot_seek(tmp_path):
+    path = save(tmp_path, Image.fromarray(FOUR))
+
+    class Pipe(io.RawIOBase):
+        content = path.read_bytes()
+
+        def readable(self):
+            return True
+
+        def readinto(self, buffer):
+            part, self.content = self.content[: len(buffer)], self.content[len(buffer) :]
+            buffer[: len(part)] = part
+            return len(part)
+
+    assert to_rgb(Pipe()).tolist() == FOUR.tolist()
+
+
+def test_files_that_are_no_images(tmp_path):
+    path = save(tmp_path, Image.fromarray(FOUR))
+    for image in (b"", b"no image", io.BytesIO(b"no image")):
+        with pytest.raises(InputError, match=r"^image: is not an image that can be read"):
+            to_rgb(image)
+    with pytest.raises(InputError, match=r"^image: cannot be read as an image"):
+        to_rgb(encoded()[:4000])
+    with path.open(encoding="latin-1") as file, pytest.raises(InputError, match="open it in binary mode"):
+        to_rgb(file)
+    with path.open("rb") as file:
+        pass
+    with pytest.raises(InputError, match="cannot be read as an image"):
+        to_rgb(file)
+    with pytest.raises(InputError, match="claims 3 x 2 pixels"):
+        to_rgb(path.read_bytes(), max_pixels=5)
+
+
 @pytest.mark.parametrize(
     ("image", "message"),
     [

@@ -1,6 +1,8 @@
 import operator
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,16 @@ def test_lazy_names_are_the_real_ones():
 
     assert efficientfan.load is load
     assert efficientfan.Face is Face
+
+
+def test_the_page_lists_what_is_public():
+    page = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    _, _, section = page.partition("## What is public\n")
+    rows = [
+        line.split("|")[2] for line in section.partition("\n## ")[0].splitlines() if line.startswith("| ")
+    ]
+    listed = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(listed) == sorted(efficientfan.__all__)
 
 
 def test_unknown_names_fail_as_usual():

@@ -1,4 +1,7 @@
+import copy
+import dataclasses
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +117,44 @@ def test_to_dict_is_json_with_pixels_to_a_thousandth():
     assert table["points"][1] == [2.123, 3.123]
     assert table["scores"] == [0.1, 0.2, 0.3, 0.4, 1.0]
     assert table["score"] == 0.4
+
+
+def test_to_dict_names_schema_and_model():
+    assert (make_face().to_dict()["schema"], make_face().to_dict()["model"]) == ("five", None)
+    assert make_face(model="tiny").to_dict()["model"] == "tiny"
+
+
+def test_faces_are_equal_by_their_contents():
+    assert make_face() == make_face()
+    assert make_face(scores=np.full(5, np.nan)) == make_face(scores=np.full(5, np.nan))
+    visibility = np.eye(3)[[0, 1, 2, 0, 0]]
+    assert make_face(visibility=visibility) == make_face(visibility=visibility)
+    others = [
+        make_face(box=[0, 0, 100, 121]),
+        make_face(points=np.zeros((5, 2))),
+        make_face(scores=np.zeros(5)),
+        make_face(schema=dataclasses.replace(FIVE, name="six")),
+        make_face(visibility=visibility),
+        make_face(model="tiny"),
+        "a face",
+    ]
+    for other in others:
+        assert make_face() != other
+        assert other != make_face()
+
+
+def test_faces_are_hashed_by_identity():
+    first, second = make_face(), make_face()
+    assert len({first, second}) == 2
+    assert {first: "known"}[first] == "known"
+
+
+def test_faces_pickle():
+    face = make_face(visibility=np.eye(3)[[0, 1, 2, 0, 0]], model="tiny")
+    again = pickle.loads(pickle.dumps(face))
+    assert again == face
+    assert again is not face
+    assert copy.deepcopy(face) == face
 
 
 def test_draw_gives_a_picture_of_its_own():

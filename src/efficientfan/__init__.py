@@ -1,17 +1,52 @@
 """Facial landmarks: `load()` gives a predictor, `predictor(photo)` a list of `Face`.
 
-Names are imported when they are first used, so that `import efficientfan` costs nothing and needs no torch.
+The names in `__all__` are public. They are imported when they are first used, so that `import efficientfan` is fast and
+needs no torch.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from efficientfan.data.catalog import load_dataset
+    from efficientfan.draw import draw_faces
     from efficientfan.errors import EfficientFanError, InputError, MissingDependencyError
+    from efficientfan.evaluation import (
+        EvaluationSetup,
+        load_test_set,
+        match_predictions,
+        predict_test_set,
+        read_predictions,
+        results_table,
+        score_points,
+    )
     from efficientfan.geometry import CropTransform
-    from efficientfan.imaging import read_rgb
-    from efficientfan.predict import Detections, FaceDetector, LandmarkPredictor, load
-    from efficientfan.schema import LandmarkSchema, get_schema, list_schemas
+    from efficientfan.imaging import read_rgb, write_image
+    from efficientfan.metrics import MetricAccumulator
+    from efficientfan.predict import (
+        Backend,
+        BackendOutput,
+        Detections,
+        FaceDetector,
+        Failure,
+        Found,
+        LandmarkPredictor,
+        Photo,
+        StageTimes,
+        Workers,
+        find_photos,
+        load,
+        open_backend,
+        open_detector,
+        predict_photos,
+    )
+    from efficientfan.schema import (
+        LandmarkSchema,
+        convert_points,
+        convert_visibility,
+        get_schema,
+        list_schemas,
+    )
     from efficientfan.spec import ModelSpec
     from efficientfan.structures import Annotation, Face
     from efficientfan.version import __version__
@@ -19,32 +54,100 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Annotation",
+    "Backend",
+    "BackendOutput",
     "CropTransform",
     "Detections",
     "EfficientFanError",
+    "EvaluationSetup",
     "Face",
     "FaceDetector",
+    "Failure",
+    "Found",
     "InputError",
     "LandmarkPredictor",
     "LandmarkSchema",
+    "MetricAccumulator",
     "MissingDependencyError",
     "ModelSpec",
+    "Photo",
+    "StageTimes",
+    "Workers",
     "__version__",
+    "convert_points",
+    "convert_visibility",
+    "draw_faces",
+    "find_photos",
     "get_schema",
     "list_models",
     "list_schemas",
     "load",
+    "load_dataset",
+    "load_test_set",
+    "match_predictions",
+    "open_backend",
+    "open_detector",
+    "predict_photos",
+    "predict_test_set",
+    "read_predictions",
     "read_rgb",
+    "results_table",
+    "score_points",
+    "write_image",
 ]
 
 _HOMES = {
-    "errors": ("EfficientFanError", "InputError", "MissingDependencyError"),
+    "data.catalog": ("load_dataset",),
+    "draw": ("draw_faces",),
+    "errors": (
+        "EfficientFanError",
+        "InputError",
+        "MissingDependencyError",
+    ),
+    "evaluation": (
+        "EvaluationSetup",
+        "load_test_set",
+        "match_predictions",
+        "predict_test_set",
+        "read_predictions",
+        "results_table",
+        "score_points",
+    ),
     "geometry": ("CropTransform",),
-    "imaging": ("read_rgb",),
-    "predict": ("Detections", "FaceDetector", "LandmarkPredictor", "load"),
-    "schema": ("LandmarkSchema", "get_schema", "list_schemas"),
+    "imaging": (
+        "read_rgb",
+        "write_image",
+    ),
+    "metrics": ("MetricAccumulator",),
+    "predict": (
+        "Backend",
+        "BackendOutput",
+        "Detections",
+        "Failure",
+        "FaceDetector",
+        "Found",
+        "LandmarkPredictor",
+        "Photo",
+        "StageTimes",
+        "Workers",
+        "find_photos",
+        "load",
+        "open_backend",
+        "open_detector",
+        "predict_photos",
+    ),
+    "schema": (
+        "LandmarkSchema",
+        "convert_points",
+        "convert_visibility",
+        "get_schema",
+        "list_schemas",
+    ),
     "spec": ("ModelSpec",),
-    "structures": ("Annotation", "Face"),
+    "structures": (
+        "Annotation",
+        "Face",
+    ),
     "version": ("__version__",),
     "weights": ("list_models",),
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+import os
 import struct
 import threading
 import warnings
@@ -10,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import IO, Any, Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -22,6 +24,7 @@ from efficientfan.files import atomic_path
 from efficientfan.geometry import CropTransform
 
 __all__ = [
+    "Channels",
     "DEFAULT_MAX_PIXELS",
     "IMAGE_SUFFIXES",
     "ImageLike",
@@ -34,7 +37,13 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
-ImageLike: TypeAlias = "str | Path | Array | Image.Image"
+ImageLike: TypeAlias = (
+    "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Array | Image.Image"
+)
+"""What `to_rgb` takes for an image."""
+
+Channels: TypeAlias = Literal["rgb", "bgr"]
+"""Order of an array's colors."""
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
@@ -43,33 +52,48 @@ DEFAULT_MAX_PIXELS = 100_000_000
 """Photos of more pixels are refused before they are decoded: a small file can claim a huge size."""
 
 
-def read_rgb(path: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Array:
-    """Read a photo as H x W x 3 uint8 RGB, turned as its EXIF says.
+def read_rgb(file: str | os.PathLike[str] | IO[bytes], *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Array:
+    """Read a photo as H x W x 3 uint8 RGB, upright as its EXIF orientation says.
 
     Grey, palette, RGBA (laid on black), CMYK and 16-bit are converted; of an animation the first frame.
 
+    Args:
+        file: a path, or a file open in binary mode; one that can seek is read from its beginning, and left open.
+        max_pixels: photos of more pixels are refused before they are decoded.
+
     Raises:
-        InputError: missing, not an image, truncated, of floating-point pixels (whose white nobody knows), or of
+        InputError: missing, not an image, truncated, of floating-point pixels (whose range is not known), or of
             more than `max_pixels` pixels.
     """
+    where = str(file) if isinstance(file, str | os.PathLike) else "image"
     try:
-        with _QUIET, _open(path) as image:
-            _check_size(image.size, max_pixels, str(path))
+        with _QUIET, _open(_seekable(file)) as image:
+            _check_size(image.size, max_pixels, where)
             return _from_pillow(image)
     except UnidentifiedImageError as error:
-        if Path(path).stat().st_size == 0:
-            raise InputError(f"{path}: is an empty file; copy it anew") from error
+        if isinstance(file, str | os.PathLike) and os.stat(file).st_size == 0:
+            raise InputError(f"{where}: is an empty file; copy it anew") from error
         raise InputError(
-            f"{path}: is not an image that can be read; copy it anew, or convert it to .jpg or .png"
+            f"{where}: is not an image that can be read; copy it anew, or convert it to .jpg or .png"
         ) from error
     except _BROKEN as error:
         if isinstance(error, InputError):
             raise
         if isinstance(error, OSError) and error.strerror:
-            raise InputError(f"{path}: cannot be read as an image ({error.strerror})") from error
+            raise InputError(f"{where}: cannot be read as an image ({error.strerror})") from error
         raise InputError(
-            f"{path}: cannot be read as an image ({error}); copy it anew, or convert it"
+            f"{where}: cannot be read as an image ({error}); copy it anew, or convert it"
         ) from error
+
+
+def _seekable(file: str | os.PathLike[str] | IO[bytes]) -> str | os.PathLike[str] | IO[bytes]:
+    """The file, or its content where it cannot seek; Pillow goes back and forth while it reads."""
+    if isinstance(file, str | os.PathLike):
+        return file
+    if isinstance(file, io.TextIOBase):
+        raise InputError("image: the file is open as text; open it in binary mode, open(path, 'rb')")
+    seekable = getattr(file, "seekable", None)
+    return file if seekable is not None and seekable() else io.BytesIO(file.read())
 
 
 class _Quiet:
@@ -107,34 +131,50 @@ _BROKEN: tuple[type[Exception], ...] = (
 """What Pillow's readers let out on damaged files."""
 
 
-def _open(path: str | Path) -> Image.Image:
+def _open(file: str | os.PathLike[str] | IO[bytes]) -> Image.Image:
     """Open without decoding, and without Pillow's own cap, which is below what a caller may allow."""
     with _LOCK:
         cap, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(path)
+            return Image.open(file)
         finally:
             Image.MAX_IMAGE_PIXELS = cap
 
 
-def to_rgb(image: ImageLike, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Array:
-    """Anything image-like to H x W x 3 uint8 RGB: a path, a PIL image, or an array.
+def to_rgb(image: ImageLike, *, max_pixels: int = DEFAULT_MAX_PIXELS, channels: Channels = "rgb") -> Array:
+    """Convert any image to H x W x 3 uint8 RGB.
 
-    Arrays are H x W, H x W x 1 (grey), H x W x 3 (RGB) or H x W x 4 (RGBA), uint8, or uint16 (full range).
+    Args:
+        image: a path; the bytes of an image file; a file open in binary mode; a PIL image; or an array: H x W or
+            H x W x 1 (grey), H x W x 3, or H x W x 4 (the fourth is alpha, laid on black), uint8 in [0, 255], or
+            uint16 in [0, 65535], whose high bytes are taken. Files and PIL images are turned upright by EXIF.
+        max_pixels: files and PIL images of more pixels are refused before they are decoded.
+        channels: order of an array's colors, "rgb" or "bgr" (OpenCV's); files and PIL images have their own.
 
     Raises:
-        InputError: another type, shape or dtype, or an unreadable file.
+        InputError: another type, shape or dtype, an unreadable file, or an unknown order of channels.
     """
-    if isinstance(image, str | Path):
-        return read_rgb(image, max_pixels=max_pixels)
+    if channels not in ("rgb", "bgr"):
+        raise InputError(f"channels is 'rgb' or 'bgr', not {channels!r}")
+    if isinstance(image, np.ndarray):
+        return _from_array(image, channels)
     if isinstance(image, Image.Image):
         _check_size(image.size, max_pixels, "image")
         try:
             return _from_pillow(image)
         except _BROKEN as error:
             raise InputError(f"image: cannot be decoded ({error})") from error
-    if not isinstance(image, np.ndarray):
-        raise InputError(f"an image is a path, a numpy array or a PIL image, not {type(image).__name__}")
+    if isinstance(image, bytes | bytearray | memoryview):
+        image = io.BytesIO(image)
+    if not isinstance(image, str | os.PathLike) and not hasattr(image, "read"):
+        raise InputError(
+            "an image is a path, the bytes of a file, an open file, a numpy array or a PIL image, "
+            f"not {type(image).__name__}"
+        )
+    return read_rgb(image, max_pixels=max_pixels)
+
+
+def _from_array(image: Array, channels: Channels) -> Array:
     if image.dtype == np.uint16:
         image = (image >> 8).astype(np.uint8)
     if image.dtype != np.uint8:
@@ -143,12 +183,16 @@ def to_rgb(image: ImageLike, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Array:
         image = image[..., 0]
     if image.ndim == 2:
         image = np.repeat(image[..., None], 3, axis=2)
+    if image.ndim == 4:
+        raise InputError(
+            f"one image has shape H x W x 3, not {image.shape}; for N images use predictor.batch"
+        )
     if image.ndim != 3 or image.shape[2] not in (3, 4) or 0 in image.shape:
         raise InputError(f"an image array has shape H x W, H x W x 3 or H x W x 4, not {image.shape}")
     if image.shape[2] == 4:
         alpha = image[..., 3:].astype(np.uint16)
         image = ((image[..., :3] * alpha + 127) // 255).astype(np.uint8)
-    return np.ascontiguousarray(image)
+    return np.ascontiguousarray(image if channels == "rgb" else image[..., ::-1])
 
 
 def _check_size(size: tuple[int, int], max_pixels: int, where: str) -> None:

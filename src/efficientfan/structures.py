@@ -123,16 +123,23 @@ class Scene:
             object.__setattr__(self, "name", self.image.name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Face:
     """One face with its landmarks.
 
+    Faces are equal (==) where all of their values are, bit for bit. Sets and dictionaries tell them apart by identity,
+    since arrays may change. They pickle.
+
     Attributes:
-        box: (4,) float32 xyxy, the box that the face was looked for in, image pixels.
+        box: (4,) float32 xyxy in image pixels, the box that the landmarks were looked for in.
         points: (K, 2) float32, (x, y) in image pixels, 0-based, pixel centres at integers.
         scores: (K,) float32 in [0, 1], how sure the network is of each landmark.
         schema: what the K landmarks are.
-        visibility: (K, 3) float32, probabilities of `VISIBILITY_CLASSES`; None where the model does not tell.
+        visibility: (K, 3) float32, probabilities of `VISIBILITY_CLASSES`; None for models without them.
+        model: name of the model that found the landmarks, or None.
+
+    Raises:
+        InputError: an array of another shape.
     """
 
     box: Array
@@ -140,6 +147,7 @@ class Face:
     scores: Array
     schema: LandmarkSchema
     visibility: Array | None = None
+    model: str | None = None
 
     def __post_init__(self) -> None:
         k = self.schema.n_landmarks
@@ -152,6 +160,20 @@ class Face:
                 raise InputError(f"Face.{name} must have shape {shape}, not {array.shape}")
             object.__setattr__(self, name, array)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Face):
+            return NotImplemented
+        mine, theirs = self._arrays(), other._arrays()
+        return (self.schema, self.model, mine.keys()) == (other.schema, other.model, theirs.keys()) and all(
+            np.array_equal(mine[name], theirs[name], equal_nan=True) for name in mine
+        )
+
+    __hash__ = object.__hash__
+
+    def _arrays(self) -> dict[str, Array]:
+        arrays = {"box": self.box, "points": self.points, "scores": self.scores}
+        return arrays if self.visibility is None else {**arrays, "visibility": self.visibility}
+
     @property
     def score(self) -> float:
         """Mean landmark score, in [0, 1]."""
@@ -159,26 +181,32 @@ class Face:
 
     @property
     def tight_box(self) -> Array:
-        """(4,) float32 xyxy box of the landmarks: what the next crop of this face is cut by."""
+        """(4,) float32 xyxy in image pixels: the smallest box around the landmarks."""
         return np.concatenate([self.points.min(axis=0), self.points.max(axis=0)])
 
     def named(self, name: str) -> Array:
-        """The points of a landmark (1, 2) or of a region (M, 2), by its name in the schema."""
+        """The points of a landmark, (1, 2), or of a region, (M, 2), by its name in the schema, in image pixels.
+
+        Raises:
+            InputError: the schema has neither.
+        """
         return np.asarray(self.points[self.schema.indices_of(name)])
 
     @property
     def unseen(self) -> Array:
-        """(K,) bool: landmarks that are rather covered or turned away than visible; none if nobody can tell."""
+        """(K,) bool: landmarks more probably covered or turned away than visible; all False without `visibility`."""
         if self.visibility is None:
             return np.zeros(len(self.points), dtype=bool)
         return np.asarray(self.visibility.argmax(axis=1) != VISIBILITY_CLASSES.index("visible"))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists and numbers, ready for JSON; pixels are rounded to 1/1000.
+        """Plain values, ready for JSON: the names of `schema` and `model`, `box`, `score`, `points`, `scores`.
 
-        `visibility` is among the keys only where the model tells it.
+        Pixels are rounded to 1/1000, scores to 1/10000. `visibility` is among the keys only where the face has it.
         """
-        table = {
+        table: dict[str, Any] = {
+            "schema": self.schema.name,
+            "model": self.model,
             "box": np.round(self.box.astype(float), 3).tolist(),
             "score": round(self.score, 4),
             "points": np.round(self.points.astype(float), 3).tolist(),

@@ -14,7 +14,7 @@ from onnx import numpy_helper
 from tiny_network import LAYERS, SIZE, SPEC, smooth_crops, tiny_network, write_tiny
 
 from efficientfan.errors import EfficientFanError, InputError
-from efficientfan.evaluation import Setup, load_test_set, score_points
+from efficientfan.evaluation import EvaluationSetup, load_test_set, score_points
 from efficientfan.evaluation.landmarks.evaluate import predict_in_boxes
 from efficientfan.export import quantise
 from efficientfan.export import quantize as module
@@ -128,7 +128,7 @@ def calibration(count=12):
 
 def nme_of(path, test_set):
     """By the test set's own normaliser, as `efficientfan evaluate` has it."""
-    backend, setup = open_backend(path, threads=1), Setup()
+    backend, setup = open_backend(path, threads=1), EvaluationSetup()
     predicted = predict_in_boxes(backend.run, backend.spec, test_set.annotations, setup.boxes(test_set))
     results = score_points(predicted.points, test_set, label="x", subject={}, settings=setup.to_dict())
     return results.groups[test_set.split].metrics[f"nme_{test_set.normaliser}"].value

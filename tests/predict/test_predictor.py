@@ -1,3 +1,7 @@
+import copy
+import io
+import pickle
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -123,7 +127,7 @@ def test_batches_across_images_and_faces_change_nothing(backend):
     for batch_size in (1, 2, 3, 64):
         calls = []
         predictor = LandmarkPredictor(Counting(backend, calls), Scripted(), batch_size=batch_size)
-        together = [face for faces in predictor(photos, boxes) for face in faces]
+        together = [face for faces in predictor.batch(photos, boxes) for face in faces]
         assert len(together) == len(alone) == 10
         assert sum(calls) == 10
         assert max(calls) == min(batch_size, 10)
@@ -143,26 +147,93 @@ class Counting:
 
 def test_boxes_for_some_images_of_a_list(backend):
     photos = [disc_photo((40, 60, 12)), disc_photo((100, 60, 12))]
-    result = LandmarkPredictor(backend, Scripted(square(98, 61, 15)))(photos, [[square(42, 59, 15)], None])
+    predictor = LandmarkPredictor(backend, Scripted(square(98, 61, 15)))
+    result = predictor.batch(photos, [[square(42, 59, 15)], None])
     assert [[face.box.round().tolist() for face in faces] for faces in result] == [
         [square(42, 59, 15)],
         [square(100, 60, 15)],
     ]
-    assert LandmarkPredictor(backend, Scripted())([]) == []
+    assert predictor.batch([]) == []
 
 
-def test_paths_pil_images_and_arrays_agree(backend, tmp_path):
-    photo = disc_photo((40, 60, 12))
-    write_image(tmp_path / "a.png", photo)
-    ask = LandmarkPredictor(backend, Scripted())
-    given = [tmp_path / "a.png", str(tmp_path / "a.png"), photo, Image.fromarray(photo)]
-    faces = [ask(image, [square(42, 59, 15)])[0] for image in given]
-    assert all(np.array_equal(face.points, faces[0].points) for face in faces)
+def test_images_of_every_kind_agree(backend, tmp_path):
+    photo = disc_photo((40, 60, 12), colour=(250, 120, 30))
+    path = tmp_path / "a.png"
+    write_image(path, photo)
+    predictor, boxes = LandmarkPredictor(backend, Scripted()), [square(42, 59, 15)]
+    [face] = predictor(photo, boxes)
+    assert face.score > 0.1
+    content = path.read_bytes()
+    with path.open("rb") as file:
+        given = [
+            path,
+            str(path),
+            Image.fromarray(photo),
+            content,
+            bytearray(content),
+            io.BytesIO(content),
+            file,
+        ]
+        for image in given:
+            assert predictor(image, boxes) == [face]
+    assert predictor(photo[..., ::-1], boxes, channels="bgr") == [face]
+    assert predictor(path, boxes, channels="bgr") == [face]
+    assert predictor(photo[..., ::-1], boxes) != [face]
+
+
+def test_an_array_of_images_is_a_batch(backend):
+    photos = np.stack([disc_photo((40, 60, 12)), disc_photo((100, 60, 12))])
+    predictor = LandmarkPredictor(backend, Scripted())
+    boxes = [[square(42, 59, 15)], [square(98, 61, 15)]]
+    alone = [predictor(photo, own) for photo, own in zip(photos, boxes, strict=True)]
+    assert predictor.batch(photos, boxes) == alone
+    assert predictor.batch(photos[..., ::-1], boxes, channels="bgr") == alone
+    with pytest.raises(InputError, match=r"one image has shape H x W x 3, not \(2, 120, 160, 3\); .*batch"):
+        predictor(photos, boxes[0])
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (disc_photo(), r"an array of images has shape N x H x W x 3, not \(120, 160, 3\)"),
+        ("a.png", "takes a list of images or an N x H x W x 3 array, not str; for one image"),
+        (b"a", "not bytes"),
+        (Image.new("RGB", (8, 8)), "not Image"),
+    ],
+)
+def test_one_image_is_no_batch(backend, images, message):
+    with pytest.raises(InputError, match=message):
+        LandmarkPredictor(backend, Scripted()).batch(images)
+
+
+def test_a_call_on_a_list_is_a_batch_and_deprecated(backend):
+    photos = [disc_photo((40, 60, 12)), disc_photo((100, 60, 12))]
+    predictor, boxes = LandmarkPredictor(backend, Scripted()), [[square(42, 59, 15)], [square(98, 61, 15)]]
+    with pytest.warns(DeprecationWarning, match=r"call predictor\.batch\(images\)") as caught:
+        assert predictor(photos, boxes) == predictor.batch(photos, boxes)
+    assert caught[0].filename == __file__
+
+
+def test_a_predictor_says_what_it_is_and_does_not_pickle(backend):
+    predictor = LandmarkPredictor(backend, Scripted(), batch_size=8)
+    assert repr(predictor) == (
+        "LandmarkPredictor(tiny, ibug68; onnxruntime on cpu, f32, 1 thread; detector: scripted; batch_size=8)"
+    )
+    for copying in (pickle.dumps, copy.copy):
+        with pytest.raises(
+            TypeError, match=r"holds an open model .*; call efficientfan\.load\(\) in each process"
+        ):
+            copying(predictor)
+
+
+def test_faces_carry_the_models_name(backend):
+    [face] = LandmarkPredictor(backend, Scripted())(disc_photo((40, 60, 12)), [square(42, 59, 15)])
+    assert (face.model, face.to_dict()["model"]) == ("tiny", "tiny")
 
 
 def test_no_face_is_an_empty_list(backend):
     assert LandmarkPredictor(backend, Scripted([]))(disc_photo()) == []
-    assert LandmarkPredictor(backend, Scripted([], []))([disc_photo(), disc_photo()]) == [[], []]
+    assert LandmarkPredictor(backend, Scripted([], [])).batch([disc_photo(), disc_photo()]) == [[], []]
 
 
 @pytest.mark.parametrize(
@@ -187,6 +258,6 @@ def test_a_huge_box_costs_no_memory(backend):
 
 def test_lists_of_other_lengths_are_refused(backend):
     with pytest.raises(InputError, match="2 images need as many sets of boxes, not 1"):
-        LandmarkPredictor(backend, Scripted())([disc_photo(), disc_photo()], [None])
+        LandmarkPredictor(backend, Scripted()).batch([disc_photo(), disc_photo()], [None])
     with pytest.raises(InputError, match="batch_size"):
         LandmarkPredictor(backend, Scripted(), batch_size=0)

@@ -1,6 +1,8 @@
 """Schemas: every packaged table is consistent and symmetric; a broken file is refused by name."""
 
+import dataclasses
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -51,6 +53,15 @@ def test_names_follow_the_mirror(schema):
         counted_across_the_face = schema.name == "ibug68" and "eyebrow" in name
         if name.startswith("right_") and not counted_across_the_face:
             assert schema.landmarks[schema.flip_indices[index]] == name.replace("right_", "left_")
+
+
+@every_schema
+def test_schemas_are_equal_by_what_they_say(schema):
+    again = pickle.loads(pickle.dumps(schema))
+    assert again is not schema
+    assert (again, hash(again)) == (schema, hash(schema))
+    assert dataclasses.replace(schema, name="other") != schema
+    assert schema != schema.name
 
 
 @every_schema

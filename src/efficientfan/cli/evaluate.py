@@ -99,7 +99,7 @@ def evaluate_command(
     Example: efficientfan evaluate --dataset 300w --root data/300w --split common --out runs/common
     """
     from efficientfan.evaluation import (
-        Setup,
+        EvaluationSetup,
         load_test_set,
         match_predictions,
         mean_shape_points,
@@ -118,7 +118,7 @@ def evaluate_command(
         raise InputError(
             "--box-jitter and --flip-test change how a model is run; a predictions file is as it is"
         )
-    setup = Setup(box=box or "gt", box_jitter=box_jitter, flip_test=flip_test, seed=seed)
+    setup = EvaluationSetup(box=box or "gt", box_jitter=box_jitter, flip_test=flip_test, seed=seed)
     test_set = load_test_set(dataset, root, split, schema=schema, by=by)
     if limit is not None:
         test_set = test_set.first(limit)

@@ -4,7 +4,7 @@ from efficientfan.evaluation.detection.evaluate import SearchedPhoto, score_dete
 from efficientfan.evaluation.detection.report import detection_table
 from efficientfan.evaluation.detection.results import DetectionResults
 from efficientfan.evaluation.landmarks.compare import Comparison, compare_runs, comparison_table
-from efficientfan.evaluation.landmarks.evaluate import Setup, mean_shape_points, predict_test_set
+from efficientfan.evaluation.landmarks.evaluate import EvaluationSetup, mean_shape_points, predict_test_set
 from efficientfan.evaluation.landmarks.matching import PredictedLandmarks
 from efficientfan.evaluation.landmarks.predictions import match_predictions, read_predictions
 from efficientfan.evaluation.landmarks.reliability import Reliability, measure_reliability
@@ -21,7 +21,7 @@ __all__ = [
     "Reliability",
     "Results",
     "SearchedPhoto",
-    "Setup",
+    "EvaluationSetup",
     "TestSet",
     "compare_runs",
     "comparison_table",

@@ -15,7 +15,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from efficientfan.errors import EfficientFanError, InputError
-from efficientfan.evaluation import Results, Setup, TestSet, compare_runs, score_points
+from efficientfan.evaluation import EvaluationSetup, Results, TestSet, compare_runs, score_points
 from efficientfan.evaluation.landmarks.evaluate import predict_in_boxes
 from efficientfan.export.calibration import Calibration
 from efficientfan.export.fold_input import fold_normalisation
@@ -250,7 +250,7 @@ def _measure(backend: Backend, test_set: TestSet, what: str, progress: Progress)
         counted += count
         progress(what, counted, faces)
 
-    setup = Setup()
+    setup = EvaluationSetup()
     predicted = predict_in_boxes(
         run,
         backend.spec,

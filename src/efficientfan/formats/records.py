@@ -50,8 +50,13 @@ class Record:
             "height": self.height,
             "model": self.model,
             "schema": self.schema.name,
-            "faces": [face.to_dict() for face in self.faces],
+            "faces": [_without_source(face.to_dict()) for face in self.faces],
         }
+
+
+def _without_source(face: dict[str, Any]) -> dict[str, Any]:
+    """A face's values without those that its record holds for all faces."""
+    return {key: value for key, value in face.items() if key not in ("schema", "model")}
 
 
 class RecordWriter(Protocol):

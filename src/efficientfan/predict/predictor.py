@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform, box_iou, box_nesting
-from efficientfan.imaging import ImageLike, PhotoPyramid, to_rgb, warp
-from efficientfan.predict.backends import Backend, open_backend
+from efficientfan.imaging import Channels, ImageLike, PhotoPyramid, to_rgb, warp
+from efficientfan.predict.backends import Backend, engine_in_words, open_backend
 from efficientfan.predict.detectors import FaceDetector, open_detector
 from efficientfan.predict.detectors.base import suppress
 from efficientfan.predict.given_boxes import boxes_within
@@ -56,10 +57,13 @@ class LandmarkPredictor:
     """Finds faces and their landmarks.
 
     Args:
-        backend: an exported model on a device.
+        backend: a model on a device.
         detector: finds the faces where the caller gives no boxes.
-        batch_size: the most crops that go through the network at once; it changes speed and memory only.
-        times: takes up the seconds of each stage.
+        batch_size: most crops that go through the network at once; it changes speed and memory, not the results.
+        times: sums up the seconds of each stage.
+
+    Raises:
+        InputError: a batch size below 1.
 
     Example:
         >>> predictor = efficientfan.load()                              # doctest: +SKIP
@@ -81,69 +85,121 @@ class LandmarkPredictor:
         self.batch_size = batch_size
         self.times = times
 
+    def __repr__(self) -> str:
+        return (
+            f"LandmarkPredictor({self.spec.name}, {self.spec.schema.name}; {engine_in_words(self.backend)}; "
+            f"detector: {self.detector.name}; batch_size={self.batch_size})"
+        )
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a LandmarkPredictor cannot be pickled or copied, since it holds an open model of the inference engine; "
+            "call efficientfan.load() in each process instead"
+        )
+
     @property
     def spec(self) -> ModelSpec:
         """What the model is."""
         return self.backend.spec
 
-    @overload
-    def __call__(  # type: ignore[overload-overlap]  # a str is a Sequence too; here it is one path
-        self, image: ImageLike, boxes: ArrayLike | None = None, *, min_score: float | None = None
-    ) -> list[Face]: ...
-
-    @overload
     def __call__(
         self,
-        image: Sequence[ImageLike],
-        boxes: Sequence[ArrayLike | None] | None = None,
+        image: ImageLike,
+        boxes: ArrayLike | None = None,
         *,
         min_score: float | None = None,
-    ) -> list[list[Face]]: ...
+        channels: Channels = "rgb",
+    ) -> list[Face]:
+        """The faces of one image.
 
-    def __call__(self, image: Any, boxes: Any = None, *, min_score: float | None = None) -> Any:
-        """The faces of an image, or of each image of a list.
-
-        With boxes: one `Face` per box, in their order, none dropped; one pass. Without: the detector
-        proposes, the landmarks of a first pass choose the crop of a second, faces that score below
-        `min_score` are dropped, of faces found twice the surer stays, and the largest comes first.
+        With boxes: one `Face` per box, in their order, none dropped; one pass. Without: the detector proposes boxes,
+        the landmarks of a first pass choose the crop of a second, faces that score below `min_score` are dropped, of
+        faces found twice the one with the higher score is kept, and the largest comes first.
 
         Args:
-            image: a path, an H x W x 3 uint8 RGB array (grey and RGBA too), a PIL image; or a list of them.
-            boxes: (N, 4) xyxy in image pixels; for a list of images a list of these, None asks the detector.
+            image: a path; the bytes of an image file; a file open in binary mode; an H x W x 3 uint8 array (H x W
+                grey, H x W x 4 with alpha, and uint16 too); or a PIL image (`imaging.to_rgb`).
+            boxes: (N, 4) xyxy in image pixels; None asks the detector.
             min_score: lowest mean landmark score of a found face, in [0, 1]; None takes the model's own.
+            channels: order of an array's colors, "rgb" or "bgr" (OpenCV's).
 
         Returns:
-            A list of faces, perhaps empty; for a list of images a list of such lists.
+            The faces, perhaps none; points in pixels of the upright image, 0-based, pixel centres at integers.
 
         Raises:
             InputError: an unreadable image, or a box without positive size or wholly outside its image.
         """
-        if not isinstance(image, list | tuple):
-            return self.locate([self.propose(image, boxes)], min_score)[0]
+        if isinstance(image, list | tuple):
+            warnings.warn(
+                "predictor(images) with a list is deprecated; call predictor.batch(images)",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            sets: Any = boxes
+            results: Any = self.batch(image, sets, min_score=min_score, channels=channels)
+            return results  # type: ignore[no-any-return]
+        return self.locate([self.propose(image, boxes, channels=channels)], min_score)[0]
+
+    def batch(
+        self,
+        images: Sequence[ImageLike] | Array,
+        boxes: Sequence[ArrayLike | None] | None = None,
+        *,
+        min_score: float | None = None,
+        channels: Channels = "rgb",
+    ) -> list[list[Face]]:
+        """The faces of each of several images, which are all held in memory; `predict_photos` holds a few at a time.
+
+        Args:
+            images: N images as for a call, or one N x H x W x 3 uint8 array.
+            boxes: N entries, each (M, 4) xyxy in image pixels or None (asks the detector); None asks it for all.
+            min_score: as for a call.
+            channels: as for a call.
+
+        Returns:
+            N lists of faces, each as of a call on that image.
+
+        Raises:
+            InputError: as for a call, another number of entries in `boxes`, or something else than several images.
+        """
+        if isinstance(images, np.ndarray):
+            if images.ndim != 4:
+                raise InputError(f"an array of images has shape N x H x W x 3, not {images.shape}")
+        elif isinstance(images, str | bytes) or not isinstance(images, Sequence):
+            raise InputError(
+                "predictor.batch takes a list of images or an N x H x W x 3 array, not "
+                f"{type(images).__name__}; for one image call predictor(image)"
+            )
         if boxes is None:
-            boxes = [None] * len(image)
-        if len(boxes) != len(image):
-            raise InputError(f"{len(image)} images need as many sets of boxes, not {len(boxes)}")
+            boxes = [None] * len(images)
+        if len(boxes) != len(images):
+            raise InputError(f"{len(images)} images need as many sets of boxes, not {len(boxes)}")
         return self.locate(
-            [self.propose(*each) for each in zip(image, boxes, strict=True)],
+            [self.propose(image, own, channels=channels) for image, own in zip(images, boxes, strict=True)],
             min_score,
         )
 
     def propose(
-        self, image: ImageLike, boxes: ArrayLike | None = None, *, detector: FaceDetector | None = None
+        self,
+        image: ImageLike,
+        boxes: ArrayLike | None = None,
+        *,
+        detector: FaceDetector | None = None,
+        channels: Channels = "rgb",
     ) -> Proposal:
-        """The first half of a call: where an image's faces may be.
+        """The first half of a call: the boxes of an image.
 
         Args:
-            image: as in a call.
+            image: as for a call.
             boxes: (N, 4) xyxy in image pixels, or None.
-            detector: to be asked instead of the predictor's own, such as another thread's.
+            detector: asked instead of the predictor's own, such as another thread's.
+            channels: as for a call.
 
         Raises:
-            InputError: as in a call.
+            InputError: as for a call.
         """
         with self.times.measure("read"):
-            photo = to_rgb(image)
+            photo = to_rgb(image, channels=channels)
         if boxes is not None:
             return Proposal(PhotoPyramid(photo), boxes_within(boxes, photo.shape[1], photo.shape[0]), True)
         with self.times.measure("detect"):
@@ -151,9 +207,14 @@ class LandmarkPredictor:
         return Proposal(PhotoPyramid(photo), found.boxes, False)
 
     def locate(self, proposals: Sequence[Proposal], min_score: float | None = None) -> list[list[Face]]:
-        """The second half of a call: the faces of each image, batched across images.
+        """The second half of a call: the faces of each image, batched across images; threads may share it.
 
-        Threads may share a predictor for it where its backend's `run` allows that.
+        Args:
+            proposals: N images with their boxes.
+            min_score: as for a call.
+
+        Returns:
+            N lists of faces.
         """
         threshold = self.spec.score_threshold if min_score is None else min_score
         photos = [proposal.photo for proposal in proposals]
@@ -191,7 +252,9 @@ class LandmarkPredictor:
                 for row, (index, box) in enumerate(batch):
                     points = cuts[row].inverse(found.points[row])
                     visibility = None if found.visibility is None else found.visibility[row]
-                    faces[index].append(Face(box, points, found.scores[row], spec.schema, visibility))
+                    faces[index].append(
+                        Face(box, points, found.scores[row], spec.schema, visibility, spec.name)
+                    )
         return faces
 
 

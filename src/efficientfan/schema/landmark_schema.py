@@ -19,7 +19,7 @@ __all__ = ["LandmarkSchema"]
 class LandmarkSchema:
     """Names, mirror pairs, regions, drawing paths and normalisers of one annotation scheme.
 
-    Left and right are the pictured person's own. Indices are 0-based.
+    Left and right are the pictured person's own. Indices are 0-based. Schemas are equal (==) where all of this is.
 
     Attributes:
         name: short key, such as "ibug68".
@@ -42,6 +42,14 @@ class LandmarkSchema:
     paths: tuple[tuple[int, ...], ...]
     normalisers: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
     layout: tuple[tuple[float, float], ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, LandmarkSchema):
+            return NotImplemented
+        return self is other or self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.landmarks))
 
     def __repr__(self) -> str:
         return f"LandmarkSchema({self.name!r}, {len(self.landmarks)} landmarks)"

@@ -9,8 +9,8 @@ import pytest
 
 from efficientfan.errors import InputError
 from efficientfan.evaluation import (
+    EvaluationSetup,
     Results,
-    Setup,
     dataset_digest,
     load_test_set,
     mean_shape_points,
@@ -27,7 +27,7 @@ SPAN = 39.0
 
 
 def evaluate(model, test_set, setup=None, **options):
-    setup = setup or Setup()
+    setup = setup or EvaluationSetup()
     predicted = predict_test_set(model, test_set, setup, batch_size=4)
     return score_points(
         predicted.points,
@@ -74,7 +74,9 @@ def test_crops_go_through_in_batches(faces, oracle):
 
 def test_flip_test_cancels_a_sideways_mistake_and_keeps_the_other(faces, oracle):
     root, truth = faces
-    results = evaluate(oracle(offset=(3, 2)), load_test_set("300w", root, "common"), Setup(flip_test=True))
+    results = evaluate(
+        oracle(offset=(3, 2)), load_test_set("300w", root, "common"), EvaluationSetup(flip_test=True)
+    )
     np.testing.assert_allclose(results.errors, 2 / scales(truth) / SPAN, atol=1e-6)
 
 
@@ -82,7 +84,7 @@ def test_jitter_moves_the_crop(faces, oracle):
     """The oracle assumes unshaken boxes, so its answers move with the jitter; a seed repeats it."""
     test_set = load_test_set("300w", faces[0], "common")
     first, again, other = (
-        evaluate(oracle(), test_set, Setup(box_jitter=0.1, seed=seed)).errors for seed in (1, 1, 2)
+        evaluate(oracle(), test_set, EvaluationSetup(box_jitter=0.1, seed=seed)).errors for seed in (1, 1, 2)
     )
     assert (first > 1e-3).all()
     np.testing.assert_array_equal(first, again)
@@ -106,7 +108,7 @@ def test_jitter_stays_within_its_fraction():
 
 def test_a_missed_face_is_a_failure_and_is_counted(faces, oracle):
     test_set = load_test_set("300w", faces[0], "common")
-    results = evaluate(oracle(blind=[2]), test_set, Setup(box="detector"))
+    results = evaluate(oracle(blind=[2]), test_set, EvaluationSetup(box="detector"))
     score = results.groups["common"]
     assert (score.faces, score.missed) == (6, 1)
     assert score.metrics["nme_interocular"].value == pytest.approx(0, abs=1e-6)
@@ -118,7 +120,7 @@ def test_a_missed_face_is_a_failure_and_is_counted(faces, oracle):
 
 def test_every_face_missed(faces, oracle):
     results = evaluate(
-        oracle(blind=range(6)), load_test_set("300w", faces[0], "common"), Setup(box="detector")
+        oracle(blind=range(6)), load_test_set("300w", faces[0], "common"), EvaluationSetup(box="detector")
     )
     score = results.groups["common"]
     assert score.missed == 6
@@ -134,12 +136,12 @@ def test_mean_shape_is_the_mean_training_face_in_the_box(faces):
     boxes = train.gt_boxes
     shape = np.mean([(p - b[:2]) / (b[2:] - b[:2]) for p, b in zip(train.truth, boxes, strict=True)], axis=0)
     expected = [b[:2] + shape * (b[2:] - b[:2]) for b in test_set.gt_boxes]
-    np.testing.assert_allclose(mean_shape_points(test_set, Setup()), expected, atol=1e-9)
+    np.testing.assert_allclose(mean_shape_points(test_set, EvaluationSetup()), expected, atol=1e-9)
 
 
 def test_baseline_stands_beside(faces, oracle):
     test_set = load_test_set("300w", faces[0], "common")
-    results = evaluate(oracle(), test_set, baseline=mean_shape_points(test_set, Setup()))
+    results = evaluate(oracle(), test_set, baseline=mean_shape_points(test_set, EvaluationSetup()))
     assert results.baseline["common"].metrics["nme_interocular"].value > 0.1
     assert "common, mean shape" in results_table(results)
 
@@ -191,7 +193,9 @@ def test_normalisers_and_thresholds_are_named(faces, oracle):
 
 
 def test_results_survive_the_file(faces, oracle, tmp_path):
-    results = evaluate(oracle(blind=[0]), load_test_set("300w", faces[0], "common"), Setup(box="detector"))
+    results = evaluate(
+        oracle(blind=[0]), load_test_set("300w", faces[0], "common"), EvaluationSetup(box="detector")
+    )
     results.save(tmp_path / "r.json")
     assert Results.load(tmp_path / "r.json") == results
 
@@ -241,7 +245,7 @@ def test_scores_come_from_crops_and_from_the_detector(faces, oracle, box):
     blind = [1] if box == "detector" else []
     model = oracle(offset=(3, 4), scores=scores[:, None].repeat(68, axis=1), blind=blind)
     test_set = load_test_set("300w", faces[0], "common")
-    found = evaluate(model, test_set, Setup(box=box), thresholds=[0.01]).reliability
+    found = evaluate(model, test_set, EvaluationSetup(box=box), thresholds=[0.01]).reliability
     assert found.worst_tenth == WorstTenth(faces=1, failures=6 - len(blind), caught=1.0)
     assert (found.threshold, found.faces) == (0.01, 6 - len(blind))
     expected = np.delete(scores, blind)[::-1]
@@ -251,7 +255,7 @@ def test_scores_come_from_crops_and_from_the_detector(faces, oracle, box):
 def test_flip_test_averages_the_scores_of_the_same_landmark(faces, oracle):
     scores = np.tile(np.linspace(0, 1, 68), (6, 1))
     test_set = load_test_set("300w", faces[0], "common")
-    predicted = predict_test_set(oracle(scores=scores), test_set, Setup(flip_test=True))
+    predicted = predict_test_set(oracle(scores=scores), test_set, EvaluationSetup(flip_test=True))
     np.testing.assert_allclose(predicted.scores, 0.75 * scores, atol=1e-6)
 
 
@@ -274,15 +278,15 @@ def test_digest_tells_names_and_points_apart(faces):
 def test_misuse_is_refused(faces, oracle):
     test_set = load_test_set("300w", faces[0], "common")
     with pytest.raises(InputError, match="--box is one of"):
-        Setup(box="tight")
+        EvaluationSetup(box="tight")
     with pytest.raises(InputError, match="need given boxes"):
-        Setup(box="detector", flip_test=True)
+        EvaluationSetup(box="detector", flip_test=True)
     with pytest.raises(InputError, match="supplies no box"):
-        predict_test_set(oracle(), test_set, Setup(box="supplied"))
+        predict_test_set(oracle(), test_set, EvaluationSetup(box="supplied"))
     with pytest.raises(InputError, match="jitter"):
-        predict_test_set(oracle(), test_set, Setup(box_jitter=1.5))
+        predict_test_set(oracle(), test_set, EvaluationSetup(box_jitter=1.5))
     with pytest.raises(InputError, match="batch size"):
-        predict_test_set(oracle(), test_set, Setup(), batch_size=0)
+        predict_test_set(oracle(), test_set, EvaluationSetup(), batch_size=0)
     with pytest.raises(InputError, match="--limit"):
         test_set.first(0)
 

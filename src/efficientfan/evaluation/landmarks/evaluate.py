@@ -27,7 +27,7 @@ __all__ = [
     "CropRunner",
     "FaceRunner",
     "Model",
-    "Setup",
+    "EvaluationSetup",
     "mean_shape_points",
     "predict_in_boxes",
     "predict_in_photos",
@@ -40,7 +40,7 @@ CropRunner: TypeAlias = Callable[[Array], BackendOutput]
 """(N, S, S, 3) uint8 RGB crops -> their points and scores; a `Backend.run`."""
 
 FaceRunner: TypeAlias = Callable[[list[Array]], list[list[Face]]]
-"""A list of H x W x 3 uint8 RGB photos -> the faces of each; a `LandmarkPredictor`."""
+"""A list of H x W x 3 uint8 RGB photos -> the faces of each; a `LandmarkPredictor.batch`."""
 
 _PHOTOS_AT_ONCE = 8
 """Photos held in memory at a time; the predictor batches their faces."""
@@ -56,7 +56,7 @@ class CropBackend(Protocol):
 class Model(Protocol):
     """What is evaluated; `efficientfan.predict.LandmarkPredictor` is one."""
 
-    def __call__(self, image: list[Array], /) -> list[list[Face]]:
+    def batch(self, images: list[Array], /) -> list[list[Face]]:
         """The faces of each of a list of H x W x 3 uint8 RGB photos."""
 
     @property
@@ -69,7 +69,7 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True)
-class Setup:
+class EvaluationSetup:
     """How a model gets its faces.
 
     Attributes:
@@ -103,7 +103,7 @@ class Setup:
 def predict_test_set(
     model: Model,
     test_set: TestSet,
-    setup: Setup,
+    setup: EvaluationSetup,
     *,
     batch_size: int = 32,
     progress: Callable[[int], None] = lambda done: None,
@@ -114,7 +114,7 @@ def predict_test_set(
         InputError: an unreadable photo, no box of the wanted kind, or schemas without a conversion.
     """
     if setup.box == "detector":
-        return predict_in_photos(model, test_set.annotations, test_set.schema, progress=progress)
+        return predict_in_photos(model.batch, test_set.annotations, test_set.schema, progress=progress)
     return predict_in_boxes(
         model.backend.run,
         model.spec,
@@ -127,7 +127,7 @@ def predict_test_set(
     )
 
 
-def mean_shape_points(test_set: TestSet, setup: Setup, *, split: str = "train") -> Array:
+def mean_shape_points(test_set: TestSet, setup: EvaluationSetup, *, split: str = "train") -> Array:
     """The mean training face in each test box, (N, K, 2) image pixels: a baseline that uses no pixel of the photo.
 
     Raises:
