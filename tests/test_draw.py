@@ -9,7 +9,7 @@ from efficientfan.draw import (
     draw_faces,
     draw_index_picture,
     draw_points,
-    region_colours,
+    region_colors,
     shorten,
     text_size,
 )
@@ -49,12 +49,12 @@ def test_no_faces_is_an_unchanged_copy():
     assert (picture == GREY).all()
 
 
-def test_each_landmark_is_drawn_in_its_regions_colour():
+def test_each_landmark_is_drawn_in_its_regions_color():
     face = a_face()
     picture = draw_faces(GREY, [face], boxes=False, paths=False)
     jaw = list(get_schema("ibug68").regions["jaw"])
     x, y = np.round(face.points[jaw]).astype(int).T
-    expected = np.array(region_colours(get_schema("ibug68")))[jaw]
+    expected = np.array(region_colors(get_schema("ibug68")))[jaw]
     assert np.abs(picture[y, x].astype(int) - expected).max() <= 40  # the rest is the disc's soft edge
 
 
@@ -157,12 +157,12 @@ def test_wrong_numbers_of_points_and_flags():
 
 
 @pytest.mark.parametrize("name", list_schemas())
-def test_mirrored_regions_share_a_colour_and_others_do_not(name):
+def test_mirrored_regions_share_a_color_and_others_do_not(name):
     schema = get_schema(name)
-    colours = region_colours(schema)
-    assert [colours[i] for i in schema.flip_indices] == colours
+    colors = region_colors(schema)
+    assert [colors[i] for i in schema.flip_indices] == colors
     families = {region.removeprefix("left_").removeprefix("right_") for region in schema.regions}
-    assert len(set(colours)) == len(families)
+    assert len(set(colors)) == len(families)
 
 
 @pytest.mark.parametrize("name", list_schemas())
@@ -199,14 +199,14 @@ def test_index_picture_too_small():
 
 
 def test_contact_sheet_puts_each_picture_into_its_cell():
-    colours = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
+    colors = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
     shapes = [(10, 10), (40, 20), (300, 900)]
-    images = [np.full((*shape, 3), colour, np.uint8) for shape, colour in zip(shapes, colours, strict=True)]
+    images = [np.full((*shape, 3), color, np.uint8) for shape, color in zip(shapes, colors, strict=True)]
     sheet = contact_sheet(images, 2, cell=(100, 60))
     assert sheet.shape == (2 * 64 + 4, 2 * 104 + 4, 3)
     sizes = []
-    for colour in colours:
-        rows, columns = np.nonzero((sheet == colour).all(axis=2))
+    for color in colors:
+        rows, columns = np.nonzero((sheet == color).all(axis=2))
         sizes.append((np.ptp(columns) + 1, np.ptp(rows) + 1))
     assert sizes == [(60, 60), (30, 60), (100, 33)]  # whole, in their own proportions
     assert sheet[34, 54].tolist() == [250, 0, 0]

@@ -18,7 +18,7 @@ from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import OCCLUDED, UNLABELLED, VISIBLE, Face
 
 __all__ = [
-    "Colour",
+    "Color",
     "add_dot",
     "add_line",
     "add_numbers",
@@ -29,14 +29,14 @@ __all__ = [
     "draw_index_picture",
     "draw_points",
     "mix",
-    "region_colours",
+    "region_colors",
     "shorten",
     "text_size",
 ]
 
 Array = NDArray[Any]
 
-PALETTE: tuple[Colour, ...] = (
+PALETTE: tuple[Color, ...] = (
     (72, 202, 228),
     (255, 183, 3),
     (148, 224, 100),
@@ -46,25 +46,25 @@ PALETTE: tuple[Colour, ...] = (
     (94, 234, 190),
     (240, 230, 120),
 )
-NEUTRAL: Colour = (200, 205, 210)
-BOX: Colour = (245, 245, 245)
-DARK: Colour = (24, 28, 34)
-PAPER: Colour = (250, 249, 246)
-BLACK: Colour = (0, 0, 0)
+NEUTRAL: Color = (200, 205, 210)
+BOX: Color = (245, 245, 245)
+DARK: Color = (24, 28, 34)
+PAPER: Color = (250, 249, 246)
+BLACK: Color = (0, 0, 0)
 
 
-def region_colours(schema: LandmarkSchema) -> list[Colour]:
-    """A colour for each of the K landmarks: that of its region; mirrored regions share one."""
-    colours = [NEUTRAL] * schema.n_landmarks
-    families: dict[frozenset[int], Colour] = {}
+def region_colors(schema: LandmarkSchema) -> list[Color]:
+    """A color for each of the K landmarks: that of its region; mirrored regions share one."""
+    colors = [NEUTRAL] * schema.n_landmarks
+    families: dict[frozenset[int], Color] = {}
     flip = schema.flip_indices
     for indices in schema.regions.values():
         mirrored = frozenset(int(flip[index]) for index in indices)
         following = PALETTE[len(set(families.values())) % len(PALETTE)]
-        colour = families.setdefault(frozenset(indices), families.get(mirrored, following))
+        color = families.setdefault(frozenset(indices), families.get(mirrored, following))
         for index in indices:
-            colours[index] = colour
-    return colours
+            colors[index] = color
+    return colors
 
 
 def draw_faces(
@@ -76,7 +76,7 @@ def draw_faces(
         image: H x W x 3 uint8 RGB.
         faces: in image pixels; each with its own schema.
         boxes: draw the box that the face was looked for in.
-        points: draw the landmarks, in their regions' colours.
+        points: draw the landmarks, in their regions' colors.
         paths: join landmarks along the schema's paths.
 
     Raises:
@@ -90,7 +90,7 @@ def draw_faces(
         if paths:
             _add_paths(canvas, face.points, face.schema, size)
         if points:
-            _add_dots(canvas, face.points, region_colours(face.schema), _dot_radius(size), face.unseen)
+            _add_dots(canvas, face.points, region_colors(face.schema), _dot_radius(size), face.unseen)
     return canvas
 
 
@@ -120,11 +120,11 @@ def draw_points(
         raise InputError(f"{schema.name} visibility has shape ({len(array)},), not {flags.shape}")
     array[flags == UNLABELLED] = np.nan
     size = _extent(array)
-    colours, radius = region_colours(schema), _dot_radius(size)
+    colors, radius = region_colors(schema), _dot_radius(size)
     _add_paths(canvas, array, schema, size)
-    _add_dots(canvas, array, colours, radius, covered=flags == OCCLUDED)
+    _add_dots(canvas, array, colors, radius, covered=flags == OCCLUDED)
     if indices:
-        add_numbers(canvas, array, colours, radius, max(0.3, size / 1600), schema.edges, backing=DARK)
+        add_numbers(canvas, array, colors, radius, max(0.3, size / 1600), schema.edges, backing=DARK)
     return canvas
 
 
@@ -147,14 +147,14 @@ def draw_index_picture(schema: LandmarkSchema, points: ArrayLike | None = None, 
     array *= size - 1
 
     canvas = np.full((size, size, 3), PAPER, np.uint8)
-    colours = [mix(colour, BLACK, 0.8) for colour in region_colours(schema)]
+    colors = [mix(color, BLACK, 0.8) for color in region_colors(schema)]
     for a, b in schema.edges:
         if np.isfinite(array[[a, b]]).all():
-            add_line(canvas, array[a], array[b], mix(_line_colour(colours, a, b), PAPER, 0.5), size / 450)
+            add_line(canvas, array[a], array[b], mix(_line_color(colors, a, b), PAPER, 0.5), size / 450)
     radius = size / 250
     for index in np.flatnonzero(np.isfinite(array).all(axis=1)):
-        add_dot(canvas, array[index], radius, colours[int(index)])
-    add_numbers(canvas, array, [mix(c, BLACK, 0.7) for c in colours], radius, size / 2000, schema.edges)
+        add_dot(canvas, array[index], radius, colors[int(index)])
+    add_numbers(canvas, array, [mix(c, BLACK, 0.7) for c in colors], radius, size / 2000, schema.edges)
 
     letters, left = size / 1600, "person's left"
     add_text(
@@ -211,30 +211,30 @@ def contact_sheet(
 
 
 def _add_paths(canvas: Array, points: Array, schema: LandmarkSchema, size: float) -> None:
-    colours, width = region_colours(schema), size / 250
+    colors, width = region_colors(schema), size / 250
     known = np.asarray(np.isfinite(points).all(axis=1))
     edges = [(a, b) for a, b in schema.edges if known[a] and known[b]]
     if width > 1.5:  # a dark rim keeps lines readable on bright skin; on small faces it would hide them
         for a, b in edges:
             add_line(canvas, points[a], points[b], DARK, width + 2)
     for a, b in edges:
-        add_line(canvas, points[a], points[b], _line_colour(colours, a, b), width)
+        add_line(canvas, points[a], points[b], _line_color(colors, a, b), width)
 
 
 def _add_dots(
-    canvas: Array, points: Array, colours: Sequence[Colour], radius: float, covered: Array | None = None
+    canvas: Array, points: Array, colors: Sequence[Color], radius: float, covered: Array | None = None
 ) -> None:
     for index in map(int, np.flatnonzero(np.isfinite(points).all(axis=1))):
         if covered is not None and covered[index]:
-            add_dot(canvas, points[index], max(2.0, radius * 1.3), colours[index], ring=radius / 2)
+            add_dot(canvas, points[index], max(2.0, radius * 1.3), colors[index], ring=radius / 2)
             continue
         if radius >= 2:
             add_dot(canvas, points[index], radius + 1, DARK)
-        add_dot(canvas, points[index], radius, colours[index])
+        add_dot(canvas, points[index], radius, colors[index])
 
 
-def _line_colour(colours: Sequence[Colour], a: int, b: int) -> Colour:
-    return colours[a] if colours[a] == colours[b] else NEUTRAL
+def _line_color(colors: Sequence[Color], a: int, b: int) -> Color:
+    return colors[a] if colors[a] == colors[b] else NEUTRAL
 
 
 def _dot_radius(size: float) -> float:
@@ -276,39 +276,39 @@ def _fitted(image: Array, width: int, height: int) -> Array:
     return np.asarray(cv2.resize(image, size, interpolation=method))
 
 
-Colour: TypeAlias = tuple[int, int, int]
+Color: TypeAlias = tuple[int, int, int]
 
 _SHIFT = 4
 _FAR = 1e6  # beyond this OpenCV's fixed-point coordinates overflow
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def add_line(canvas: Array, start: ArrayLike, end: ArrayLike, colour: Colour, width: float) -> None:
+def add_line(canvas: Array, start: ArrayLike, end: ArrayLike, color: Color, width: float) -> None:
     """A line of `width` pixels, at least one."""
-    cv2.line(canvas, _fixed(start), _fixed(end), colour, _thickness(width), cv2.LINE_AA, _SHIFT)
+    cv2.line(canvas, _fixed(start), _fixed(end), color, _thickness(width), cv2.LINE_AA, _SHIFT)
 
 
-def add_rectangle(canvas: Array, box: ArrayLike, colour: Colour, width: float) -> None:
+def add_rectangle(canvas: Array, box: ArrayLike, color: Color, width: float) -> None:
     """The outline of an xyxy box."""
     corners = np.asarray(box, dtype=np.float64)
     cv2.rectangle(
-        canvas, _fixed(corners[:2]), _fixed(corners[2:]), colour, _thickness(width), cv2.LINE_AA, _SHIFT
+        canvas, _fixed(corners[:2]), _fixed(corners[2:]), color, _thickness(width), cv2.LINE_AA, _SHIFT
     )
 
 
-def add_dot(canvas: Array, centre: ArrayLike, radius: float, colour: Colour, ring: float = 0) -> None:
+def add_dot(canvas: Array, center: ArrayLike, radius: float, color: Color, ring: float = 0) -> None:
     """A filled disc, or, with `ring` > 0, a circle of that line width."""
     width = _thickness(ring) if ring > 0 else -1
-    cv2.circle(canvas, _fixed(centre), round(radius * 2**_SHIFT), colour, width, cv2.LINE_AA, _SHIFT)
+    cv2.circle(canvas, _fixed(center), round(radius * 2**_SHIFT), color, width, cv2.LINE_AA, _SHIFT)
 
 
 def add_text(
-    canvas: Array, text: str, corner: tuple[float, float], size: float, colour: Colour, bold: int = 0
+    canvas: Array, text: str, corner: tuple[float, float], size: float, color: Color, bold: int = 0
 ) -> None:
     """Write with the lower left corner of the text at `corner`; OpenCV writes ASCII, the rest becomes `?`."""
     position = (round(corner[0]), round(corner[1]))
     cv2.putText(
-        canvas, _ascii(text), position, _FONT, size, colour, _thickness(size * 1.4) + bold, cv2.LINE_AA
+        canvas, _ascii(text), position, _FONT, size, color, _thickness(size * 1.4) + bold, cv2.LINE_AA
     )
 
 
@@ -327,8 +327,8 @@ def shorten(text: str, size: float, width: int) -> str:
     return text + ".."
 
 
-def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """`share` of the first colour and the rest of the second."""
+def mix(first: Color, second: Color, share: float) -> Color:
+    """`share` of the first color and the rest of the second."""
     r, g, b = (round(a * share + c * (1 - share)) for a, c in zip(first, second, strict=True))
     return r, g, b
 
@@ -336,11 +336,11 @@ def mix(first: Colour, second: Colour, share: float) -> Colour:
 def add_numbers(
     canvas: Array,
     points: Array,
-    colours: Sequence[Colour],
+    colors: Sequence[Color],
     radius: float,
     size: float,
     lines: Iterable[tuple[int, int]] = (),
-    backing: Colour | None = None,
+    backing: Color | None = None,
 ) -> None:
     """Write each point's index where it covers the fewest dots, lines and other numbers.
 
@@ -349,20 +349,20 @@ def add_numbers(
         radius: of the dots that stand at the points.
         size: of the letters, in OpenCV's unit.
         lines: pairs of indices between which lines are drawn.
-        backing: colour of a rim around the digits, for use on photos.
+        backing: color of a rim around the digits, for use on photos.
     """
     labelled = [int(index) for index in np.flatnonzero(np.isfinite(points).all(axis=1))]
     taken = np.concatenate([_around(points[labelled], radius), _around(_along(points, lines, step=4), 1.5)])
     for index in labelled:
         half = np.array(text_size(str(index), size)) / 2
-        centre = _free_place(points[index], half, radius, taken)
-        taken = np.vstack([taken, np.concatenate([centre - half, centre + half])])
-        if np.linalg.norm(centre - points[index]) > radius + half.max() * 2.5:
-            add_line(canvas, points[index], centre, colours[index], 1)
-        corner = (float(centre[0] - half[0]), float(centre[1] + half[1]))
+        center = _free_place(points[index], half, radius, taken)
+        taken = np.vstack([taken, np.concatenate([center - half, center + half])])
+        if np.linalg.norm(center - points[index]) > radius + half.max() * 2.5:
+            add_line(canvas, points[index], center, colors[index], 1)
+        corner = (float(center[0] - half[0]), float(center[1] + half[1]))
         if backing is not None:
             add_text(canvas, str(index), corner, size, backing, bold=2)
-        add_text(canvas, str(index), corner, size, colours[index])
+        add_text(canvas, str(index), corner, size, colors[index])
 
 
 def _free_place(point: Array, half: Array, radius: float, taken: Array) -> Array:
@@ -370,12 +370,12 @@ def _free_place(point: Array, half: Array, radius: float, taken: Array) -> Array
     best, least = point, math.inf
     for reach in (radius + 1.5, radius + half[1], radius + half[1] * 3):
         for angle in np.linspace(0, 2 * math.pi, 24, endpoint=False):
-            centre = point + np.array([math.cos(angle), math.sin(angle)]) * (reach + half)
-            box = np.concatenate([centre - half - 1, centre + half + 1])
+            center = point + np.array([math.cos(angle), math.sin(angle)]) * (reach + half)
+            box = np.concatenate([center - half - 1, center + half + 1])
             inter = np.minimum(box[2:], taken[:, 2:]) - np.maximum(box[:2], taken[:, :2])
             cost = float(inter.clip(min=0).prod(axis=1).sum()) + 0.5 * reach
             if cost < least:
-                best, least = centre, cost
+                best, least = center, cost
     return best
 
 

@@ -127,11 +127,11 @@ def calibration(count=12):
 
 
 def nme_of(path, test_set):
-    """By the test set's own normaliser, as `efficientfan evaluate` has it."""
+    """By the test set's own normalizer, as `efficientfan evaluate` has it."""
     backend, setup = open_backend(path, threads=1), EvaluationSetup()
     predicted = predict_in_boxes(backend.run, backend.spec, test_set.annotations, setup.boxes(test_set))
     results = score_points(predicted.points, test_set, label="x", subject={}, settings=setup.to_dict())
-    return results.groups[test_set.split].metrics[f"nme_{test_set.normaliser}"].value
+    return results.groups[test_set.split].metrics[f"nme_{test_set.normalizer}"].value
 
 
 @pytest.mark.parametrize("tool", TOOLS)

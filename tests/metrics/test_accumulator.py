@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from efficientfan.errors import InputError
-from efficientfan.metrics import MetricAccumulator, default_normaliser, interocular, nme
+from efficientfan.metrics import MetricAccumulator, default_normalizer, interocular, nme
 from efficientfan.schema import LandmarkSchema, get_schema
 
 IBUG68 = get_schema("ibug68")
@@ -75,7 +75,7 @@ def test_all_missed_is_infinite_not_absent(batch):
     assert accumulator.compute() == {"nme_interocular": math.inf, "fr@0.10": 1.0, "auc@0.10": 0.0}
 
 
-def test_a_degenerate_normaliser_names_the_sample(batch):
+def test_a_degenerate_normalizer_names_the_sample(batch):
     points, truth, _, names = batch
     truth[9, 45] = truth[9, 36]
     with pytest.raises(InputError, match=r"'face_9'.*interocular length is 0 pixels"):
@@ -99,7 +99,7 @@ def test_misuse_is_refused(batch):
         accumulator.compute(["nme_box"])
     with pytest.raises(InputError, match="needs the ground-truth boxes"):
         MetricAccumulator(IBUG68, ["box"]).add(points, truth, names=names)
-    with pytest.raises(InputError, match="unknown normaliser 'ears'"):
+    with pytest.raises(InputError, match="unknown normalizer 'ears'"):
         MetricAccumulator(IBUG68, ["ears"]).add(points, truth, names=names)
     with pytest.raises(InputError, match="same schema"):
         accumulator.merge(MetricAccumulator(IBUG68, ["interpupil"]))
@@ -116,7 +116,7 @@ def test_a_face_without_labels_is_named(batch):
         MetricAccumulator(IBUG68, ["box"]).add(points, truth, names=names, boxes=boxes)
 
 
-def test_default_normaliser():
+def test_default_normalizer():
     bare = LandmarkSchema.from_dict({"name": "bare", "landmarks": ["a", "b"], "flip_pairs": []})
-    assert default_normaliser(IBUG68) == "interocular"
-    assert default_normaliser(bare) == "box"
+    assert default_normalizer(IBUG68) == "interocular"
+    assert default_normalizer(bare) == "box"

@@ -31,7 +31,7 @@ def small_table() -> dict:
         "flip_pairs": [[0, 1]],
         "regions": {"ends": [0, 1]},
         "paths": [[0, 2, 1]],
-        "normalisers": {"width": [[0], [1]]},
+        "normalizers": {"width": [[0], [1]]},
         "layout": [[0.2, 0.5], [0.8, 0.5], [0.5, 0.7]],
     }
 
@@ -106,15 +106,15 @@ def test_layout_is_symmetric_and_the_right_is_on_the_images_left(schema):
 
 
 @every_schema
-def test_normalisers_join_the_right_side_with_its_mirror_image(schema):
-    for right, left in schema.normalisers.values():
+def test_normalizers_join_the_right_side_with_its_mirror_image(schema):
+    for right, left in schema.normalizers.values():
         assert {int(schema.flip_indices[index]) for index in right} == set(left)
 
 
 @pytest.mark.parametrize(("name", "corners"), OUTER_CORNERS.items())
 def test_interocular_joins_the_outer_eye_corners(name, corners):
     schema = get_schema(name)
-    assert schema.normalisers["interocular"] == ((corners[0],), (corners[1],))
+    assert schema.normalizers["interocular"] == ((corners[0],), (corners[1],))
     assert [schema.landmarks[i] for i in corners] == ["right_eye_outer_corner", "left_eye_outer_corner"]
 
 
@@ -122,6 +122,14 @@ def test_interocular_joins_the_outer_eye_corners(name, corners):
 def test_to_dict_and_back(schema):
     again = LandmarkSchema.from_dict(json.loads(json.dumps(schema.to_dict())))
     assert again.to_dict() == schema.to_dict()
+
+
+def test_the_spelling_of_older_files_is_read():
+    table = small_table()
+    old = {("normalisers" if key == "normalizers" else key): value for key, value in table.items()}
+    assert LandmarkSchema.from_dict(old).to_dict() == table | {"title": "", "source": ""}
+    with pytest.raises(InputError, match=r"unknown keys \['normalisers'\]"):
+        LandmarkSchema.from_dict({**table, **old})
 
 
 def test_indices_of_a_landmark_a_region_and_neither():
@@ -151,7 +159,7 @@ def test_an_edited_schema_file_is_read_again(tmp_path):
 def test_only_name_landmarks_and_flip_pairs_are_required():
     table = {key: small_table()[key] for key in ("name", "landmarks", "flip_pairs")}
     assert LandmarkSchema.from_dict(table).to_dict() == {
-        **table, "title": "", "source": "", "regions": {}, "paths": [], "normalisers": {}
+        **table, "title": "", "source": "", "regions": {}, "paths": [], "normalizers": {}
     }  # fmt: skip
 
 
@@ -171,9 +179,9 @@ DEFECTS = {
     "region out of range": ({"regions": {"ends": [9]}}, "region 'ends' names index 9"),
     "regions that are a list": ({"regions": [[0, 1]]}, "tiny.json"),
     "path out of range": ({"paths": [[0, 7]]}, "index 7"),
-    "normaliser of one group": ({"normalisers": {"width": [[0]]}}, "needs two groups"),
-    "normaliser with an empty group": ({"normalisers": {"width": [[0], []]}}, "needs two groups"),
-    "normaliser out of range": ({"normalisers": {"width": [[0], [5]]}}, "index 5"),
+    "normalizer of one group": ({"normalizers": {"width": [[0]]}}, "needs two groups"),
+    "normalizer with an empty group": ({"normalizers": {"width": [[0], []]}}, "needs two groups"),
+    "normalizer out of range": ({"normalizers": {"width": [[0], [5]]}}, "index 5"),
     "layout too short": ({"layout": [[0, 0]]}, "layout has 1 points, not 3"),
     "layout outside": ({"layout": [[0, 0], [1, 2], [0, 1]]}, "layout point 1"),
     "layout that is text": ({"layout": [["a", 0], [0, 0], [0, 0]]}, "tiny.json"),

@@ -43,7 +43,7 @@ def read_accuracies(paths: Sequence[Path]) -> Accuracies:
     """NMEs of whole splits; of two files that speak of one subject the first counts.
 
     Raises:
-        InputError: not results files, or not of one data set, split, kind of box and normaliser.
+        InputError: not results files, or not of one data set, split, kind of box and normalizer.
     """
     label = ""
     by_digest: dict[str, float] = {}

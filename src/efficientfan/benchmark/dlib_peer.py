@@ -19,7 +19,7 @@ __all__ = ["dlib_job", "dlib_model_file", "to_dlib"]
 Array = NDArray[Any]
 
 SCALE, SHIFT = 1.15, -0.12
-"""From the landmarks' tight box to dlib's: size, and movement of the centre in box heights (up)."""
+"""From the landmarks' tight box to dlib's: size, and movement of the center in box heights (up)."""
 
 _MEND = "pip install dlib-bin face_recognition_models"
 

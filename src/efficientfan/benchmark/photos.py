@@ -78,7 +78,7 @@ def draw_photo(faces: int, *, size: tuple[int, int] = (1920, 1080), seed: int = 
     Args:
         faces: how many.
         size: width and height in pixels.
-        seed: of places and colours.
+        seed: of places and colors.
 
     Returns:
         (H, W, 3) uint8 RGB, and the (faces, 4) xyxy boxes of the landmarks.
@@ -95,8 +95,8 @@ def draw_photo(faces: int, *, size: tuple[int, int] = (1920, 1080), seed: int = 
     boxes = []
     for index in range(faces):
         row, column = divmod(index, columns)
-        centre = np.array([(column + 0.5) * width / columns, (row + 0.5) * height / rows])
-        points = layout * side + centre + rng.uniform(-0.1, 0.1, 2) * side
+        center = np.array([(column + 0.5) * width / columns, (row + 0.5) * height / rows])
+        points = layout * side + center + rng.uniform(-0.1, 0.1, 2) * side
         _draw_face(image, points, rng.uniform(0.7, 1.1))
         boxes.append(box_of_points(points))
     return image, np.array(boxes, np.float32)
@@ -106,13 +106,13 @@ def _draw_face(image: Array, points: Array, shade: float) -> None:
     shift = 4  # fractional bits: OpenCV then draws at sub-pixel positions
     fixed = np.round(points * (1 << shift)).astype(np.int32)
 
-    def fill(outline: Array, colour: tuple[int, int, int]) -> None:
-        tone = tuple(int(min(255, value * shade)) for value in colour)
+    def fill(outline: Array, color: tuple[int, int, int]) -> None:
+        tone = tuple(int(min(255, value * shade)) for value in color)
         cv2.fillPoly(image, [outline], tone, cv2.LINE_AA, shift)
 
     fill(cv2.convexHull(fixed[:27]), _SKIN)
-    for part, colour in ((slice(36, 42), _EYE), (slice(42, 48), _EYE), (slice(48, 60), _LIP)):
-        fill(fixed[part], colour)
+    for part, color in ((slice(36, 42), _EYE), (slice(42, 48), _EYE), (slice(48, 60), _LIP)):
+        fill(fixed[part], color)
     thick = max(1, round(float(np.ptp(points[:, 0])) / 40))
     for part in (slice(17, 22), slice(22, 27), slice(27, 31), slice(31, 36)):
         cv2.polylines(image, [fixed[part]], False, _BROW, thick, cv2.LINE_AA, shift)

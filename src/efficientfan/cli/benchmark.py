@@ -62,7 +62,7 @@ def benchmark_command(
         list[Path] | None,
         typer.Option(
             help="A results.json of `efficientfan evaluate`, of a model or a peer: its error is set beside the "
-            "time. May be repeated; all of one split and normaliser.",
+            "time. May be repeated; all of one split and normalizer.",
         ),
     ] = None,
     batch: Annotated[

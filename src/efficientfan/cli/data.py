@@ -36,7 +36,7 @@ def list_() -> None:
     for row in DATASETS.values():
         splits = ", ".join(f"{s} {'-' if n is None else n}" for s, n in row.splits.items()) or "any"
         typer.echo(f"{row.name:9} {row.title}")
-        typer.echo(f"{'':9} schema {row.schema or 'yours'}; splits: {splits}; error over {row.normaliser}")
+        typer.echo(f"{'':9} schema {row.schema or 'yours'}; splits: {splits}; error over {row.normalizer}")
         typer.echo(f"{'':9} {row.terms}")
     typer.echo("\nFor face detection:\n")
     for scenes in SCENE_SETS.values():

@@ -59,7 +59,7 @@ def evaluate_command(
     mean_shape: Annotated[
         bool, typer.Option("--mean-shape", help="Show the mean training face beside: a floor for any model.")
     ] = False,
-    normaliser: Annotated[
+    normalizer: Annotated[
         list[str] | None,
         typer.Option(
             help="Divide errors by interocular, interpupil, box (sqrt of its area) or diagonal; may be "
@@ -93,6 +93,7 @@ def evaluate_command(
         typer.Option(help="Folder for results.json, ced.png, landmarks.png, reliability.png and worst.png."),
     ] = None,
     task: Annotated[str, typer.Option(hidden=True)] = "landmarks",
+    normaliser: Annotated[list[str] | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Measure landmarks on a data set: NME, failure rate and area under the error curve, with intervals.
 
@@ -112,6 +113,7 @@ def evaluate_command(
 
     if task != "landmarks":
         raise InputError("--task is gone; face detectors are measured by: efficientfan evaluate-detector")
+    normalizers = [*(normalizer or []), *(normaliser or [])] or None
     if model is not None and predictions is not None:
         raise InputError("give --model or --predictions, not both")
     if predictions is not None and (box_jitter or flip_test):
@@ -122,7 +124,7 @@ def evaluate_command(
     test_set = load_test_set(dataset, root, split, schema=schema, by=by)
     if limit is not None:
         test_set = test_set.first(limit)
-    check_measures(test_set, normaliser, threshold or DEFAULT_THRESHOLDS)
+    check_measures(test_set, normalizers, threshold or DEFAULT_THRESHOLDS)
     if out is not None:
         check_folder(out)
     settings = setup.to_dict()
@@ -147,7 +149,7 @@ def evaluate_command(
         label=label or subject["name"],
         subject=subject,
         settings={**settings, "batch_size": batch_size, "limit": limit},
-        normalisers=normaliser,
+        normalizers=normalizers,
         thresholds=threshold or DEFAULT_THRESHOLDS,
         seed=seed,
         scores=predicted.scores,

@@ -85,7 +85,7 @@ def recipe_of(name: str, settings: list[str] | None, more: list[str] | None) -> 
 
 
 def message_console() -> Console:
-    """A console on standard error that prints texts as they are: no colours, no markup, no line breaks."""
+    """A console on standard error that prints texts as they are: no colors, no markup, no line breaks."""
     return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 

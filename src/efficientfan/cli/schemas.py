@@ -70,8 +70,8 @@ def _as_text(schema: LandmarkSchema) -> str:
     ]
     if schema.source:
         rows.append(f"source: {schema.source}")
-    if schema.normalisers:
-        rows.append(f"normalisers: {', '.join(schema.normalisers)}")
+    if schema.normalizers:
+        rows.append(f"normalizers: {', '.join(schema.normalizers)}")
     rows += ["", f"{'index':>5}  {'name':<{width}}  mirror  region"]
     rows += [
         f"{index:>5}  {name:<{width}}  {flip[index]:>6}  {regions[index]}".rstrip()

@@ -44,7 +44,7 @@ class DatasetInfo:
         reader: reads one split.
         schema: name of its landmark schema; None where the user must name one.
         splits: split -> official number of faces, None where there is none; empty: any split name is allowed.
-        normaliser: what papers divide the error by on it: "interocular" (outer eye corners) or "box".
+        normalizer: what papers divide the error by on it: "interocular" (outer eye corners) or "box".
         subsets: subset of the report -> (attribute, value) that selects its faces.
         visibility: what its flags say of a landmark's visibility, for training a visibility head.
         mirror_offset: how far its labels lean, measured on training faces by `efficientfan data check --mirror-offset`;
@@ -57,7 +57,7 @@ class DatasetInfo:
     reader: Reader
     schema: str | None
     splits: Mapping[str, int | None]
-    normaliser: str = "interocular"
+    normalizer: str = "interocular"
     subsets: Mapping[str, tuple[str, str | int | bool]] = field(default_factory=dict)
     visibility: VisibilityLabels = "none"
     mirror_offset: MirrorOffset | None = None
@@ -108,7 +108,7 @@ _ROWS = (
         read_aflw,
         "aflw19",
         {"train": 20000, "full": 4386, "frontal": 1314},
-        normaliser="box",
+        normalizer="box",
         subsets={"frontal": ("frontal", True)},
         terms=f"{_RESEARCH}; access by agreement with TU Graz.",
     ),
@@ -118,7 +118,7 @@ _ROWS = (
         read_aflw68,
         "ibug68",
         {"train": 11292, "fit": None, "heldout": None},
-        normaliser="box",
+        normalizer="box",
         subsets={turn: ("turn", turn) for turn in ("frontal", "half_profile", "profile")},
         visibility="full",
         mirror_offset=MirrorOffset(0.0048, 0.0004, 600),
@@ -138,7 +138,7 @@ _ROWS = (
         read_300wlp,
         "ibug68",
         {"train": 61225, "train3d": 61225},
-        normaliser="box",
+        normalizer="box",
         terms=f"{_RESEARCH} (CASIA), made from 300-W.",
     ),
     DatasetInfo(
@@ -147,7 +147,7 @@ _ROWS = (
         read_aflw2000,
         "ibug68",
         {"test": 2000},
-        normaliser="box",
+        normalizer="box",
         terms=f"{_RESEARCH} (CASIA), made from AFLW.",
     ),
     DatasetInfo(

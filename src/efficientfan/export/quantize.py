@@ -50,7 +50,7 @@ class Cost:
         split: data set and split.
         faces: how many.
         engine: that ran both files.
-        nme_float, nme_int8: by the data set's normaliser, as fractions.
+        nme_float, nme_int8: by the data set's normalizer, as fractions.
         difference: int8 minus float, with its 95 % interval over paired faces.
         shift_mean, shift_worst: distance of a landmark from the float file's, in crop pixels.
     """
@@ -221,7 +221,7 @@ def _cost(before: Backend, after: Backend, test_set: TestSet, progress: Progress
         crop_points.append(points)
     (comparison,) = compare_runs(runs)
     shift = np.linalg.norm(crop_points[1] - crop_points[0], axis=2)
-    metric = f"nme_{test_set.normaliser}"
+    metric = f"nme_{test_set.normalizer}"
     return Cost(
         split=f"{test_set.name} {test_set.split}",
         faces=len(test_set.annotations),

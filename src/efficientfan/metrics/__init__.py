@@ -2,8 +2,8 @@
 
 from efficientfan.metrics.accumulator import (
     MetricAccumulator,
-    default_normaliser,
-    normaliser_lengths,
+    default_normalizer,
+    normalizer_lengths,
     sample_values,
 )
 from efficientfan.metrics.bootstrap import Estimate, bootstrap_mean, paired_difference
@@ -19,12 +19,12 @@ __all__ = [
     "box_diagonal",
     "box_size",
     "ced",
-    "default_normaliser",
+    "default_normalizer",
     "failure_rate",
     "interocular",
     "interpupil",
     "nme",
-    "normaliser_lengths",
+    "normalizer_lengths",
     "paired_difference",
     "per_landmark",
     "per_region",

@@ -1,7 +1,7 @@
 """`MetricAccumulator`: gathers errors batch by batch and process by process, then names the numbers.
 
-Names: `nme_<normaliser>` (mean over the found faces), `fr@<t>` and `auc@<t>` (failure rate and area under the
-CED at a threshold, as a fraction, by the first normaliser; missed faces count), `missed` (how many).
+Names: `nme_<normalizer>` (mean over the found faces), `fr@<t>` and `auc@<t>` (failure rate and area under the
+CED at a threshold, as a fraction, by the first normalizer; missed faces count), `missed` (how many).
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from efficientfan.metrics.ced import auc_values, failure_values
 from efficientfan.metrics.nme import box_diagonal, box_size, check_lengths, pair_distance, point_distances
 from efficientfan.schema import LandmarkSchema
 
-__all__ = ["MetricAccumulator", "default_normaliser", "normaliser_lengths", "sample_values"]
+__all__ = ["MetricAccumulator", "default_normalizer", "normalizer_lengths", "sample_values"]
 
 Array = NDArray[Any]
 
 
-def default_normaliser(schema: LandmarkSchema) -> str:
+def default_normalizer(schema: LandmarkSchema) -> str:
     """What papers normalise this scheme by: the outer eye corners where it names them, else the box."""
-    return "interocular" if "interocular" in schema.normalisers else "box"
+    return "interocular" if "interocular" in schema.normalizers else "box"
 
 
-def normaliser_lengths(
-    normaliser: str,
+def normalizer_lengths(
+    normalizer: str,
     schema: LandmarkSchema,
     truth: ArrayLike,
     boxes: ArrayLike | None = None,
     names: Sequence[str] | None = None,
 ) -> Array:
-    """Checked lengths (N,) of a normaliser by name: one of the schema's, `box` (size) or `diagonal`.
+    """Checked lengths (N,) of a normalizer by name: one of the schema's, `box` (size) or `diagonal`.
 
     Args:
-        normaliser: "interocular", "interpupil", another of `schema.normalisers`, "box" or "diagonal".
+        normalizer: "interocular", "interpupil", another of `schema.normalizers`, "box" or "diagonal".
         truth: (N, K, 2).
         boxes: (N, 4) xyxy of the ground truth, needed by "box" and "diagonal".
         names: (N,) for messages.
@@ -47,16 +47,16 @@ def normaliser_lengths(
         InputError: unknown name, no boxes where they are needed, or a degenerate length (names the sample).
     """
     count = len(np.asarray(truth))
-    if normaliser in ("box", "diagonal"):
+    if normalizer in ("box", "diagonal"):
         if boxes is None:
-            raise InputError(f"normaliser {normaliser!r} needs the ground-truth boxes")
-        lengths = (box_size if normaliser == "box" else box_diagonal)(boxes)
-    elif normaliser in schema.normalisers:
-        lengths = pair_distance(truth, schema.normalisers[normaliser])
+            raise InputError(f"normalizer {normalizer!r} needs the ground-truth boxes")
+        lengths = (box_size if normalizer == "box" else box_diagonal)(boxes)
+    elif normalizer in schema.normalizers:
+        lengths = pair_distance(truth, schema.normalizers[normalizer])
     else:
-        known = ", ".join([*schema.normalisers, "box", "diagonal"])
-        raise InputError(f"unknown normaliser {normaliser!r}; for schema {schema.name!r} there are {known}")
-    return check_lengths(lengths, count, normaliser=normaliser, names=names)
+        known = ", ".join([*schema.normalizers, "box", "diagonal"])
+        raise InputError(f"unknown normalizer {normalizer!r}; for schema {schema.name!r} there are {known}")
+    return check_lengths(lengths, count, normalizer=normalizer, names=names)
 
 
 def sample_values(name: str, errors: ArrayLike) -> Array:
@@ -76,7 +76,7 @@ def sample_values(name: str, errors: ArrayLike) -> Array:
     match = re.fullmatch(r"(fr|auc)@(\d*\.?\d+)", name)
     if not match:
         raise InputError(
-            f"unknown metric {name!r}; there are nme_<normaliser>, fr@<t> and auc@<t>, t such as 0.10"
+            f"unknown metric {name!r}; there are nme_<normalizer>, fr@<t> and auc@<t>, t such as 0.10"
         )
     return (failure_values if match[1] == "fr" else auc_values)(array, float(match[2]))
 
@@ -97,13 +97,13 @@ class MetricAccumulator:
     {'nme_interocular': 0.05, 'fr@0.04': 1.0}
     """
 
-    def __init__(self, schema: LandmarkSchema, normalisers: Sequence[str] | None = None) -> None:
-        """The first normaliser is that of `fr`, `auc` and the breakdowns; the default is as papers do."""
+    def __init__(self, schema: LandmarkSchema, normalizers: Sequence[str] | None = None) -> None:
+        """The first normalizer is that of `fr`, `auc` and the breakdowns; the default is as papers do."""
         self.schema = schema
-        self.normalisers = tuple(normalisers or [default_normaliser(schema)])
+        self.normalizers = tuple(normalizers or [default_normalizer(schema)])
         self._rows: dict[
             str, tuple[Array, Array]
-        ] = {}  # name -> (K,) pixel distances, (normalisers,) lengths
+        ] = {}  # name -> (K,) pixel distances, (normalizers,) lengths
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -128,11 +128,11 @@ class MetricAccumulator:
             points: (N, K, 2) predicted image pixels; NaN throughout for a face that was missed.
             truth: (N, K, 2), NaN where unlabelled.
             names: N names, unique in the data set.
-            boxes: (N, 4) xyxy ground-truth boxes, for the normalisers `box` and `diagonal`.
+            boxes: (N, 4) xyxy ground-truth boxes, for the normalizers `box` and `diagonal`.
             mask: (N, K) bool, False where a point is left out.
 
         Raises:
-            InputError: a wrong shape, a repeated name, a degenerate normaliser or a sample without labels;
+            InputError: a wrong shape, a repeated name, a degenerate normalizer or a sample without labels;
                 the message names the sample.
         """
         distances = point_distances(points, truth, mask)
@@ -143,7 +143,7 @@ class MetricAccumulator:
             )
         if len(names) != len(distances):
             raise InputError(f"{len(names)} names for {len(distances)} samples")
-        lengths = [normaliser_lengths(kind, self.schema, truth, boxes, names) for kind in self.normalisers]
+        lengths = [normalizer_lengths(kind, self.schema, truth, boxes, names) for kind in self.normalizers]
         for name, row, length in zip(names, distances, np.stack(lengths, axis=1), strict=True):
             if name in self._rows:
                 raise InputError(f"sample {name!r} was added twice; names must be unique")
@@ -155,15 +155,15 @@ class MetricAccumulator:
 
     def merge(self, other: MetricAccumulator) -> None:
         """Take over another's samples. One that both hold (a distributed sampler's padding) counts once."""
-        if (other.schema.name, other.normalisers) != (self.schema.name, self.normalisers):
-            raise InputError("only accumulators of the same schema and normalisers can be merged")
+        if (other.schema.name, other.normalizers) != (self.schema.name, self.normalizers):
+            raise InputError("only accumulators of the same schema and normalizers can be merged")
         for name, row in other._rows.items():
             self._rows.setdefault(name, row)
 
     def state(self) -> dict[str, Any]:
         """Plain arrays to send between processes; `load_state` on a new accumulator reads them."""
         rows = list(self._rows.values())
-        k, count = self.schema.n_landmarks, len(self.normalisers)
+        k, count = self.schema.n_landmarks, len(self.normalizers)
         return {
             "names": self.names,
             "distances": np.stack([row[0] for row in rows]) if rows else np.zeros((0, k)),
@@ -172,23 +172,23 @@ class MetricAccumulator:
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Add what another's `state` holds, as `merge` does."""
-        other = MetricAccumulator(self.schema, self.normalisers)
+        other = MetricAccumulator(self.schema, self.normalizers)
         rows = zip(state["names"], state["distances"], state["lengths"], strict=True)
         other._rows = {
             name: (np.asarray(distances), np.asarray(lengths)) for name, distances, lengths in rows
         }
         self.merge(other)
 
-    def landmark_errors(self, normaliser: str | None = None) -> Array:
+    def landmark_errors(self, normalizer: str | None = None) -> Array:
         """(N, K) fractions, NaN where masked, infinite where missed."""
-        column = self._column(normaliser)
+        column = self._column(normalizer)
         if not self._rows:
             raise InputError("no sample was added, so there is nothing to measure")
         return np.stack([distances / lengths[column] for distances, lengths in self._rows.values()])
 
-    def errors(self, normaliser: str | None = None) -> Array:
+    def errors(self, normalizer: str | None = None) -> Array:
         """(N,) NME of each sample as a fraction, in the order of `names`; infinite where missed."""
-        values = self.landmark_errors(normaliser)
+        values = self.landmark_errors(normalizer)
         counted = ~np.isnan(values)
         return np.asarray(np.where(counted, values, 0.0).sum(axis=1) / counted.sum(axis=1))
 
@@ -198,23 +198,23 @@ class MetricAccumulator:
         An NME is infinite where every face was missed.
 
         Raises:
-            InputError: an unknown metric, or one of a normaliser that this accumulator does not hold.
+            InputError: an unknown metric, or one of a normalizer that this accumulator does not hold.
         """
-        chosen = metrics or [*(f"nme_{kind}" for kind in self.normalisers), "fr@0.10", "auc@0.10"]
+        chosen = metrics or [*(f"nme_{kind}" for kind in self.normalizers), "fr@0.10", "auc@0.10"]
         return {name: self._compute(name) for name in chosen}
 
     def _compute(self, name: str) -> float:
         if name == "missed":
             return float(np.isinf(self.errors()).sum())
-        normaliser = name.removeprefix("nme_") if name.startswith("nme_") else None
-        values = sample_values(name, self.errors(normaliser))
+        normalizer = name.removeprefix("nme_") if name.startswith("nme_") else None
+        values = sample_values(name, self.errors(normalizer))
         return float(values.mean()) if len(values) else float("inf")
 
-    def _column(self, normaliser: str | None) -> int:
-        if normaliser is None:
+    def _column(self, normalizer: str | None) -> int:
+        if normalizer is None:
             return 0
-        if normaliser not in self.normalisers:
+        if normalizer not in self.normalizers:
             raise InputError(
-                f"errors by {normaliser!r} were not gathered; there are {', '.join(self.normalisers)}"
+                f"errors by {normalizer!r} were not gathered; there are {', '.join(self.normalizers)}"
             )
-        return self.normalisers.index(normaliser)
+        return self.normalizers.index(normalizer)

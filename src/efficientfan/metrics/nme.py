@@ -94,7 +94,7 @@ def nme(points: ArrayLike, truth: ArrayLike, lengths: ArrayLike, mask: ArrayLike
 
 
 def check_lengths(
-    lengths: ArrayLike, count: int, *, normaliser: str = "normaliser", names: Sequence[str] | None = None
+    lengths: ArrayLike, count: int, *, normalizer: str = "normalizer", names: Sequence[str] | None = None
 ) -> Array:
     """Normalising lengths as (count,) float64, refused where they would hide or explode an error.
 
@@ -103,13 +103,13 @@ def check_lengths(
     """
     array = np.asarray(lengths, dtype=np.float64)
     if array.shape != (count,):
-        raise InputError(f"{normaliser} lengths must have shape ({count},), not {array.shape}")
+        raise InputError(f"{normalizer} lengths must have shape ({count},), not {array.shape}")
     bad = np.flatnonzero(~(np.isfinite(array) & (array > 1e-6)))
     if len(bad):
         name = f"sample {names[bad[0]]!r}" if names is not None else f"sample {bad[0]}"
         raise InputError(
-            f"{name}: its {normaliser} length is {array[bad[0]]:g} pixels, so its error is undefined "
-            f"({len(bad)} such of {count}); mend its labels or choose another normaliser, such as box"
+            f"{name}: its {normalizer} length is {array[bad[0]]:g} pixels, so its error is undefined "
+            f"({len(bad)} such of {count}); mend its labels or choose another normalizer, such as box"
         )
     return array
 
@@ -164,7 +164,7 @@ def box_diagonal(boxes: ArrayLike) -> Array:
 
 
 def _groups(schema: LandmarkSchema, name: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    if name not in schema.normalisers:
-        known = ", ".join([*schema.normalisers, "box", "diagonal"])
-        raise InputError(f"schema {schema.name!r} has no normaliser {name!r}; it has {known}")
-    return schema.normalisers[name]
+    if name not in schema.normalizers:
+        known = ", ".join([*schema.normalizers, "box", "diagonal"])
+        raise InputError(f"schema {schema.name!r} has no normalizer {name!r}; it has {known}")
+    return schema.normalizers[name]

@@ -17,7 +17,7 @@ __all__ = ["LandmarkSchema"]
 
 @dataclass(frozen=True, eq=False)
 class LandmarkSchema:
-    """Names, mirror pairs, regions, drawing paths and normalisers of one annotation scheme.
+    """Names, mirror pairs, regions, drawing paths and normalizers of one annotation scheme.
 
     Left and right are the pictured person's own. Indices are 0-based. Schemas are equal (==) where all of this is.
 
@@ -29,7 +29,7 @@ class LandmarkSchema:
         flip_pairs: pairs of indices that change places in a mirrored image.
         regions: name -> indices.
         paths: polylines for drawing; a closed one repeats its first index at the end.
-        normalisers: name -> two groups of indices; the normaliser is the distance between the groups' means.
+        normalizers: name -> two groups of indices; the normalizer is the distance between the groups' means.
         layout: K points (x, y) of a neutral face in the unit square, for the index picture; or empty.
     """
 
@@ -40,7 +40,7 @@ class LandmarkSchema:
     flip_pairs: tuple[tuple[int, int], ...]
     regions: Mapping[str, tuple[int, ...]]
     paths: tuple[tuple[int, ...], ...]
-    normalisers: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
+    normalizers: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
     layout: tuple[tuple[float, float], ...] = ()
 
     def __eq__(self, other: object) -> bool:
@@ -81,11 +81,11 @@ class LandmarkSchema:
         for path in self.paths:
             for index in path:
                 self._check_index(index, f"path {list(path)}")
-        for normaliser, groups in self.normalisers.items():
+        for normalizer, groups in self.normalizers.items():
             if len(groups) != 2 or not all(groups):
-                fail(f"normaliser {normaliser!r} needs two groups of indices")
+                fail(f"normalizer {normalizer!r} needs two groups of indices")
             for index in (*groups[0], *groups[1]):
-                self._check_index(index, f"normaliser {normaliser!r}")
+                self._check_index(index, f"normalizer {normalizer!r}")
         if self.layout and len(self.layout) != self.n_landmarks:
             fail(f"layout has {len(self.layout)} points, not {self.n_landmarks}")
         for index, point in enumerate(self.layout):
@@ -146,7 +146,7 @@ class LandmarkSchema:
             "flip_pairs": [list(pair) for pair in self.flip_pairs],
             "regions": {name: list(indices) for name, indices in self.regions.items()},
             "paths": [list(path) for path in self.paths],
-            "normalisers": {n: [list(a), list(b)] for n, (a, b) in self.normalisers.items()},
+            "normalizers": {n: [list(a), list(b)] for n, (a, b) in self.normalizers.items()},
         }
         return {**table, "layout": [list(point) for point in self.layout]} if self.layout else table
 
@@ -154,13 +154,17 @@ class LandmarkSchema:
     def from_dict(cls, table: Any, where: str = "schema") -> LandmarkSchema:
         """Build a schema from a JSON-like table (the inverse of `to_dict`).
 
+        The key `normalizers` may also be spelled `normalisers`, as in files of version 0.1.
+
         Raises:
             InputError: a key is missing, unknown or of a wrong type, or the table contradicts itself.
         """
         if not isinstance(table, Mapping):
             raise InputError(f"{where}: a schema is a JSON object, not {type(table).__name__}")
+        if "normalisers" in table and "normalizers" not in table:
+            table = {("normalizers" if key == "normalisers" else key): value for key, value in table.items()}
         required = {"name", "landmarks", "flip_pairs"}
-        optional = {"title", "source", "regions", "paths", "normalisers", "layout"}
+        optional = {"title", "source", "regions", "paths", "normalizers", "layout"}
         missing, unknown = required - set(table), set(table) - required - optional
         if missing or unknown:
             raise InputError(f"{where}: missing keys {sorted(missing)}, unknown keys {sorted(unknown)}")
@@ -173,9 +177,9 @@ class LandmarkSchema:
                 flip_pairs=tuple(tuple(_sequence(pair)) for pair in _sequence(table["flip_pairs"])),
                 regions={_text(k): tuple(_sequence(v)) for k, v in dict(table.get("regions", {})).items()},
                 paths=tuple(tuple(_sequence(path)) for path in _sequence(table.get("paths", []))),
-                normalisers={
+                normalizers={
                     _text(k): tuple(tuple(_sequence(group)) for group in _sequence(v))  # type: ignore[misc]  # two groups: checked at construction
-                    for k, v in dict(table.get("normalisers", {})).items()
+                    for k, v in dict(table.get("normalizers", {})).items()
                 },
                 layout=tuple(tuple(_sequence(point)) for point in _sequence(table.get("layout", []))),
             )

@@ -41,7 +41,7 @@ def validation_nme(points: Array, truth: Array, spec: ModelSpec) -> float:
         truth: (N, K, 2), crop pixels; NaN where unlabelled.
         spec: its schema names the eye corners.
     """
-    if "interocular" in spec.schema.normalisers:
+    if "interocular" in spec.schema.normalizers:
         lengths = interocular(truth, spec.schema)
     else:
         lengths = np.full(len(truth), np.nan)

@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 from drawn_scenes import HEIGHT, WIDTH, make_scenes
 
-from efficientfan.data.scenes.sheets import TRUST_COLOURS, add_trusted_boxes
+from efficientfan.data.scenes.sheets import TRUST_COLORS, add_trusted_boxes
 from efficientfan.imaging import read_rgb, write_image
 from efficientfan.structures import BoxTrust
 
@@ -38,7 +38,7 @@ def test_boxes_are_drawn_in_the_colour_of_their_trust():
     boxes = [[20 + 100 * number, 20, 80 + 100 * number, 80] for number in range(3)]
     add_trusted_boxes(canvas, boxes, list(BoxTrust), width=3)
     assert [tuple(canvas[50, 20 + 100 * trust]) for trust in BoxTrust] == [
-        TRUST_COLOURS[trust] for trust in BoxTrust
+        TRUST_COLORS[trust] for trust in BoxTrust
     ]
     assert not canvas[50, 50].any()
 

@@ -37,7 +37,7 @@ def test_framed_faces_stand_where_their_boxes_say(tmp_path):
         frame = framed.read(index)
         assert frame.shape == (FRAME, FRAME, 3)
         rows, columns = np.nonzero((frame != 128).any(axis=2))
-        # Drawn faces have a plain ground of another colour, so the crop's outline shows.
+        # Drawn faces have a plain ground of another color, so the crop's outline shows.
         assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (FACE_CROP, FACE_CROP)
         crop = frame[rows.min() :, columns.min() :][:FACE_CROP, :FACE_CROP]
         original = read_rgb(scene.image)

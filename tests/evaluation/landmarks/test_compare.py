@@ -69,10 +69,10 @@ def test_the_table_shows_runs_and_differences(test_set):
     assert "NOT the complete split" in table
 
 
-def test_other_faces_points_or_normalisers_are_refused(test_set, faces):
+def test_other_faces_points_or_normalizers_are_refused(test_set, faces):
     first = run(test_set, "a", FIRST)
     fewer = run(test_set.first(4), "few", FIRST[:4])
-    boxed = run(test_set, "boxed", FIRST, normalisers=["box"])
+    boxed = run(test_set, "boxed", FIRST, normalizers=["box"])
     with pytest.raises(InputError, match="'few' was measured on other faces than 'a'"):
         compare_runs([first, fewer])
     with pytest.raises(InputError, match="'boxed' is normalised by box"):

@@ -94,12 +94,12 @@ def test_jitter_moves_the_crop(faces, oracle):
 def test_jitter_stays_within_its_fraction():
     boxes = np.tile([10.0, 20.0, 110.0, 70.0], (500, 1))
     shaken = jitter_boxes(boxes, 0.2, seed=0)
-    size, centre = shaken[:, 2:] - shaken[:, :2], (shaken[:, 2:] + shaken[:, :2]) / 2
+    size, center = shaken[:, 2:] - shaken[:, :2], (shaken[:, 2:] + shaken[:, :2]) / 2
     ratio = size / [100, 50]
     np.testing.assert_allclose(ratio[:, 0], ratio[:, 1])
     assert 0.8 <= ratio.min() < 0.81
     assert 1.19 < ratio.max() <= 1.2
-    shift = (centre - [60, 45]) / [100, 50]
+    shift = (center - [60, 45]) / [100, 50]
     assert np.abs(shift).max() <= 0.2
     assert np.abs(shift).max(axis=0).min() > 0.19
     np.testing.assert_array_equal(jitter_boxes(boxes[:3], 0.2, seed=0), shaken[:3])
@@ -176,12 +176,12 @@ def test_occluded_share_and_errors(faces):
     assert "occluded landmarks: 25.0 %" in results_table(results)
 
 
-def test_normalisers_and_thresholds_are_named(faces, oracle):
+def test_normalizers_and_thresholds_are_named(faces, oracle):
     root, truth = faces
     results = evaluate(
         oracle(offset=(3, 4)),
         load_test_set("300w", root, "common"),
-        normalisers=["box", "diagonal"],
+        normalizers=["box", "diagonal"],
         thresholds=[0.05, 0.125],
     )
     metrics = results.groups["common"].metrics

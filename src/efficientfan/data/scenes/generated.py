@@ -1,4 +1,4 @@
-"""Photos that are made in memory for detection data: AFLW's crops in large grey frames, and drawings without a face.
+"""Photos that are made in memory for detection data: AFLW's crops in large gray frames, and drawings without a face.
 
 A crop of AFLW is enlarged to 240 pixels and placed in a frame of 900 pixels, at a position derived from the face's name
 alone, so that a subset holds the same photos as the whole set. Everything found in the drawings is a false alarm.
@@ -34,10 +34,10 @@ __all__ = [
 Array = NDArray[Any]
 
 FRAME, FACE_CROP = 900, 240
-"""Side of the grey frame, and of the crop in it, in pixels."""
+"""Side of the gray frame, and of the crop in it, in pixels."""
 
 _CROP_SIDE = 120
-_GREY = 128
+_GRAY = 128
 
 
 def read_framed_aflw68(root: Path, split: str) -> list[Scene]:
@@ -67,7 +67,7 @@ def read_framed(scene: Scene) -> Array:
     if crop.shape[:2] != (_CROP_SIDE, _CROP_SIDE):
         raise InputError(f"{scene.image}: a crop of aflw68 has {_CROP_SIDE} x {_CROP_SIDE} pixels")
     x, y = _corner(scene.name)
-    frame = np.full((FRAME, FRAME, 3), _GREY, np.uint8)
+    frame = np.full((FRAME, FRAME, 3), _GRAY, np.uint8)
     frame[y : y + FACE_CROP, x : x + FACE_CROP] = cv2.resize(
         crop, (FACE_CROP, FACE_CROP), interpolation=cv2.INTER_CUBIC
     )
@@ -114,7 +114,7 @@ def _noise(rng: np.random.Generator, width: int, height: int) -> Array:
 
 
 def _ramp(rng: np.random.Generator, width: int, height: int) -> Array:
-    """A smooth passage between four colours, as of sky or a wall."""
+    """A smooth passage between four colors, as of sky or a wall."""
     corners = rng.uniform(0, 255, (2, 2, 3)).astype(np.float32)
     return np.asarray(cv2.resize(corners, (width, height), interpolation=cv2.INTER_LINEAR)).astype(np.uint8)
 
@@ -128,19 +128,19 @@ def _pattern(rng: np.random.Generator, width: int, height: int) -> Array:
 
 
 def _shapes(rng: np.random.Generator, width: int, height: int) -> Array:
-    """Discs, boxes and lines of any colour over one another: round and brown things that are no face."""
+    """Discs, boxes and lines of any color over one another: round and brown things that are no face."""
     canvas: Array = np.array(_flat(rng, width, height), order="C")
     for _ in range(30):
-        colour = tuple(int(value) for value in rng.integers(0, 256, 3))
+        color = tuple(int(value) for value in rng.integers(0, 256, 3))
         x, y = int(rng.integers(0, width)), int(rng.integers(0, height))
         a, b = (int(value) for value in rng.integers(5, 90, 2))
         kind = rng.integers(0, 3)
         if kind == 0:
-            cv2.ellipse(canvas, (x, y), (a, b), float(rng.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA)
+            cv2.ellipse(canvas, (x, y), (a, b), float(rng.uniform(0, 180)), 0, 360, color, -1, cv2.LINE_AA)
         elif kind == 1:
-            cv2.rectangle(canvas, (x, y), (x + a, y + b), colour, -1)
+            cv2.rectangle(canvas, (x, y), (x + a, y + b), color, -1)
         else:
-            cv2.line(canvas, (x, y), (x + 2 * a, y - b), colour, 3, cv2.LINE_AA)
+            cv2.line(canvas, (x, y), (x + 2 * a, y - b), color, 3, cv2.LINE_AA)
     return canvas
 
 

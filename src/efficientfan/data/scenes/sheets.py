@@ -1,4 +1,4 @@
-"""Sheets of annotated photos and of training pictures, with boxes coloured by trust."""
+"""Sheets of annotated photos and of training pictures, with boxes colored by trust."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efficientfan.data.scenes.catalog import SceneSet
-from efficientfan.draw import Colour, add_rectangle, contact_sheet
+from efficientfan.draw import Color, add_rectangle, contact_sheet
 from efficientfan.structures import BoxTrust
 
 if TYPE_CHECKING:
     from efficientfan.data.scenes.dataset import ScenePictures  # needs torch; looking at photos does not
 
 __all__ = [
-    "TRUST_COLOURS",
+    "TRUST_COLORS",
     "add_trusted_boxes",
     "mosaic_sheet",
     "scene_sheet",
@@ -23,18 +23,18 @@ __all__ = [
 
 Array = NDArray[Any]
 
-TRUST_COLOURS: dict[BoxTrust, Colour] = {
+TRUST_COLORS: dict[BoxTrust, Color] = {
     BoxTrust.LABELLED: (120, 230, 120),
     BoxTrust.UNCHECKED: (72, 160, 255),
     BoxTrust.IGNORED: (150, 150, 150),
 }
-"""Green must be found, blue nobody checked, grey is ignored."""
+"""Green must be found, blue nobody checked, gray is ignored."""
 
 
 def add_trusted_boxes(canvas: Array, boxes: ArrayLike, trust: ArrayLike, width: float = 1) -> None:
-    """Draw (N, 4) xyxy boxes into an H x W x 3 uint8 RGB canvas, each in the colour of its trust (N,)."""
+    """Draw (N, 4) xyxy boxes into an H x W x 3 uint8 RGB canvas, each in the color of its trust (N,)."""
     for box, kind in zip(np.reshape(boxes, (-1, 4)), np.reshape(trust, -1), strict=True):
-        add_rectangle(canvas, box, TRUST_COLOURS[BoxTrust(int(kind))], width)
+        add_rectangle(canvas, box, TRUST_COLORS[BoxTrust(int(kind))], width)
 
 
 def scene_sheet(scenes: SceneSet, count: int = 20, columns: int = 5, cell: int = 320) -> Array:
@@ -53,7 +53,7 @@ def scene_sheet(scenes: SceneSet, count: int = 20, columns: int = 5, cell: int =
 
 
 def mosaic_sheet(pictures: ScenePictures, *, count: int = 12, seed: int = 0) -> NDArray[Any]:
-    """Training pictures as the first epoch draws them, H x W x 3 uint8 RGB; boxes in `TRUST_COLOURS`.
+    """Training pictures as the first epoch draws them, H x W x 3 uint8 RGB; boxes in `TRUST_COLORS`.
 
     Args:
         pictures: training pictures.

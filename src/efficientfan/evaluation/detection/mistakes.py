@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from efficientfan.data.scenes.catalog import SceneSet
 from efficientfan.data.scenes.sheets import add_trusted_boxes
-from efficientfan.draw import Colour, add_rectangle, contact_sheet
+from efficientfan.draw import Color, add_rectangle, contact_sheet
 from efficientfan.evaluation.detection.evaluate import SearchedPhoto, wanted_faces
 from efficientfan.files import write_json
 from efficientfan.geometry import CropTransform, box_iou
@@ -24,7 +24,7 @@ __all__ = ["Mistake", "false_alarms", "missed_faces", "write_mistakes"]
 
 Array = NDArray[Any]
 
-_DETECTED: Colour = (255, 120, 60)
+_DETECTED: Color = (255, 120, 60)
 _CELL = 256
 
 
@@ -79,7 +79,7 @@ def write_mistakes(
 ) -> None:
     """Write `missed.png` and `alarms.png`, `count` pictures each, and `mistakes.json`, which names them in order.
 
-    Boxes are coloured by trust (`TRUST_COLOURS`), detections orange. A kind without any mistake has no sheet.
+    Boxes are colored by trust (`TRUST_COLORS`), detections orange. A kind without any mistake has no sheet.
     """
     found = {
         "missed": missed_faces(searched, scenes, overlap),

@@ -39,7 +39,7 @@ def compare_runs(runs: Sequence[Results], *, seed: int = 0) -> list[Comparison]:
     """Paired bootstrap differences of each further run from the first.
 
     Raises:
-        InputError: fewer than two runs, or runs on other faces, points or normalisers.
+        InputError: fewer than two runs, or runs on other faces, points or normalizers.
     """
     _check(runs)
     first, *others = runs
@@ -60,7 +60,7 @@ def unique_labels(runs: Sequence[Results]) -> list[str]:
 def comparison_table(runs: Sequence[Results], *, seed: int = 0) -> str:
     """The runs' metrics on the whole split, then the differences from the first run, as text."""
     comparisons = compare_runs(runs, seed=seed)
-    data, normaliser, labels = runs[0].dataset, runs[0].settings["normaliser"], unique_labels(runs)
+    data, normalizer, labels = runs[0].dataset, runs[0].settings["normaliser"], unique_labels(runs)
     scores = [list(run.groups.values())[-1] for run in runs]
     metrics = [name for name in scores[0].metrics if all(name in score.metrics for score in scores)]
     table = format_table(
@@ -80,7 +80,7 @@ def comparison_table(runs: Sequence[Results], *, seed: int = 0) -> str:
         ],
     )
     lines = [
-        f"{data['name']} {data['split']}: {data['faces']} faces; percent, by {normaliser}",
+        f"{data['name']} {data['split']}: {data['faces']} faces; percent, by {normalizer}",
         "",
         table,
         "",
@@ -126,7 +126,7 @@ def _check(runs: Sequence[Results]) -> None:
         if run.settings["normaliser"] != first.settings["normaliser"]:
             raise InputError(
                 f"{run.label!r} is normalised by {run.settings['normaliser']}, {first.label!r} by "
-                f"{first.settings['normaliser']}; evaluate both with the same --normaliser"
+                f"{first.settings['normaliser']}; evaluate both with the same --normalizer"
             )
 
 

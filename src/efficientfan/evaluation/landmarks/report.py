@@ -72,8 +72,8 @@ def comparison_note(data: Mapping[str, object]) -> str:
     return f"NOT the complete split: {faces} of {official} faces; not comparable with published numbers"
 
 
-def _reliability(found: Reliability, normaliser: str) -> str:
-    limit = f"nme_{normaliser} > {100 * found.threshold:g} %"
+def _reliability(found: Reliability, normalizer: str) -> str:
+    limit = f"nme_{normalizer} > {100 * found.threshold:g} %"
     if (tenth := found.worst_tenth) is None:
         where = f"no failures ({limit})"
     else:
@@ -101,7 +101,7 @@ def _boxes(settings: Mapping[str, object]) -> str:
     return " ".join(parts)
 
 
-def plot_ced(path: str | Path, runs: Mapping[str, Array], normaliser: str, *, limit: float = 0.10) -> None:
+def plot_ced(path: str | Path, runs: Mapping[str, Array], normalizer: str, *, limit: float = 0.10) -> None:
     """CED of runs given as label -> (N,) errors, up to `limit`; missed faces hold a curve below 100 %.
 
     Raises:
@@ -112,7 +112,7 @@ def plot_ced(path: str | Path, runs: Mapping[str, Array], normaliser: str, *, li
         path,
         100 * x,
         {label: 100 * ced(errors, x) for label, errors in runs.items()},
-        x_label=f"nme_{normaliser} (%)",
+        x_label=f"nme_{normalizer} (%)",
         y_label="faces with at most this error (%)",
         title="Cumulative error distribution",
         y_limits=(0, 101),
@@ -138,7 +138,7 @@ def plot_error_face(path: str | Path, results: Results, test_set: TestSet) -> No
     )
 
 
-def plot_reliability(path: str | Path, reliability: Reliability, normaliser: str) -> None:
+def plot_reliability(path: str | Path, reliability: Reliability, normalizer: str) -> None:
     """Left what landmarks of each score err by, right the NME as the faces of the lowest scores are left out.
 
     Raises:
@@ -152,14 +152,14 @@ def plot_reliability(path: str | Path, reliability: Reliability, normaliser: str
             "median": [100 * each.median for each in bins],
         },
         x_label="landmark score (mean of a bin)",
-        y_label=f"landmark error by {normaliser} (%)",
+        y_label=f"landmark error by {normalizer} (%)",
         title="Landmarks, in bins of score",
     )
     faces = Panel(
         [100 * each.faces / reliability.faces for each in kept],
         {"kept faces": [100 * each.nme for each in kept]},
         x_label="faces kept, the surest first (%)",
-        y_label=f"nme_{normaliser} (%)",
+        y_label=f"nme_{normalizer} (%)",
         title="Faces, without those of the lowest scores",
     )
     plot_panels(path, [landmarks, faces])

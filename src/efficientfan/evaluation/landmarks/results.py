@@ -49,9 +49,9 @@ class Results:
         settings: box, box_jitter, flip_test, normaliser, seed, limit, ...; of a model also backend, device,
             precision and threads as they were in use.
         groups: subset -> score; the whole split comes last.
-        regions: region -> NME by the first normaliser, over found faces.
-        landmarks: K NMEs by the first normaliser, over found faces; None where nobody labels the landmark.
-        samples: name -> NME by the first normaliser; None for a missed face.
+        regions: region -> NME by the first normalizer, over found faces.
+        landmarks: K NMEs by the first normalizer, over found faces; None where nobody labels the landmark.
+        samples: name -> NME by the first normalizer; None for a missed face.
         occlusion: share of occluded landmarks, and the NME of visible and occluded ones, where labels say so.
         baseline: the mean shape's groups, if asked for.
         reliability: what the scores are worth; None where there are none, or in older files.

@@ -35,7 +35,7 @@ def score_points(
     label: str,
     subject: Mapping[str, Any],
     settings: Mapping[str, Any],
-    normalisers: Sequence[str] | None = None,
+    normalizers: Sequence[str] | None = None,
     thresholds: Sequence[float] = DEFAULT_THRESHOLDS,
     seed: int = 0,
     scores: Array | None = None,
@@ -47,16 +47,16 @@ def score_points(
         points: (N, K, 2) image pixels; NaN throughout for a missed face.
         test_set: N faces.
         label, subject, settings: what was run and how, for tables and the file (see `Results`).
-        normalisers: the first is that of failure rate, AUC and breakdowns; the data set's own by default.
+        normalizers: the first is that of failure rate, AUC and breakdowns; the data set's own by default.
         thresholds: of failure rate and AUC, as fractions; the first is also that of the reliability.
         seed: of the bootstrap.
         scores: (N, K) of the landmarks, NaN where unknown; they add the reliability.
         baseline: (N, K, 2) points of a baseline to be shown beside.
 
     Raises:
-        InputError: a degenerate normaliser or a face without labels (names it), or an unknown normaliser.
+        InputError: a degenerate normalizer or a face without labels (names it), or an unknown normalizer.
     """
-    kinds = tuple(normalisers or [test_set.normaliser])
+    kinds = tuple(normalizers or [test_set.normalizer])
     metrics = [f"nme_{kind}" for kind in kinds]
     metrics += [f"{name}@{_short(threshold)}" for name in ("fr", "auc") for threshold in thresholds]
     measured = _measure(points, test_set, kinds)
@@ -87,7 +87,7 @@ def score_points(
 
 def check_measures(
     test_set: TestSet,
-    normalisers: Sequence[str] | None = None,
+    normalizers: Sequence[str] | None = None,
     thresholds: Sequence[float] = DEFAULT_THRESHOLDS,
 ) -> None:
     """Refuse whatever `score_points` would refuse of them, before a model is run for it.
@@ -95,7 +95,7 @@ def check_measures(
     Raises:
         InputError: as `score_points`.
     """
-    perfect = _measure(test_set.truth, test_set, tuple(normalisers or [test_set.normaliser])).errors()
+    perfect = _measure(test_set.truth, test_set, tuple(normalizers or [test_set.normalizer])).errors()
     for threshold in thresholds:
         failure_rate(perfect, threshold)
 
@@ -103,7 +103,7 @@ def check_measures(
 def _measure(points: Array, test_set: TestSet, kinds: tuple[str, ...]) -> MetricAccumulator:
     accumulator = MetricAccumulator(test_set.schema, kinds)
     names = [annotation.name for annotation in test_set.annotations]
-    accumulator.add(points, test_set.truth, names=names, boxes=test_set.normaliser_boxes)
+    accumulator.add(points, test_set.truth, names=names, boxes=test_set.normalizer_boxes)
     return accumulator
 
 

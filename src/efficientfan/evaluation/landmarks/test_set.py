@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from efficientfan.data.catalog import get_dataset, load_dataset
 from efficientfan.errors import InputError
 from efficientfan.evaluation.landmarks.results import dataset_digest
-from efficientfan.metrics import default_normaliser
+from efficientfan.metrics import default_normalizer
 from efficientfan.schema import LandmarkSchema, get_schema
 from efficientfan.structures import Annotation
 
@@ -55,7 +55,7 @@ def annotation_boxes(annotations: Sequence[Annotation], kind: str) -> Array:
 def jitter_boxes(boxes: Array, fraction: float, seed: int) -> Array:
     """Shift and scale (N, 4) xyxy boxes at random, to see how much a method hangs on its box.
 
-    The centre moves by up to +-`fraction` of the width and of the height, the size by a factor of up to
+    The center moves by up to +-`fraction` of the width and of the height, the size by a factor of up to
     1 +- `fraction`, each uniform and independent. The first faces get the same draws whatever N is.
 
     Raises:
@@ -65,9 +65,9 @@ def jitter_boxes(boxes: Array, fraction: float, seed: int) -> Array:
         raise InputError(f"box jitter is a fraction in [0, 1), such as 0.1, not {fraction}")
     draws = np.random.default_rng(seed).uniform(-fraction, fraction, (len(boxes), 3))
     size = boxes[:, 2:] - boxes[:, :2]
-    centre = (boxes[:, 2:] + boxes[:, :2]) / 2 + size * draws[:, :2]
+    center = (boxes[:, 2:] + boxes[:, :2]) / 2 + size * draws[:, :2]
     half = size / 2 * (1 + draws[:, 2:])
-    return np.concatenate([centre - half, centre + half], axis=1)
+    return np.concatenate([center - half, center + half], axis=1)
 
 
 def _tight_box(annotation: Annotation) -> Array:
@@ -90,7 +90,7 @@ class TestSet:
         root: folder that the faces' names are relative to.
         annotations: N faces.
         schema: of their points.
-        normaliser: what papers divide the error by on this data set.
+        normalizer: what papers divide the error by on this data set.
         official: number of faces of the complete split, or None where there is none.
         groups: subset -> indices of its faces; the whole split is not among them.
     """
@@ -102,7 +102,7 @@ class TestSet:
     root: Path
     annotations: Sequence[Annotation]
     schema: LandmarkSchema
-    normaliser: str
+    normalizer: str
     official: int | None = None
     groups: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
@@ -121,8 +121,8 @@ class TestSet:
         return annotation_boxes(self.annotations, "gt")
 
     @property
-    def normaliser_boxes(self) -> Array:
-        """(N, 4) xyxy boxes of the normalisers `box` and `diagonal`: supplied ones, else tight ones."""
+    def normalizer_boxes(self) -> Array:
+        """(N, 4) xyxy boxes of the normalizers `box` and `diagonal`: supplied ones, else tight ones."""
         return annotation_boxes(self.annotations, "supplied") if self.supplies_boxes else self.gt_boxes
 
     @property
@@ -187,7 +187,7 @@ def load_test_set(
         root=Path(root),
         annotations=annotations,
         schema=chosen,
-        normaliser=info.normaliser if info.schema else default_normaliser(chosen),
+        normalizer=info.normalizer if info.schema else default_normalizer(chosen),
         official=info.splits.get(split),
         groups={subset: rows for subset, rows in groups.items() if 0 < len(rows) < len(annotations)},
     )
