@@ -54,7 +54,6 @@ def test_stdout_holds_the_model_and_nothing_else(drawn_300w: Path, tmp_path: Pat
         ),
         (["--set", "objective.coordinate.options={alpha: 2}"], "unexpected keyword argument 'alpha'"),
         (["--set", "objective.coordinate.options={beta: 0}"], "beta must be above 0"),
-        (["--teacher-cache", "cache"], "has no teacher whose outputs"),
     ],
 )
 def test_what_cannot_run_is_one_line_and_leaves_nothing(

@@ -1,17 +1,13 @@
 """Distillation in the loop: it helps, and the teacher leaves no trace in what is written."""
 
-from dataclasses import fields
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from by_heart import learn_by_heart
 from drawn_faces import write_drawn_300w
-from safetensors.numpy import load_file
 from tiny_training import tiny_recipe
 
-from efficientfan.data.augment import Augmentation
 from efficientfan.models import load_checkpoint, save_checkpoint
 from efficientfan.recipes import Recipe
 from efficientfan.train import fit
@@ -58,30 +54,6 @@ def test_a_teacher_helps_a_student_that_has_little_time(data: Path, teacher: Pat
     _, error_alone = train(alone, data, steps=30, seed=seed)
     _, error_helped = train(helped, data, steps=30, seed=seed)
     assert error_helped < 0.9 * error_alone
-
-
-def test_a_run_with_a_teacher_cache_ends_with_the_same_weights(
-    data: Path, teacher: Path, tmp_path: Path
-) -> None:
-    """Without it, with one that fills, and with one that is full."""
-    nothing = ", ".join(f"{field.name}: 0" for field in fields(Augmentation))
-    recipe = tiny_recipe(
-        data,
-        SIZE,
-        "train.epochs=2",
-        "data.holdout.fraction=0.25",
-        f"augmentation={{{nothing}}}",
-        f"distill={{teacher: {teacher}, terms: [{{kind: fs, weight: 10}}, {{kind: soft, weight: 1}}]}}",
-    )
-    cache = tmp_path / "cache"
-    runs = [
-        load_file(fit(recipe, tmp_path / name, devices=1, teacher_cache=folder))
-        for name, folder in {"without": None, "filling": cache, "full": cache}.items()
-    ]
-    assert len(list(cache.rglob("*.safetensors"))) == 6
-    for name, weights in runs[0].items():
-        for run in runs[1:]:
-            np.testing.assert_array_equal(run[name], weights, err_msg=name)
 
 
 def test_a_run_writes_student_and_adapters_but_no_teacher(data: Path, teacher: Path, tmp_path: Path) -> None:

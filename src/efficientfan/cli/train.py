@@ -33,13 +33,6 @@ def train_command(
     nodes: Annotated[
         int, typer.Option(min=1, help="Machines; start one process on each with torchrun or SLURM.")
     ] = 1,
-    teacher_cache: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Keep the teacher's outputs here, to be shared by runs; only for recipes that do not augment.",
-        ),
-    ] = None,
 ) -> None:
     """Train a network as a recipe says: checkpoints, logs, pictures, and model.safetensors at the end.
 
@@ -68,7 +61,6 @@ def train_command(
         resume=resume,
         devices=devices if devices == "auto" else int(devices),
         nodes=nodes,
-        teacher_cache=teacher_cache,
     )
     rank_zero_only(print)(model)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import cv2
@@ -60,11 +60,6 @@ class Augmentation:
         for name in ("rotation", "scale", "shift"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"augmentation: {name} is a limit, at least 0, not {getattr(self, name)}")
-
-    @property
-    def at_work(self) -> tuple[str, ...]:
-        """The fields above zero. Without any, a face's crop is the same in every epoch."""
-        return tuple(each.name for each in fields(self) if getattr(self, each.name) > 0)
 
     def change_scene(self, crop: Array, points: Array, down: Array, rng: np.random.Generator) -> Array:
         """What hides a part of the face, each with its probability.

@@ -4,7 +4,6 @@ A term of your own is one class, a subclass of `DistillationTerm`, and one line 
 `kind: package.module:Class`. Needs the `train` extra.
 """
 
-from efficientfan.distill.cache import CachedTeacher
 from efficientfan.distill.objective import DistillationObjective
 from efficientfan.distill.registry import TERMS, find_term
 from efficientfan.distill.teacher import Teacher, load_teacher
@@ -12,7 +11,6 @@ from efficientfan.distill.term import Channels, DistillationTerm, channels_of
 
 __all__ = [
     "TERMS",
-    "CachedTeacher",
     "Channels",
     "DistillationObjective",
     "DistillationTerm",

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from efficientfan.data.catalog import get_dataset
 from efficientfan.distill import (
-    CachedTeacher,
     Channels,
     DistillationObjective,
     DistillationTerm,
@@ -19,7 +17,6 @@ from efficientfan.distill import (
     load_teacher,
 )
 from efficientfan.errors import InputError
-from efficientfan.files import sha256_of
 from efficientfan.losses import CoordinateLoss, HeatmapLoss, Objective, VisibilityLoss
 from efficientfan.models import LandmarkNet, build_network, start_from
 from efficientfan.recipes import AnyRecipe, Recipe
@@ -33,7 +30,6 @@ __all__ = [
     "build_objective",
     "build_spec",
     "build_student",
-    "check_cacheable",
     "provenance",
     "with_metrics",
 ]
@@ -101,16 +97,12 @@ def provenance(recipe: AnyRecipe) -> dict[str, Any]:
     return table
 
 
-def build_objective(
-    recipe: Recipe, student: LandmarkNet, spec: ModelSpec, *, teacher_cache: Path | None = None
-) -> Objective:
+def build_objective(recipe: Recipe, student: LandmarkNet, spec: ModelSpec) -> Objective:
     """The sum of the recipe's loss parts; with `distill`, those against its teacher besides.
 
     Args:
         recipe: what to minimise.
         student, spec: what is trained.
-        teacher_cache: folder that keeps the teacher's outputs (`CachedTeacher`), for a recipe that
-            `check_cacheable` accepts.
 
     Raises:
         InputError: no teacher was given, or it does not fit; a term does not take its levels or options.
@@ -118,23 +110,7 @@ def build_objective(
     base = _base_objective(recipe, spec.stride)
     if recipe.distill is None:
         return base
-    return _with_teacher(base, recipe, recipe.distill, student, spec, teacher_cache)
-
-
-def check_cacheable(recipe: Recipe) -> None:
-    """Check that a cache of the teacher's outputs could serve this recipe.
-
-    Raises:
-        InputError: it has no teacher, or its crops differ from epoch to epoch.
-    """
-    if recipe.distill is None:
-        raise InputError(f"recipe {recipe.name!r} has no teacher whose outputs --teacher-cache could keep")
-    if recipe.augmentation.at_work:
-        settings = " ".join(f"augmentation.{name}=0" for name in recipe.augmentation.at_work)
-        raise InputError(
-            "--teacher-cache needs the same crops in every epoch, and this augmentation draws new ones: leave the "
-            f"cache out, or add --set {settings}"
-        )
+    return _with_teacher(base, recipe, recipe.distill, student, spec)
 
 
 def _with_teacher(
@@ -143,7 +119,6 @@ def _with_teacher(
     distill: DistillConfig,
     student: LandmarkNet,
     spec: ModelSpec,
-    cache: Path | None,
 ) -> Objective:
     if distill.teacher is None:
         raise InputError(
@@ -155,8 +130,6 @@ def _with_teacher(
             "distill.teacher=FILE.safetensors"
         )
     teacher = load_teacher(distill.teacher, student, spec)
-    if cache is not None:
-        teacher = CachedTeacher(teacher.network, cache, sha256_of(distill.teacher))
     n_landmarks = spec.schema.n_landmarks
     channels = Channels(channels_of(student, n_landmarks), channels_of(teacher.network, n_landmarks))
     terms: dict[str, DistillationTerm] = {}

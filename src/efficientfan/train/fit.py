@@ -43,7 +43,6 @@ def fit(
     resume: bool = False,
     devices: int | str = "auto",
     nodes: int = 1,
-    teacher_cache: Path | None = None,
 ) -> Path:
     """Train as the recipe says.
 
@@ -57,14 +56,13 @@ def fit(
         resume: go on from the folder's last checkpoint.
         devices: number of devices or processes of each machine, or "auto".
         nodes: number of machines; the launcher (torchrun, SLURM) starts the processes.
-        teacher_cache: folder that keeps the teacher's outputs, for recipes without augmentation.
 
     Returns:
         The path of `model.safetensors`.
 
     Raises:
-        InputError: unusable data, a folder in use, nothing to resume, a resume with another recipe, or a
-            cache that could not serve, or devices that are not there.
+        InputError: unusable data, a folder in use, nothing to resume, a resume with another recipe, or
+            devices that are not there.
         Interrupted: stopped by Ctrl-C or SIGTERM, after a checkpoint.
         EfficientFanError: the loss or the weights are not finite; the last checkpoint is from before.
     """
@@ -76,7 +74,7 @@ def fit(
 
     # What may be wrong with the recipe is found before the data sets are read.
     lightning.seed_everything(recipe.train.seed, verbose=False)
-    parts = build_parts(recipe, teacher_cache=teacher_cache)
+    parts = build_parts(recipe)
     trainer = _trainer(recipe, folder, parts.module.figure, devices, nodes)
     data = _data(recipe, parts, trainer)
     if not resume:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from efficientfan.errors import InputError
 from efficientfan.models import channels_last
 from efficientfan.recipes import AnyRecipe
 from efficientfan.recipes.detection import DetectionRecipe
-from efficientfan.train.build import build_objective, build_spec, build_student, check_cacheable
+from efficientfan.train.build import build_objective, build_spec, build_student
 from efficientfan.train.data_module import Samples
 from efficientfan.train.detection_build import build_detector, build_pictures
 from efficientfan.train.detection_module import DetectionModule
@@ -32,29 +30,19 @@ class Parts:
     read_samples: Callable[[], tuple[Samples, Samples]]
 
 
-def build_parts(recipe: AnyRecipe, *, teacher_cache: Path | None = None) -> Parts:
+def build_parts(recipe: AnyRecipe) -> Parts:
     """The parts of a run.
 
-    Args:
-        recipe: what to do.
-        teacher_cache: folder that keeps the teacher's outputs, for landmark recipes without augmentation.
-
     Raises:
-        InputError: the recipe asks for what there is not, or the cache could not serve it.
+        InputError: the recipe asks for what there is not.
     """
     if isinstance(recipe, DetectionRecipe):
-        if teacher_cache is not None:
-            raise InputError(
-                f"recipe {recipe.name!r} has no teacher whose outputs --teacher-cache could keep"
-            )
         detector, spec = build_detector(recipe)
         module = DetectionModule(detector, spec, recipe.objective, recipe.train)
         return Parts(module, lambda: build_pictures(recipe, detector))
-    if teacher_cache is not None:
-        check_cacheable(recipe)
     network = channels_last(build_student(recipe))
     landmark_spec = build_spec(recipe, network)
-    objective = build_objective(recipe, network, landmark_spec, teacher_cache=teacher_cache)
+    objective = build_objective(recipe, network, landmark_spec)
     return Parts(
         LandmarkModule(network, objective, landmark_spec, recipe.train),
         lambda: build_crops(recipe, build_faces(recipe)),
