@@ -18,13 +18,12 @@ import time
 import torch
 
 from efficientfan.data.dataset import FaceCrops
-from efficientfan.data.loader import ResumableLoader
-from efficientfan.data.sampler import ResumableBatchSampler
+from efficientfan.data.loader import ResumableBatchSampler, ResumableLoader
 from efficientfan.losses import Batch, Prediction
 from efficientfan.models.deployed import DeployedNet
 from efficientfan.recipes import Recipe, load_recipe
-from efficientfan.train.build import build_objective, build_spec, build_student
-from efficientfan.train.faces import build_crops, build_faces
+from efficientfan.train.landmarks import build_crops, build_faces, build_spec, build_student
+from efficientfan.train.objective import build_objective
 
 WARM_UP = 3
 
@@ -72,7 +71,7 @@ def consumed(recipe: Recipe, batches: int) -> tuple[float, float]:
         if batch == WARM_UP:
             clock = Clock()
         with torch.autocast("cpu", kind, enabled=recipe.train.precision != "fp32"):
-            inputs = Batch(deployed.normalise(crops), points, weights)
+            inputs = Batch(deployed.normalize(crops), points, weights)
             output = network(inputs.images)
             parts = objective(Prediction(output, deployed.decoder(output.heatmaps)[0]), inputs)
         optimiser.zero_grad()

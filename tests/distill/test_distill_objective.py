@@ -11,11 +11,12 @@ from efficientfan.distill import DistillationObjective, Teacher, load_teacher
 from efficientfan.errors import InputError
 from efficientfan.losses import Batch, Prediction
 from efficientfan.models import build_network, save_checkpoint
-from efficientfan.models.preprocess import Normalise
+from efficientfan.models.network import Normalize
 from efficientfan.recipes.load import recipe_from_dict
 from efficientfan.schema import get_schema
 from efficientfan.spec import ModelSpec
-from efficientfan.train.build import build_objective, build_spec, build_student
+from efficientfan.train.landmarks import build_spec, build_student
+from efficientfan.train.objective import build_objective
 
 TERMS = [
     {"kind": "fa", "weight": 0.5},
@@ -175,8 +176,8 @@ def test_a_teacher_of_another_normalization_sees_the_same_pixels(tmp_path, recip
         0, 256, (2, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
     teacher = load_teacher(path, student, spec)
-    expected = teacher.network(Normalise(mean, std)(crops)).heatmaps
-    found = teacher(Normalise(spec.mean, spec.std)(crops)).heatmaps
+    expected = teacher.network(Normalize(mean, std)(crops)).heatmaps
+    found = teacher(Normalize(spec.mean, spec.std)(crops)).heatmaps
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 

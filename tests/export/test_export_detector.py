@@ -18,8 +18,7 @@ from efficientfan.errors import EfficientFanError
 from efficientfan.export import detector as module
 from efficientfan.export import export_detector
 from efficientfan.export.detector import DetectorExport, DetectorParity
-from efficientfan.models.detector import DeployedDetector, FaceDetectorNet
-from efficientfan.models.pyramid import TopDownDecoder
+from efficientfan.models.detector import DeployedDetector, FaceDetectorNet, TopDownDecoder
 from efficientfan.spec import METADATA_KEY, DetectorSpec
 
 SPEC = DetectorSpec(

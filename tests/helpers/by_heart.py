@@ -10,8 +10,8 @@ from efficientfan.data.catalog import load_dataset
 from efficientfan.data.dataset import CropSpec, FaceCrops
 from efficientfan.losses import Batch, Prediction
 from efficientfan.recipes import Recipe
-from efficientfan.train.build import build_objective, build_spec, build_student
-from efficientfan.train.module import LandmarkModule
+from efficientfan.train.landmarks import LandmarkModule, build_spec, build_student
+from efficientfan.train.objective import build_objective
 
 
 def learn_by_heart(
@@ -29,7 +29,7 @@ def learn_by_heart(
     crops, points, weights = (torch.stack([s[key] for s in samples]) for key in ("crop", "points", "weights"))
     optimiser = torch.optim.Adam(module.parameters(), lr=0.004)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.004, total_steps=steps)
-    images = module.deployed.normalise(crops)
+    images = module.deployed.normalize(crops)
     for _ in range(steps):
         output = module.deployed.network(images)
         predicted, _ = module.deployed.decoder(output.heatmaps)

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from efficientfan.errors import InputError, MissingDependencyError
-from efficientfan.models import build_network, list_networks, load_checkpoint, save_checkpoint, summarise
+from efficientfan.models import build_network, list_networks, load_checkpoint, save_checkpoint, summarize
 from efficientfan.models.decoder import UpsamplingDecoder
 from efficientfan.models.deployed import DeployedNet
 from efficientfan.models.head import VisibilityHead
@@ -38,7 +38,7 @@ def build_on_meta(name, n_landmarks=68, **options):
 def test_size_and_cost_are_those_counted_for_the_papers(name, options, parameters, macs):
     network = build_on_meta(name, **options)
     with torch.device("meta"):
-        summary = summarise(network, 256)
+        summary = summarize(network, 256)
     assert summary.parameters / 1e6 == pytest.approx(parameters, abs=0.02)
     assert summary.macs / 1e9 == pytest.approx(macs, abs=0.007 if macs < 8 else 0.05)
     assert network.training  # counting leaves the mode as it was
@@ -85,7 +85,7 @@ def test_laterals_are_extra_weights_and_a_plain_decoder_has_none():
 def test_the_network_for_products_is_small():
     network = build_on_meta("efficientfan_lite0", visibility=True)
     with torch.device("meta"):
-        assert 3.3e6 < summarise(network, 128).parameters < 4e6
+        assert 3.3e6 < summarize(network, 128).parameters < 4e6
 
 
 @pytest.mark.parametrize("laterals", [[8, 8], [8, 8, 8, 8]])

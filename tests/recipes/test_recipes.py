@@ -18,7 +18,8 @@ from efficientfan.losses import Batch, Prediction
 from efficientfan.recipes import Recipe, list_recipes, load_recipe, read_recipe_file
 from efficientfan.recipes.load import recipe_from_dict
 from efficientfan.schema import get_schema
-from efficientfan.train.build import build_objective, build_spec, build_student
+from efficientfan.train.landmarks import build_spec, build_student
+from efficientfan.train.objective import build_objective
 
 SMALL = "data: {train: [{dataset: 300w}]}\n"
 DATASETS = ("300w", "wflw", "cofw", "aflw")

@@ -23,9 +23,7 @@ from efficientfan.recipes.detection import DetectionRecipe
 from efficientfan.recipes.load import load_recipe
 from efficientfan.train import fit
 from efficientfan.train.callbacks import KeepLast
-from efficientfan.train.detection_build import build_detector as build_network
-from efficientfan.train.detection_build import build_pictures
-from efficientfan.train.detection_module import DetectionModule
+from efficientfan.train.detection import DetectionModule, build_detector, build_pictures
 
 RECIPE = TINY.with_name("tiny_detector.yaml")
 
@@ -46,7 +44,7 @@ def learnt(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An exported detector that has seen 12 drawn photos, whole, a hundred times."""
     torch.manual_seed(0)
     recipe = tiny(photos, "model.input_size=160", "model.long_sides=[160]")
-    network, spec = build_network(recipe)
+    network, spec = build_detector(recipe)
     module = DetectionModule(network, spec, recipe.objective, recipe.train).train()
     pictures, _ = build_pictures(recipe, network)
     plain = type(pictures)(pictures.scenes, 160, network.stride)
@@ -63,7 +61,7 @@ def learnt(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             layer.reset_running_stats()
             layer.momentum = None
     with torch.no_grad():
-        network(module.deployed.normalise(batch["image"]))
+        network(module.deployed.normalize(batch["image"]))
     out = tmp_path_factory.mktemp("detector")
     save_checkpoint(out / "model.safetensors", network.eval(), spec)
     export_detector(out / "model.safetensors", out / "model.onnx")
@@ -73,7 +71,7 @@ def learnt(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_finds_the_faces_it_has_learnt_and_nothing_else(photos: Path, learnt: Path) -> None:
     finder = open_detector(str(learnt / "model.onnx"))
     recipe = tiny(photos)
-    pictures, _ = build_pictures(recipe, build_network(recipe)[0])
+    pictures, _ = build_pictures(recipe, build_detector(recipe)[0])
     for scene in pictures.scenes:
         found = finder.detect(read_rgb(scene.image))
         assert len(found) == 1
@@ -83,7 +81,7 @@ def test_finds_the_faces_it_has_learnt_and_nothing_else(photos: Path, learnt: Pa
 def test_boxes_are_where_the_face_is_whatever_the_size_of_the_photo(photos: Path, learnt: Path) -> None:
     """Reduced by two and put off the centre of a frame that is no multiple of 32."""
     recipe = tiny(photos)
-    image = read_rgb(build_pictures(recipe, build_network(recipe)[0])[0].scenes[0].image)
+    image = read_rgb(build_pictures(recipe, build_detector(recipe)[0])[0].scenes[0].image)
     finder = FaceFinder(learnt / "model.onnx")
     (box,) = finder.detect(image).boxes
     large = np.full((330, 340, 3), image[0, 0], np.uint8)
@@ -136,7 +134,7 @@ def test_f1_is_of_faces_detections_and_what_they_share(
     f1: float,
 ) -> None:
     recipe = tiny(photos)
-    module = DetectionModule(*build_network(recipe), recipe.objective, recipe.train)
+    module = DetectionModule(*build_detector(recipe), recipe.objective, recipe.train)
     logged: dict[str, float] = {}
     monkeypatch.setattr(module, "shared", lambda values: values.tolist())  # there is no trainer
     monkeypatch.setattr(module, "log_dict", lambda values, **_: logged.update(values))
@@ -169,7 +167,7 @@ def test_interrupted_training_resumes_to_the_same_weights(
 
 def test_mosaics_differ_from_epoch_to_epoch_and_hold_faces(photos: Path) -> None:
     recipe = tiny(photos)
-    pictures, validation = build_pictures(recipe, build_network(recipe)[0])
+    pictures, validation = build_pictures(recipe, build_detector(recipe)[0])
     assert (len(pictures), len(validation)) == (12, 4)
     assert not {s.name for s in pictures.scenes} & {s.name for s in validation.scenes}
     assert (pictures[Draw(0, 0)]["image"] != pictures[Draw(1, 0)]["image"]).any()

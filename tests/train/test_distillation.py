@@ -11,8 +11,7 @@ from tiny_training import tiny_recipe
 from efficientfan.models import load_checkpoint, save_checkpoint
 from efficientfan.recipes import Recipe
 from efficientfan.train import fit
-from efficientfan.train.measures import validation_nme
-from efficientfan.train.module import LandmarkModule
+from efficientfan.train.landmarks import LandmarkModule, validation_nme
 
 SIZE = "model.input_size=64"
 

@@ -15,10 +15,8 @@ from efficientfan.data.catalog import load_dataset
 from efficientfan.errors import EfficientFanError
 from efficientfan.recipes.config import TrainConfig
 from efficientfan.train import fit
-from efficientfan.train.build import build_spec, build_student
-from efficientfan.train.faces import hold_out
-from efficientfan.train.measures import validation_nme
-from efficientfan.train.run_module import learning_rate_factor
+from efficientfan.train.landmarks import build_spec, build_student, hold_out, validation_nme
+from efficientfan.train.module import learning_rate_factor
 
 
 @pytest.mark.parametrize("network", ["mobilefan", "mobilefan_050", "efficientfan_b0"])

@@ -14,10 +14,10 @@ from torch import nn
 
 from efficientfan.data.catalog import load_dataset
 from efficientfan.data.dataset import CropSpec, Draw, FaceCrops
-from efficientfan.data.sampler import ResumableBatchSampler
+from efficientfan.data.loader import ResumableBatchSampler
 from efficientfan.losses import Batch, Prediction
-from efficientfan.train.build import build_objective, build_spec, build_student
-from efficientfan.train.module import LandmarkModule
+from efficientfan.train.landmarks import LandmarkModule, build_spec, build_student
+from efficientfan.train.objective import build_objective
 
 
 class Loss(nn.Module):
@@ -28,7 +28,7 @@ class Loss(nn.Module):
         self.module = module
 
     def forward(self, crops: torch.Tensor, points: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        images = self.module.deployed.normalise(crops)
+        images = self.module.deployed.normalize(crops)
         output = self.module.deployed.network(images)
         predicted, _ = self.module.deployed.decoder(output.heatmaps)
         parts = self.module.objective(Prediction(output, predicted), Batch(images, points, weights))

@@ -19,9 +19,8 @@ from efficientfan.losses import Batch, Prediction
 from efficientfan.predict import LandmarkPredictor, OnnxBackend, open_detector
 from efficientfan.recipes import Recipe
 from efficientfan.train import fit
-from efficientfan.train.build import build_objective, build_spec, build_student
-from efficientfan.train.measures import visible_counts
-from efficientfan.train.module import LandmarkModule
+from efficientfan.train.landmarks import LandmarkModule, build_spec, build_student, visible_counts
+from efficientfan.train.objective import build_objective
 
 FACES = 12
 MOUTH, JAW = np.arange(48, 68), np.arange(7)
@@ -85,7 +84,7 @@ def test_the_head_learns_what_is_covered_and_what_is_turned_away(data: Path) -> 
 
     optimiser = torch.optim.Adam(module.parameters(), lr=0.002)
     for _ in range(40):
-        images = module.deployed.normalise(crops)
+        images = module.deployed.normalize(crops)
         output = module.deployed.network(images)
         predicted, _ = module.deployed.decoder(output.heatmaps)
         parts = module.objective(Prediction(output, predicted), Batch(images, points, weights, labels))

@@ -122,7 +122,7 @@ def macs_of(path: Path, input_size: int) -> int | None:
         if path.suffix.lower() == ".onnx":
             return count_macs(path)
         from efficientfan.models.checkpoint import load_checkpoint
-        from efficientfan.models.summary import summarise
+        from efficientfan.models.network import summarize
     except ImportError:
         return None
-    return summarise(load_checkpoint(path)[0], input_size).macs
+    return summarize(load_checkpoint(path)[0], input_size).macs

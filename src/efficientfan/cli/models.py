@@ -151,7 +151,7 @@ def _show_spec(spec: ModelSpec | DetectorSpec, path: Path) -> None:
 def _show_network(name: str, not_a_file: InputError) -> None:
     """Parameters and multiply-accumulates as in the papers' tables: 256 x 256, 68 landmarks."""
     try:
-        from efficientfan.models import build_network, list_networks, summarise
+        from efficientfan.models import build_network, list_networks, summarize
         from efficientfan.models.zoo import network_config
     except ImportError as error:
         raise MissingDependencyError(
@@ -159,7 +159,7 @@ def _show_network(name: str, not_a_file: InputError) -> None:
         ) from error
     if name not in list_networks() and not name.startswith("timm/"):
         raise InputError(f"{not_a_file}; named networks are {', '.join(list_networks())}") from not_a_file
-    summary = summarise(build_network(name, 68))
+    summary = summarize(build_network(name, 68))
     typer.echo(f"{'network':<{_KEY_WIDTH}}{name}")
     typer.echo(f"{'about':<{_KEY_WIDTH}}{network_config(name).about}")
     typer.echo(f"{'parameters':<{_KEY_WIDTH}}{summary.parameters / 1e6:.2f} M ({summary.parameters})")

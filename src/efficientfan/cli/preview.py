@@ -35,8 +35,8 @@ def preview_command(
         from efficientfan.data.preview import augmentation_sheet
         from efficientfan.data.scenes.sheets import mosaic_sheet
         from efficientfan.recipes.detection import DetectionRecipe
-        from efficientfan.train.detection_build import build_detector, build_pictures
-        from efficientfan.train.faces import build_crops, build_faces
+        from efficientfan.train.detection import build_detector, build_pictures
+        from efficientfan.train.landmarks import build_crops, build_faces
     from efficientfan.imaging import write_image
 
     loaded = recipe_of(recipe, settings, more)

@@ -5,9 +5,9 @@ A term of your own is one class, a subclass of `DistillationTerm`, and one line 
 """
 
 from efficientfan.distill.objective import DistillationObjective
-from efficientfan.distill.registry import TERMS, find_term
 from efficientfan.distill.teacher import Teacher, load_teacher
 from efficientfan.distill.term import Channels, DistillationTerm, channels_of
+from efficientfan.distill.terms import TERMS, find_term
 
 __all__ = [
     "TERMS",

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from efficientfan.models import NetworkOutput
 
-__all__ = ["Batch", "Objective", "Prediction", "Term", "masked_mean"]
+__all__ = ["Batch", "Objective", "Prediction", "Term", "weighted_mean"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,6 @@ class Objective(nn.Module):
         return {name: self.scales[name] * term(prediction, batch) for name, term in self.terms.items()}
 
 
-def masked_mean(values: Tensor, weights: Tensor) -> Tensor:
+def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
     """Mean of `values` (N, K) by `weights` (N, K); 0 where nothing has a weight."""
     return (values * weights).sum() / weights.sum().clamp(min=1e-6)

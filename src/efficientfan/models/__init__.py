@@ -7,8 +7,7 @@ from efficientfan.models.checkpoint import (
     start_from,
 )
 from efficientfan.models.detector import FaceDetectorNet, build_detector_network
-from efficientfan.models.network import LandmarkNet, NetworkOutput, channels_last
-from efficientfan.models.summary import NetworkSummary, summarise
+from efficientfan.models.network import LandmarkNet, NetworkOutput, NetworkSummary, channels_last, summarize
 from efficientfan.models.zoo import build_network, list_networks
 
 __all__ = [
@@ -24,5 +23,5 @@ __all__ = [
     "load_detector_checkpoint",
     "save_checkpoint",
     "start_from",
-    "summarise",
+    "summarize",
 ]

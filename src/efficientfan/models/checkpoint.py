@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import TypeVar
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -14,7 +14,6 @@ from efficientfan.errors import InputError
 from efficientfan.files import write_bytes
 from efficientfan.models.detector import FaceDetectorNet, build_detector_network
 from efficientfan.models.network import LandmarkNet
-from efficientfan.models.tensor_file import read_tensor_file
 from efficientfan.models.zoo import build_network
 from efficientfan.schema import LandmarkSchema
 from efficientfan.spec import METADATA_KEY, DetectorSpec, ModelSpec, read_spec
@@ -46,7 +45,7 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], ModelSpec | Detec
         InputError: missing, damaged, or written by something else.
     """
     try:
-        tensors, metadata = read_tensor_file(path)
+        tensors, metadata = _read_tensor_file(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
     except SafetensorError as error:
@@ -120,3 +119,15 @@ def start_from(path: str | Path, network: LandmarkNet, schema: LandmarkSchema) -
         )
     network.load_state_dict({**own, **tensors})
     logger.info("%d weights from %s, %d fresh", len(tensors), path, len(own) - len(tensors))
+
+
+def _read_tensor_file(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors by name, on the CPU, and the metadata of a safetensors file.
+
+    Raises:
+        OSError: the file cannot be read.
+        SafetensorError: it is damaged, or of another format.
+    """
+    with safe_open(str(path), framework="pt") as file:
+        names = file.keys()  # an open file is no mapping: it cannot be iterated over itself
+        return {name: file.get_tensor(name) for name in names}, file.metadata() or {}

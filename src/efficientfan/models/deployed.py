@@ -7,8 +7,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from efficientfan.codec import build_decoder
-from efficientfan.models.network import LandmarkNet
-from efficientfan.models.preprocess import Normalise
+from efficientfan.models.network import LandmarkNet, Normalize
 from efficientfan.spec import ModelSpec
 
 __all__ = ["DeployedNet", "DeployedOutput"]
@@ -34,13 +33,13 @@ class DeployedNet(nn.Module):
     def __init__(self, network: LandmarkNet, spec: ModelSpec) -> None:
         super().__init__()
         options = dict(spec.decoder)
-        self.normalise = Normalise(spec.mean, spec.std)
+        self.normalize = Normalize(spec.mean, spec.std)
         self.network = network
         self.decoder = build_decoder(options.pop("name"), spec.stride, **options)
 
     def forward(self, crops: Tensor) -> DeployedOutput:
         """What (N, S, S, 3) uint8 RGB crops hold."""
-        output = self.network(self.normalise(crops))
+        output = self.network(self.normalize(crops))
         points, scores = self.decoder(output.heatmaps)
         visibility = None if output.visibility is None else output.visibility.float().softmax(dim=2)
         return DeployedOutput(points, scores, visibility)

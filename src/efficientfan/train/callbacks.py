@@ -18,7 +18,7 @@ from efficientfan.draw import contact_sheet
 from efficientfan.errors import EfficientFanError
 from efficientfan.imaging import write_image
 from efficientfan.train.data_module import FaceData
-from efficientfan.train.run_module import RunModule
+from efficientfan.train.module import RunModule
 
 __all__ = ["AveragedWeights", "EpochLines", "Interrupted", "KeepLast", "StopGently", "ValidationSheet"]
 

@@ -8,8 +8,7 @@ import lightning
 from torch.utils.data import DataLoader, Subset
 
 from efficientfan.data.dataset import FaceCrops, Sample
-from efficientfan.data.loader import ResumableLoader
-from efficientfan.data.sampler import ResumableBatchSampler
+from efficientfan.data.loader import ResumableBatchSampler, ResumableLoader
 from efficientfan.data.scenes.dataset import ScenePictures
 
 __all__ = ["FaceData", "Samples"]

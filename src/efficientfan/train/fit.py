@@ -6,6 +6,7 @@ import logging
 import os
 import warnings
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,13 +18,12 @@ from lightning.pytorch import callbacks, loggers
 from efficientfan.errors import InputError
 from efficientfan.models import save_checkpoint
 from efficientfan.recipes import AnyRecipe
-from efficientfan.train.build import with_metrics
 from efficientfan.train.callbacks import AveragedWeights, EpochLines, KeepLast, StopGently, ValidationSheet
 from efficientfan.train.data_module import FaceData
 from efficientfan.train.depthwise import Float32DepthwiseGradients
-from efficientfan.train.parts import Parts, build_parts
+from efficientfan.train.module import Figure, RunModule
 from efficientfan.train.run_folder import RunFolder
-from efficientfan.train.run_module import Figure, RunModule
+from efficientfan.train.setup import TrainingSetup, set_up_training
 
 __all__ = ["fit"]
 
@@ -74,9 +74,9 @@ def fit(
 
     # What may be wrong with the recipe is found before the data sets are read.
     lightning.seed_everything(recipe.train.seed, verbose=False)
-    parts = build_parts(recipe)
-    trainer = _trainer(recipe, folder, parts.module.figure, devices, nodes)
-    data = _data(recipe, parts, trainer)
+    setup = set_up_training(recipe)
+    trainer = _trainer(recipe, folder, setup.module.figure, devices, nodes)
+    data = _data(recipe, setup, trainer)
     if not resume:
         folder.claim(recipe)
     with warnings.catch_warnings():
@@ -85,9 +85,9 @@ def fit(
         warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
         last = folder.last if resume else None
         with _fast_gradients(recipe, trainer):
-            trainer.fit(parts.module, data, ckpt_path=last, weights_only=True if resume else None)
+            trainer.fit(setup.module, data, ckpt_path=last, weights_only=True if resume else None)
     if trainer.is_global_zero:
-        _write_model(folder, parts.module)
+        _write_model(folder, setup.module)
     return folder.model
 
 
@@ -96,8 +96,8 @@ def _fast_gradients(recipe: AnyRecipe, trainer: lightning.Trainer) -> AbstractCo
     return Float32DepthwiseGradients() if on_cpu and recipe.train.precision == "bf16" else nullcontext()
 
 
-def _data(recipe: AnyRecipe, parts: Parts, trainer: lightning.Trainer) -> FaceData:
-    train, validation = parts.read_samples()
+def _data(recipe: AnyRecipe, setup: TrainingSetup, trainer: lightning.Trainer) -> FaceData:
+    train, validation = setup.read_samples()
     processes = trainer.world_size
     if len(validation) < processes:
         raise InputError(
@@ -123,7 +123,9 @@ def _write_model(folder: RunFolder, module: RunModule) -> None:
     module.load_state_dict(state)
     figure = module.figure
     save_checkpoint(
-        folder.model, module.deployed.network, with_metrics(module.spec, **{figure.key: module.judged})
+        folder.model,
+        module.deployed.network,
+        replace(module.spec, metrics={**module.spec.metrics, figure.key: module.judged}),
     )
     logger.info("validation %s %.2f %%; wrote %s", figure.text, 100 * module.judged, folder.model)
 

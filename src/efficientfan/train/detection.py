@@ -1,8 +1,9 @@
-"""Training the face detector: one step of training, one of validation."""
+"""Training a face detector: from a recipe to network and pictures, one step of training, one of validation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,18 +12,95 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from efficientfan.codec.centres import decode_boxes
+from efficientfan.data.catalog import DATASETS, load_dataset
 from efficientfan.data.dataset import Sample
+from efficientfan.data.scenes.catalog import load_scenes
+from efficientfan.data.scenes.dataset import ScenePictures
 from efficientfan.draw import add_rectangle
+from efficientfan.errors import InputError
 from efficientfan.geometry import box_iou
 from efficientfan.losses.detection import CentreBatch, box_loss, centre_loss
+from efficientfan.models import build_detector_network, channels_last
 from efficientfan.models.detector import DeployedDetector, FaceDetectorNet
 from efficientfan.predict.detectors.base import Detections, strongest
 from efficientfan.recipes.config import TrainConfig
-from efficientfan.recipes.detection import DetectionObjectiveConfig
+from efficientfan.recipes.detection import DetectionObjectiveConfig, DetectionRecipe, SceneSource
 from efficientfan.spec import DetectorSpec
-from efficientfan.train.run_module import Figure, RunModule
+from efficientfan.structures import Annotation, BoxTrust, Scene
+from efficientfan.train.landmarks import hold_out, provenance
+from efficientfan.train.module import Figure, RunModule
+from efficientfan.version import __version__
 
-__all__ = ["DetectionModule"]
+__all__ = ["DetectionModule", "build_detector", "build_pictures", "build_scenes"]
+
+
+def build_detector(recipe: DetectionRecipe) -> tuple[FaceDetectorNet, DetectorSpec]:
+    """The network to be trained, and the spec that will travel with its weights.
+
+    Raises:
+        InputError: an unknown network.
+    """
+    model = recipe.model
+    network = channels_last(build_detector_network(model.network, init=model.init, **model.options))
+    used = " + ".join(f"{source.dataset} {source.split}" for source in recipe.data.train)
+    spec = DetectorSpec(
+        name=recipe.name,
+        network={"name": model.network, **model.options},
+        stride=network.stride,
+        multiple=network.multiple,
+        long_sides=tuple(model.long_sides),
+        score_threshold=model.score_threshold,
+        licence="Weights carry the terms of their training data: research only.",
+        training_data=used,
+        provenance={"recipe": provenance(recipe)},
+        code_version=__version__,
+    )
+    return network, spec
+
+
+def build_scenes(recipe: DetectionRecipe) -> tuple[list[Scene], list[Scene]]:
+    """The recipe's training scenes, as often as it repeats them, and its validation scenes.
+
+    Raises:
+        InputError: no root was given, a split is missing or empty.
+    """
+    data = recipe.data
+    if data.root is None:
+        raise InputError(f"recipe {recipe.name!r} has no data.root; add --set data.root=FOLDER")
+    sources = [_read(source, data.root) for source in data.train]
+    sources[0], validation = hold_out(sources[0], data.holdout.fraction, data.holdout.seed)
+    train = [
+        scene for source, scenes in zip(data.train, sources, strict=True) for scene in scenes * source.repeat
+    ]
+    return train, validation
+
+
+def build_pictures(recipe: DetectionRecipe, network: FaceDetectorNet) -> tuple[ScenePictures, ScenePictures]:
+    """Training mosaics, and validation scenes as they are."""
+    train, validation = build_scenes(recipe)
+    size, keep = recipe.model.input_size, recipe.data.keep
+    mosaics = ScenePictures(
+        train, size, network.stride, augmentation=recipe.augmentation, seed=recipe.train.seed, keep=keep
+    )
+    return mosaics, ScenePictures(validation, size, network.stride)
+
+
+def _read(source: SceneSource, root: Path) -> list[Scene]:
+    folder = root / source.folder
+    if source.dataset in DATASETS:
+        faces = load_dataset(source.dataset, folder, source.split)
+        return [scene for scene in map(_scene_of, faces) if scene is not None]
+    return list(load_scenes(source.dataset, folder, source.split).scenes)
+
+
+def _scene_of(face: Annotation) -> Scene | None:
+    """One annotated face as a scene of its own; None where its landmarks span no box."""
+    try:
+        box = face.tight_box[None]
+        return Scene(face.image, box, np.array([BoxTrust.LABELLED]), face.attributes, face.name)
+    except InputError:
+        return None
+
 
 FOUND_IOU = 0.4
 _TRUE, _FOUND = (0, 220, 0), (255, 0, 160)
@@ -56,7 +134,7 @@ class DetectionModule(RunModule):
         self.deployed: DeployedDetector = DeployedDetector(network, spec)
 
     def training_step(self, sample: Sample, index: int) -> Tensor:
-        centres, numbers = self.deployed.network(self.deployed.normalise(sample["image"]))
+        centres, numbers = self.deployed.network(self.deployed.normalize(sample["image"]))
         batch = CentreBatch(*(sample[name] for name in ("centres", "boxes", "box_weights", "counted")))
         boxes = decode_boxes(numbers.float(), self.deployed.network.stride)
         parts = {

@@ -8,19 +8,17 @@ from dataclasses import dataclass
 from efficientfan.models import channels_last
 from efficientfan.recipes import AnyRecipe
 from efficientfan.recipes.detection import DetectionRecipe
-from efficientfan.train.build import build_objective, build_spec, build_student
 from efficientfan.train.data_module import Samples
-from efficientfan.train.detection_build import build_detector, build_pictures
-from efficientfan.train.detection_module import DetectionModule
-from efficientfan.train.faces import build_crops, build_faces
-from efficientfan.train.module import LandmarkModule
-from efficientfan.train.run_module import RunModule
+from efficientfan.train.detection import DetectionModule, build_detector, build_pictures
+from efficientfan.train.landmarks import LandmarkModule, build_crops, build_faces, build_spec, build_student
+from efficientfan.train.module import RunModule
+from efficientfan.train.objective import build_objective
 
-__all__ = ["Parts", "build_parts"]
+__all__ = ["TrainingSetup", "set_up_training"]
 
 
 @dataclass(frozen=True)
-class Parts:
+class TrainingSetup:
     """What is trained, and a function that reads what it is trained on: (training, validation) samples.
 
     Faults of a recipe are found by building the first, before the second reads the data sets.
@@ -30,8 +28,8 @@ class Parts:
     read_samples: Callable[[], tuple[Samples, Samples]]
 
 
-def build_parts(recipe: AnyRecipe) -> Parts:
-    """The parts of a run.
+def set_up_training(recipe: AnyRecipe) -> TrainingSetup:
+    """What a run of the recipe needs.
 
     Raises:
         InputError: the recipe asks for what there is not.
@@ -39,11 +37,11 @@ def build_parts(recipe: AnyRecipe) -> Parts:
     if isinstance(recipe, DetectionRecipe):
         detector, spec = build_detector(recipe)
         module = DetectionModule(detector, spec, recipe.objective, recipe.train)
-        return Parts(module, lambda: build_pictures(recipe, detector))
+        return TrainingSetup(module, lambda: build_pictures(recipe, detector))
     network = channels_last(build_student(recipe))
     landmark_spec = build_spec(recipe, network)
     objective = build_objective(recipe, network, landmark_spec)
-    return Parts(
+    return TrainingSetup(
         LandmarkModule(network, objective, landmark_spec, recipe.train),
         lambda: build_crops(recipe, build_faces(recipe)),
     )

@@ -7,10 +7,16 @@ import torch
 
 from efficientfan.codec import gaussian_heatmaps
 from efficientfan.errors import InputError
-from efficientfan.losses import Batch, CoordinateLoss, HeatmapLoss, Objective, Prediction
-from efficientfan.losses.coordinate import smooth_l1, wing
-from efficientfan.losses.heatmap import HEATMAP_KINDS, adaptive_wing, softmax_cross_entropy, squared_error
-from efficientfan.losses.objective import masked_mean
+from efficientfan.losses import Batch, CoordinateLoss, HeatmapLoss, Objective, Prediction, VisibilityLoss
+from efficientfan.losses.landmarks import (
+    HEATMAP_KINDS,
+    adaptive_wing,
+    smooth_l1,
+    softmax_cross_entropy,
+    squared_error,
+    wing,
+)
+from efficientfan.losses.objective import weighted_mean
 from efficientfan.models import NetworkOutput
 
 N, K, SIDE, STRIDE, SIGMA = 2, 3, 8, 4, 1.0
@@ -134,10 +140,10 @@ def test_unlabelled_landmarks_have_no_say_in_the_heatmap_loss(kind):
     assert other.item() == loss(prediction, batch).item()
 
 
-def test_masked_mean_weighs_and_bears_an_empty_mask():
+def test_weighted_mean_weighs_and_bears_an_empty_mask():
     values, weights = torch.tensor([[1.0, 5.0, 2.0]]), torch.tensor([[1.0, 0.0, 3.0]])
-    assert masked_mean(values, weights).item() == pytest.approx(7 / 4)
-    assert masked_mean(values, torch.zeros(1, 3)).item() == 0
+    assert weighted_mean(values, weights).item() == pytest.approx(7 / 4)
+    assert weighted_mean(values, torch.zeros(1, 3)).item() == 0
 
 
 def test_an_objective_names_and_weighs_its_parts():
@@ -155,3 +161,37 @@ def test_unknown_kinds_are_refused():
         HeatmapLoss("l2", 4, 1.0)
     with pytest.raises(InputError, match="unknown coordinate loss 'l2'; known are wing"):
         CoordinateLoss("l2")
+
+
+LABELS = torch.tensor([[0, -1, 2], [1, 0, -1]])
+
+
+def visibility_loss(logits, labels=LABELS):
+    prediction = Prediction(NetworkOutput(torch.zeros(N, K, 4, 4), (), logits), torch.zeros(N, K, 2))
+    # Landmarks that are turned away have no point, so no weight: this loss must not care.
+    batch = Batch(torch.zeros(N, 3, 16, 16), torch.zeros(N, K, 2), torch.zeros(N, K), labels)
+    return VisibilityLoss()(prediction, batch)
+
+
+def test_visibility_is_the_mean_cross_entropy_of_the_known_landmarks():
+    logits = torch.randn(N, K, 3, generator=torch.Generator().manual_seed(0))
+    total = 0.0
+    for face, landmark, label in ((0, 0, 0), (0, 2, 2), (1, 0, 1), (1, 1, 0)):
+        values = logits[face, landmark].tolist()
+        total += math.log(sum(math.exp(value) for value in values)) - values[label]
+    assert visibility_loss(logits).item() == pytest.approx(total / 4, rel=1e-5)
+    others = torch.where((LABELS >= 0)[..., None], logits, 50.0)
+    assert visibility_loss(others).item() == visibility_loss(logits).item()
+
+
+def test_without_a_known_visibility_it_is_zero_and_still_has_a_gradient():
+    logits = torch.randn(N, K, 3, requires_grad=True)
+    loss = visibility_loss(logits, torch.full((N, K), -1))
+    loss.backward()
+    assert loss.item() == 0
+    assert not logits.grad.any()
+
+
+def test_a_network_without_the_head_is_refused():
+    with pytest.raises(InputError, match="needs a network with that head"):
+        visibility_loss(None)

@@ -1,0 +1,299 @@
+"""Training landmarks: from a recipe to network, spec and crops; one step of training, one of validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from efficientfan.data.catalog import get_dataset, load_dataset
+from efficientfan.data.dataset import CropSpec, FaceCrops, Sample
+from efficientfan.data.visibility import VisibilityLabels
+from efficientfan.draw import draw_points
+from efficientfan.errors import InputError
+from efficientfan.geometry import box_of_points
+from efficientfan.losses import Batch, Objective, Prediction
+from efficientfan.metrics import box_size, interocular, nme
+from efficientfan.models import LandmarkNet, build_network, start_from
+from efficientfan.models.deployed import DeployedNet, DeployedOutput
+from efficientfan.recipes import AnyRecipe, Recipe
+from efficientfan.recipes.config import Source, TrainConfig
+from efficientfan.recipes.detection import DetectionRecipe
+from efficientfan.schema import get_schema
+from efficientfan.spec import ModelSpec
+from efficientfan.structures import VISIBILITY_CLASSES, Annotation, Scene
+from efficientfan.train.module import Figure, RunModule
+from efficientfan.version import __version__
+
+__all__ = [
+    "Faces",
+    "LandmarkModule",
+    "build_crops",
+    "build_faces",
+    "build_spec",
+    "build_student",
+    "hold_out",
+    "provenance",
+    "validation_nme",
+    "visible_counts",
+]
+
+Array = NDArray[Any]
+NamedT = TypeVar("NamedT", Annotation, Scene)
+
+
+def build_student(recipe: Recipe) -> LandmarkNet:
+    """The network to be trained, fresh or from the checkpoint that the recipe starts from.
+
+    Raises:
+        InputError: an unknown network, or a checkpoint that does not fit it.
+    """
+    model, schema = recipe.model, get_schema(recipe.data.schema_name)
+    if model.start is not None and not model.start.is_file():
+        raise InputError(
+            f"recipe {recipe.name!r} goes on from {model.start}, which is not there; train that first, or add --set "
+            "model.start=FILE.safetensors"
+        )
+    init = model.init if model.start is None else "scratch"  # the checkpoint holds the whole encoder
+    network = build_network(model.network, schema.n_landmarks, init=init, **model.options)
+    if model.start is not None:
+        start_from(model.start, network, schema)
+    return network
+
+
+def build_spec(recipe: Recipe, network: LandmarkNet) -> ModelSpec:
+    """The spec that will travel with the weights."""
+    terms = {source.dataset: get_dataset(source.dataset).terms for source in recipe.data.train}
+    used = " + ".join(f"{source.dataset} {source.split}" for source in recipe.data.train)
+    return ModelSpec(
+        name=recipe.name,
+        network={"name": recipe.model.network, **recipe.model.options},
+        schema=get_schema(recipe.data.schema_name),
+        mean=network.encoder.mean,
+        std=network.encoder.std,
+        mirror_offset=_mirror_offset(recipe),
+        input_size=recipe.model.input_size,
+        stride=network.stride,
+        crop_margin=recipe.model.margin,
+        decoder=recipe.model.decoder,
+        licence="Weights carry the terms of their training data. "
+        + " ".join(f"{k}: {v}" for k, v in terms.items()),
+        training_data=used,
+        provenance={"recipe": provenance(recipe)},
+        code_version=__version__,
+    )
+
+
+def _mirror_offset(recipe: Recipe) -> float:
+    """How far the network's landmarks will lean: as the labels of the source that weighs most per face."""
+    main = max(recipe.data.train, key=lambda source: source.repeat * source.weight)
+    offset = get_dataset(main.dataset).mirror_offset
+    return offset.mean if offset is not None and recipe.augmentation.flip else 0.0
+
+
+def provenance(recipe: AnyRecipe) -> dict[str, Any]:
+    """What a spec tells of the recipe: all but the paths of this machine."""
+    table: dict[str, Any] = recipe.model_dump(mode="json", by_alias=True)
+    table["data"].pop("root", None)  # a path of one machine tells others nothing
+    if isinstance(recipe, DetectionRecipe):
+        return table
+    if recipe.model.start is not None:
+        table["model"]["start"] = recipe.model.start.name
+    if recipe.distill is not None and recipe.distill.teacher is not None:
+        table["distill"]["teacher"] = recipe.distill.teacher.name
+    return table
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Training faces with a loss weight each, and validation faces that are not among them.
+
+    `visibility` says of each training face what its flags mean, `validation_visibility` of all others; `mirror_offsets`
+    how far its labels lean.
+    """
+
+    train: Sequence[Annotation]
+    weights: NDArray[np.float64]
+    visibility: Sequence[VisibilityLabels]
+    mirror_offsets: Sequence[float]
+    validation: Sequence[Annotation]
+    validation_visibility: VisibilityLabels
+
+
+def build_faces(recipe: Recipe) -> Faces:
+    """Read the recipe's data sets and carve out the validation faces.
+
+    Raises:
+        InputError: no root was given, a split is missing or empty.
+    """
+    data = recipe.data
+    if data.root is None:
+        raise InputError(f"recipe {recipe.name!r} has no data.root; add --set data.root=FOLDER")
+    sources = [_read(source, data.root, data.schema_name) for source in data.train]
+    if data.validation is not None:
+        validation = _read(data.validation, data.root, data.schema_name)
+    elif data.holdout is not None:
+        sources[0], validation = hold_out(sources[0], data.holdout.fraction, data.holdout.seed)
+    train: list[Annotation] = []
+    weights: list[float] = []
+    visibility: list[VisibilityLabels] = []
+    offsets: list[float] = []
+    for source, faces in zip(data.train, sources, strict=True):
+        train += faces * source.repeat
+        weights += [source.weight] * (len(faces) * source.repeat)
+        info = get_dataset(source.dataset)
+        visibility += [info.visibility] * (len(faces) * source.repeat)
+        offsets += [info.mirror_offset.mean if info.mirror_offset else 0.0] * (len(faces) * source.repeat)
+    held = get_dataset((data.validation or data.train[0]).dataset).visibility
+    return Faces(train, np.array(weights), visibility, offsets, validation, held)
+
+
+def hold_out(faces: list[NamedT], fraction: float, seed: int) -> tuple[list[NamedT], list[NamedT]]:
+    """Split faces or scenes in (rest, held out); the choice depends on the seed and the names, not on their order."""
+    by_name = sorted(range(len(faces)), key=lambda index: faces[index].name)
+    count = max(1, round(fraction * len(faces)))
+    chosen = {by_name[i] for i in np.random.default_rng(seed).permutation(len(faces))[:count]}
+    return [f for i, f in enumerate(faces) if i not in chosen], [
+        f for i, f in enumerate(faces) if i in chosen
+    ]
+
+
+def _read(source: Source, root: Path, schema: str) -> list[Annotation]:
+    faces = load_dataset(source.dataset, root / source.folder, source.split, schema=schema)
+    # A crop needs a box: a face with fewer than two labelled landmarks cannot be trained on.
+    usable = [face for face in faces if np.isfinite(face.points).all(axis=1).sum() >= 2]
+    if not usable:
+        raise InputError(
+            f"data set {source.dataset!r}, split {source.split!r}: no usable face in {root / source.folder}"
+        )
+    return usable
+
+
+def build_crops(recipe: Recipe, faces: Faces) -> tuple[FaceCrops, FaceCrops]:
+    """Training crops as the recipe augments them, and plain validation crops."""
+    schema = get_schema(recipe.data.schema_name)
+    crop = CropSpec(recipe.model.input_size, recipe.model.margin)
+    train = FaceCrops(
+        faces.train,
+        schema,
+        crop,
+        augmentation=recipe.augmentation,
+        weights=faces.weights,
+        seed=recipe.train.seed,
+        boxes=recipe.data.boxes,
+        visibility=faces.visibility,
+        mirror_offsets=faces.mirror_offsets,
+    )
+    validation = FaceCrops(
+        faces.validation,
+        schema,
+        crop,
+        boxes=recipe.data.boxes,
+        visibility=[faces.validation_visibility] * len(faces.validation),
+    )
+    return train, validation
+
+
+class LandmarkModule(RunModule):
+    """Trains a network with an objective; it knows neither the recipe's data nor a teacher.
+
+    Args:
+        network: the student.
+        objective: returns named loss parts.
+        spec: crop, normalisation and decoder.
+        config: optimiser and schedule.
+    """
+
+    figure = Figure("val_nme", "NME", higher_is_better=False)
+
+    def __init__(
+        self, network: LandmarkNet, objective: Objective, spec: ModelSpec, config: TrainConfig
+    ) -> None:
+        super().__init__(config)
+        self.objective = objective
+        self.spec: ModelSpec = spec
+        self.deployed: DeployedNet = DeployedNet(network, spec)
+
+    def forward(self, crops: Tensor) -> DeployedOutput:
+        """What (N, S, S, 3) uint8 crops hold."""
+        output: DeployedOutput = self.deployed(crops)
+        return output
+
+    def training_step(self, sample: dict[str, Tensor], index: int) -> Tensor:
+        images = self.deployed.normalize(sample["crop"])
+        batch = Batch(images, sample["points"], sample["weights"], sample["visibility"])
+        output = self.deployed.network(batch.images)
+        points, _ = self.deployed.decoder(output.heatmaps)
+        parts = self.objective(Prediction(output, points), batch)
+        return self.total_loss(parts, index)
+
+    def on_validation_epoch_start(self) -> None:
+        self.validated: list[tuple[Any, Any, Any]] = []
+        self.visible_counts = torch.zeros(3, device=self.device)
+
+    def validation_step(self, sample: dict[str, Tensor], index: int) -> None:
+        output = self(sample["crop"])
+        tensors = (output.points, sample["points"], sample["weights"])
+        found, truth, weights = (tensor.float().cpu().numpy() for tensor in tensors)
+        self.validated.append((found, truth, weights))
+        if output.visibility is not None:
+            self.visible_counts += visible_counts(output.visibility, sample["visibility"])
+
+    def on_validation_epoch_end(self) -> None:
+        points, truth, weights = (np.concatenate(part) for part in zip(*self.validated, strict=True))
+        truth[weights == 0] = np.nan
+        share = torch.tensor(
+            [validation_nme(points, truth, self.spec) * len(points), len(points)], device=self.device
+        )
+        total, faces = self.shared(share)
+        self.judge(total / faces)
+        hits, found, there = self.shared(self.visible_counts)
+        if there:
+            values = {"val_visible_precision": hits / max(1.0, found), "val_visible_recall": hits / there}
+            self.log_dict(values, sync_dist=True)
+
+    def pictures(self, samples: Sequence[Sample]) -> list[NDArray[np.uint8]]:
+        crops = torch.stack([sample["crop"] for sample in samples])
+        with torch.no_grad():
+            points = self(crops.to(self.device)).points.float().cpu().numpy().astype(np.float64)
+        return [
+            draw_points(crop, face, self.spec.schema)
+            for crop, face in zip(crops.numpy(), points, strict=True)
+        ]
+
+
+def visible_counts(probabilities: Tensor, labels: Tensor) -> Tensor:
+    """(3,) how many landmarks are rightly found visible, found visible, and visible, of those with a label.
+
+    Args:
+        probabilities: (N, K, 3) of `VISIBILITY_CLASSES`.
+        labels: (N, K), as in `Batch`.
+    """
+    visible = VISIBILITY_CLASSES.index("visible")
+    found, there = (probabilities.argmax(dim=2) == visible) & (labels >= 0), labels == visible
+    return torch.stack([(found & there).sum(), found.sum(), there.sum()]).float()
+
+
+def validation_nme(points: Array, truth: Array, spec: ModelSpec) -> float:
+    """Mean NME of plain crops, as a fraction; a similarity transform leaves it as it is in image pixels.
+
+    By the outer eye corners, and by the box (sqrt of its area) for faces whose corners are not labelled.
+
+    Args:
+        points: (N, K, 2) predicted, crop pixels.
+        truth: (N, K, 2), crop pixels; NaN where unlabelled.
+        spec: its schema names the eye corners.
+    """
+    if "interocular" in spec.schema.normalizers:
+        lengths = interocular(truth, spec.schema)
+    else:
+        lengths = np.full(len(truth), np.nan)
+    boxes = np.stack([box_of_points(face) for face in truth])
+    lengths = np.where(np.isfinite(lengths), lengths, box_size(boxes))
+    return float(nme(points, truth, lengths).mean())
