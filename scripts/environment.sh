@@ -21,3 +21,9 @@ install() {
     "$python" -m pip install --quiet --disable-pip-version-check -c "$root/scripts/constraints.txt" "$@" >&2
     printf '%s\n' "$wanted" >"$stamp"
 }
+
+# install_dev: the package with every extra that the tests use, and the dependency group dev.
+install_dev() {
+    install pip --upgrade 'pip>=25.1' # the first that reads dependency groups
+    install dev -e "$root[train,openvino,quantize]" --group "$root/pyproject.toml:dev"
+}

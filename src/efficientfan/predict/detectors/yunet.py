@@ -41,7 +41,11 @@ class YuNetDetector:
         self.path = fetched("yunet") if model is None else Path(model)
         self.long_side = long_side
         self.min_score = min_score
-        self._net = cv2.FaceDetectorYN.create(str(self.path), "", (320, 320), min_score, 0.3, 500)
+        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+        try:  # OpenCV 5 warns here about its own choice of engine
+            self._net = cv2.FaceDetectorYN.create(str(self.path), "", (320, 320), min_score, 0.3, 500)
+        finally:
+            cv2.utils.logging.setLogLevel(level)
 
     def detect(self, image: Array) -> Detections:
         """Find the faces of an H x W x 3 uint8 RGB image."""
