@@ -1,4 +1,4 @@
-"""Pictures for people: landmarks on photos, sheets of many pictures, and the index picture of a schema.
+"""Drawing: landmarks on photos, sheets of many pictures, and the index picture of a schema.
 
 RGB, uint8, height x width x 3 throughout; nothing is drawn into the caller's own array.
 """
@@ -70,12 +70,12 @@ def region_colors(schema: LandmarkSchema) -> list[Color]:
 def draw_faces(
     image: Array, faces: Sequence[Face], *, boxes: bool = True, points: bool = True, paths: bool = True
 ) -> Array:
-    """A copy of `image` with faces on it; lines and dots grow with the face. Landmarks that are not seen are rings.
+    """A copy of `image` with faces on it; line widths scale with the face. Landmarks that are not visible are rings.
 
     Args:
         image: H x W x 3 uint8 RGB.
         faces: in image pixels; each with its own schema.
-        boxes: draw the box that the face was looked for in.
+        boxes: draw the face's box.
         points: draw the landmarks, in their regions' colors.
         paths: join landmarks along the schema's paths.
 
@@ -129,7 +129,7 @@ def draw_points(
 
 
 def draw_index_picture(schema: LandmarkSchema, points: ArrayLike | None = None, size: int = 900) -> Array:
-    """The picture that tells which landmark is which: a drawn face with its index numbers, size x size.
+    """A drawn face with the index number of every landmark, size x size pixels.
 
     Args:
         schema: what to show.
@@ -366,7 +366,7 @@ def add_numbers(
 
 
 def _free_place(point: Array, half: Array, radius: float, taken: Array) -> Array:
-    """Where a label of half size `half` near `point` covers least of the boxes `taken`; near beats far."""
+    """Where a label of half size `half` near `point` covers least of the boxes `taken`; nearer places are preferred."""
     best, least = point, math.inf
     for reach in (radius + 1.5, radius + half[1], radius + half[1] * 3):
         for angle in np.linspace(0, 2 * math.pi, 24, endpoint=False):

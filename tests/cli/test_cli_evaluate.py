@@ -82,7 +82,7 @@ def test_predictions_without_scores_say_that_there_is_no_reliability(run_command
     table = json.loads((tmp_path / "out/results.json").read_text())
     assert (tmp_path / "out/reliability.png").exists() == (score is not None)
     if score is None:
-        assert "no reliability: tool.jsonl gives no found face a score" in errors
+        assert "no reliability: tool.jsonl has no score for any face that was found" in errors
         assert "sorted by score" not in text
         assert table["reliability"] is None
     else:
@@ -184,7 +184,7 @@ def test_limit_takes_the_first_faces(run_command, faces, model):
         (("--dataset", "300v"), "unknown data set '300v'"),
         (("--root", "/nowhere"), "/nowhere"),
         (("--model", "m.onnx", "--predictions", "p.jsonl"), "not both"),
-        (("--predictions", "p.jsonl", "--flip-test"), "a predictions file is as it is"),
+        (("--predictions", "p.jsonl", "--flip-test"), "do nothing with --predictions"),
         (("--predictions", "absent.jsonl"), "absent.jsonl: cannot be read"),
         (("--model", "absent.onnx"), "absent.onnx"),
         (("--box", "tight"), "--box is one of gt, supplied, detector"),

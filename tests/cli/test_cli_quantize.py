@@ -57,7 +57,7 @@ def test_from_a_folder_of_photos(run_command, model, data, tmp_path, monkeypatch
     ("options", "message"),
     [
         ([], "--evaluate SPLIT"),
-        (["--force"], "what to calibrate on is missing"),
+        (["--force"], "no faces to calibrate on: give --calibration"),
         (["--dataset", "300w", "--force"], "belong together"),
         (["--evaluate", "common"], "needs --dataset"),
         (["--force", "--calibration", "nowhere"], "nowhere"),

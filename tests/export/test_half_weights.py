@@ -79,7 +79,7 @@ def test_the_command(run_command, tmp_path):
     assert (tmp_path / "tiny_half.onnx").is_file()
     code, _, errors = run_command("export", whole)
     assert code == 2
-    assert "is exported already" in errors
+    assert "is already exported" in errors
     code, _, errors = run_command("export", whole, "--half-weights", "--min-score", "0.5")
     assert code == 2
     assert "--min-score" in errors

@@ -1,4 +1,4 @@
-"""How fast, how large, how soon: `efficientfan benchmark`, in rounds that a noisy machine cannot bend."""
+"""`efficientfan benchmark`: speed, start-up and memory, in interleaved rounds, so that noise affects all alike."""
 
 from efficientfan.benchmark.report import Candidate, Report
 from efficientfan.benchmark.run import PEERS, Plan, run_benchmark

@@ -1,4 +1,4 @@
-"""The error that belongs to a speed: from results files of `efficientfan evaluate`, or from a model's own spec."""
+"""Errors shown beside speeds: from results files of `efficientfan evaluate`, or from a model's own spec."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ class Accuracies:
     by_name: Mapping[str, float]
 
     def of_model(self, path: Path, spec: ModelSpec) -> float | None:
-        """Of this very file; without any results files what its spec says of its training's validation faces."""
+        """NME of this file as a fraction; without any results files, that of its spec, on validation faces."""
         return self.by_digest.get(sha256_of(path)) if self.by_digest else spec.metrics.get(_VALIDATION)
 
     def of_peer(self, name: str) -> float | None:
-        """Of the first results whose name or label has `name` in it."""
+        """NME of the first results whose name or label contains `name`, as a fraction."""
         return next((nme for label, nme in self.by_name.items() if name in label), None)
 
 
 def read_accuracies(paths: Sequence[Path]) -> Accuracies:
-    """NMEs of whole splits; of two files that speak of one subject the first counts.
+    """Read the NMEs of whole splits. Of two files about the same subject the first counts.
 
     Raises:
         InputError: not results files, or not of one data set, split, kind of box and normalizer.

@@ -1,4 +1,4 @@
-"""dlib's 68-point shape predictor (Kazemi and Sullivan, CVPR 2014), from two packages of the user's own."""
+"""dlib's 68-point shape predictor (Kazemi and Sullivan, CVPR 2014), from two packages that the user installs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def dlib_model_file() -> Path:
 
 
 def to_dlib(box: Sequence[float]) -> list[int]:
-    """The box (xyxy) as dlib's predictor likes it: fitted over a grid on 144 training photos of 300-W."""
+    """The box (xyxy) that dlib's predictor is most exact with, fitted over a grid on 144 training photos of 300-W."""
     x0, y0, x1, y1 = box
     x, y = (x0 + x1) / 2, (y0 + y1) / 2 + SHIFT * (y1 - y0)
     width, height = SCALE * (x1 - x0), SCALE * (y1 - y0)
@@ -45,7 +45,7 @@ def to_dlib(box: Sequence[float]) -> list[int]:
 
 
 def dlib_job(key: str, crops: Array, margin: float) -> Job:
-    """Landmarks of one crop a repeat, read out as numbers; one thread, for it has no more.
+    """A job that finds the landmarks of one crop per repeat, as numbers. dlib's predictor uses one thread.
 
     Args:
         key: of the job.

@@ -1,6 +1,6 @@
-"""What `startup` runs in a Python of its own: the way from nothing to the first face, by the clock.
+"""What `startup` runs in a new Python process: it times the import, loading a model and the first face.
 
-Nothing but the standard library is imported at the top: importing us is part of what is measured.
+Only the standard library is imported at the top, because importing efficientfan is part of the measurement.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ def main(photo: str, model: str, options: dict[str, object], box: list[float]) -
         photo: path of a photo with a face.
         model: path of a model file.
         options: further arguments of `efficientfan.load`.
-        box: xyxy of the face, so that the network runs whatever the detector says.
+        box: xyxy of the face, so that the network runs even where the detector finds nothing.
     """
     moments = [time.perf_counter()]
-    efficientfan = importlib.import_module("efficientfan")  # as a user does: we stand outside here
+    efficientfan = importlib.import_module(
+        "efficientfan"
+    )  # as a user does; this file is not imported as part of the package
     moments.append(time.perf_counter())
     predictor = efficientfan.load(model, **options)
     moments.append(time.perf_counter())
@@ -40,7 +42,7 @@ def main(photo: str, model: str, options: dict[str, object], box: list[float]) -
 
 
 def _peak_mib() -> float | None:
-    """Most memory that this process ever held; None where the system does not tell."""
+    """Peak resident memory of this process in MiB; None where the system does not report it."""
     try:  # not ru_maxrss: on Linux a child inherits its parent's
         status = Path("/proc/self/status").read_text(encoding="ascii")
         return int(status.split("VmHWM:")[1].split()[0]) / 1024

@@ -1,4 +1,4 @@
-"""The machine that was measured: figures without it mean nothing."""
+"""The machine that a benchmark ran on, recorded beside its figures."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Machine:
     """Where and with what a benchmark ran.
 
     Attributes:
-        processor: its name, as the system tells it.
+        processor: its name, as the system reports it.
         cores: processor threads that this process may use.
-        load: mean number of running processes over the last minute, before the start; None where not told.
+        load: mean number of running processes over the last minute, before the start; None where not reported.
         system: operating system and Python.
         versions: package -> version, of those installed.
     """
@@ -36,7 +36,7 @@ class Machine:
 
 
 def describe_machine() -> Machine:
-    """This machine, now."""
+    """The machine that this process runs on."""
     return Machine(
         processor=_processor(),
         cores=usable_cores(),

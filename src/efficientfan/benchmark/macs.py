@@ -31,7 +31,7 @@ def count_macs(path: str | Path) -> int:
 
     Raises:
         MissingDependencyError: the `onnx` package is not installed.
-        InputError: unreadable, or a shape in the graph cannot be told.
+        InputError: unreadable, or a shape in the graph is unknown.
     """
     try:
         import onnx
@@ -49,7 +49,7 @@ def graph_macs(model: onnx.ModelProto) -> int:
     """Multiply-accumulates of convolutions, transposed convolutions and matrix products, for a batch of one.
 
     Raises:
-        InputError: a shape in the graph cannot be told.
+        InputError: a shape in the graph is unknown.
     """
     shapes = _shapes(model)
     return sum(_macs(node, shapes) for node in model.graph.node if node.op_type in _WEIGHT)
@@ -80,7 +80,7 @@ def _macs(node: Any, shapes: dict[str, list[int]]) -> int:
     weight = shapes.get(node.input[_WEIGHT[node.op_type]], [])
     target = shapes.get(node.output[0], [])
     if not source or not weight or not target or 0 in (*source, *weight, *target):
-        raise InputError(f"{node.op_type} {node.name!r} has a shape that cannot be told")
+        raise InputError(f"{node.op_type} {node.name!r} has an unknown shape")
     if (
         node.op_type == "ConvTranspose"
     ):  # weight (in, out / groups, height, width): each input pixel is spread

@@ -1,6 +1,6 @@
-"""The far end of `mediapipe_peer`: runs in another Python, which has mediapipe and numpy, and nothing of ours.
+"""The child process of `mediapipe_peer`: runs in another Python, which has mediapipe and numpy but not efficientfan.
 
-Reads a number of repeats a line, answers with one line of JSON: the seconds of each, and how many faces it found.
+Reads a number of repeats per line and answers each with a line of JSON: the seconds of each, and the faces found.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""MediaPipe Face Mesh, in a Python of its own: its last wheel with models wants another numpy than we have."""
+"""MediaPipe Face Mesh in a Python of its own, because its last wheel with models requires an older numpy."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _MEND = (
 
 
 class MediaPipe:
-    """A running child process that waits, idle, for its turns.
+    """A running child process that waits, idle, between its jobs.
 
     Attributes:
-        asked, found: faces so far, and those in which its own detector saw a face.
+        asked, found: crops so far, and those in which its own detector found a face.
     """
 
     def __init__(self, process: subprocess.Popen[str], log: IO[bytes], python: Path) -> None:
@@ -39,7 +39,7 @@ class MediaPipe:
         self._process, self._log, self._python = process, log, python
 
     def visit(self, repeats: int, clock: Clock) -> list[float]:
-        """Seconds of each repeat by the child's own clock: the pipe between us is not counted.
+        """Seconds of each repeat by the child's own clock, without the pipe between the processes.
 
         Raises:
             MissingDependencyError: the child died; the message has its last line.
@@ -67,7 +67,7 @@ class MediaPipe:
         return self._process.stdout.readline()
 
     def job(self, key: str) -> Job:
-        """One face a repeat."""
+        """A job of one face per repeat."""
         return Job(key, self.visit)
 
 
@@ -77,7 +77,7 @@ def open_mediapipe(python: Path | None, crops: Array) -> Iterator[MediaPipe]:
 
     Args:
         python: of an environment with mediapipe 0.10.21.
-        crops: (N, S, S, 3) uint8 RGB, with surroundings: it looks for the face by a detector of its own.
+        crops: (N, S, S, 3) uint8 RGB, with a margin: MediaPipe finds the face with its own detector.
 
     Raises:
         MissingDependencyError: no such Python, or mediapipe does not start in it.

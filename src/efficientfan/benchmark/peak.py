@@ -1,6 +1,6 @@
-"""How fast this machine multiplies matrices: the yardstick that a network's speed is held against.
+"""How fast this machine multiplies matrices, which a network's speed is compared with.
 
-The same square product on every engine that is installed; the best engine at a precision is the machine's peak.
+Every installed engine computes the same square product; the fastest one at a precision gives the machine's peak.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from efficientfan.benchmark.timing import Job, Timing, timed
 __all__ = ["GEMM_SIDE", "GemmPeak", "best_peaks", "gemm_jobs", "gemm_peaks"]
 
 GEMM_SIDE = 1024
-"""The product is (side, side) by (side, side): large enough that nothing but the multiplying counts."""
+"""The product is (side, side) by (side, side): large enough that overhead does not matter."""
 
 _PREFIX = "peak"
 
 
 @dataclass(frozen=True)
 class GemmPeak:
-    """What one engine reached.
+    """The speed of one engine.
 
     Attributes:
         engine, precision, threads: of the product; precision is f32, bf16 or int8.
         side: of its square matrices.
-        gops: thousand million operations a second at the median; a multiply-accumulate is two.
-        best_gops: of the fastest single product: what a quiet machine would do.
+        gops: 10^9 operations per second at the median; a multiply-accumulate is two.
+        best_gops: of the fastest single product, as on a quiet machine.
     """
 
     engine: str
@@ -43,7 +43,7 @@ class GemmPeak:
 
 
 def gemm_jobs(threads: int, side: int = GEMM_SIDE) -> list[Job]:
-    """A product for each engine and precision that is installed; with `onnx` absent ONNX Runtime's is left out."""
+    """A job for each installed engine and precision; ONNX Runtime's needs the `onnx` package."""
     rng = np.random.default_rng(0)
     left, right = rng.standard_normal((2, side, side), dtype=np.float32)
     return [
@@ -54,7 +54,7 @@ def gemm_jobs(threads: int, side: int = GEMM_SIDE) -> list[Job]:
 
 
 def gemm_peaks(timings: Mapping[str, Timing], threads: int, side: int = GEMM_SIDE) -> list[GemmPeak]:
-    """What the jobs of `gemm_jobs` among `timings` reached."""
+    """The results of the jobs of `gemm_jobs` in `timings`."""
     gop = 2 * side**3 / 1e6  # per millisecond: a thousand million a second
     found = []
     for key, timing in timings.items():

@@ -42,7 +42,7 @@ class FacePhoto:
 
 
 def photos_with_faces(folder: str | Path, detector: FaceDetector) -> list[FacePhoto]:
-    """The photos of a folder in which the detector finds a face; of many the first 50.
+    """The photos of a folder in which the detector finds a face, at most 50 of them.
 
     Raises:
         InputError: no photos, an unreadable one, or no face in any.

@@ -1,4 +1,4 @@
-"""What a benchmark found, as its JSON file holds it."""
+"""The results of a benchmark, as its JSON file holds them."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Candidate:
     Attributes:
         name: without the threads.
         kind: "model" or "peer".
-        threads: processor threads; None where the peer takes what it likes.
-        engine, device, precision: in use, as the engine tells; "" where a peer does not tell.
+        threads: processor threads; None where the peer decides itself.
+        engine, device, precision: as the engine reports them; "" where a peer does not.
         file_bytes: size of the model file; None for a peer.
         best_ms, median_ms, p95_ms: of one face, the network with its decoding.
         ratio: times slower than the first candidate of these threads, round by round.
         round_ms: median of each round.
-        faces_per_second: batch size -> faces a second.
+        faces_per_second: batch size -> faces per second.
         macs: multiply-accumulates of one face; None where unknown.
-        gops: thousand million operations a second at the median.
-        peak_share: of the machine's peak at these threads, int8 for a quantised file.
-        nme: as a fraction; None where nobody measured it.
+        gops: 10^9 operations per second at the median.
+        peak_share: of the machine's peak at these threads, int8 for a quantized file.
+        nme: as a fraction; None where it was not measured.
     """
 
     name: str
@@ -59,12 +59,12 @@ class Candidate:
 
     @property
     def arithmetic(self) -> str:
-        """What most operations are done in: "f32", "bf16" or "int8"."""
+        """Arithmetic of most operations: "f32", "bf16" or "int8"."""
         return self.precision.partition("+")[0]
 
     @property
     def best_batch(self) -> int:
-        """The batch size of most faces a second."""
+        """The batch size of most faces per second."""
         return max(self.faces_per_second, key=lambda batch: self.faces_per_second[batch])
 
     @property
@@ -90,7 +90,7 @@ def candidate(
         timing: of one face.
         reference: of the first candidate, in the same rounds.
         batches: batch size -> timing of one batch.
-        peak_gops: what the machine reaches at this precision and these threads.
+        peak_gops: the machine's peak at this precision and number of threads.
         macs: of one face.
         what: the remaining fields.
     """
@@ -124,7 +124,7 @@ class Report:
         startup: fresh processes.
         photos: parts of a photo's time, by the first subject.
         accuracy: what `nme` is.
-        notes: what a reader must know: missed faces, things left out.
+        notes: remarks, such as missed faces and measurements left out.
     """
 
     machine: Machine

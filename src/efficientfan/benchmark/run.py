@@ -1,4 +1,4 @@
-"""One benchmark from beginning to end: the only place where its parts meet."""
+"""Runs a benchmark from its plan to its report."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["PEERS", "Plan", "run_benchmark"]
 PEERS = ("dlib", "mediapipe")
 
 _PEER_MARGIN, _PEER_SIZE = 0.6, 256
-"""MediaPipe looks for the face by itself: it gets the same faces with more around them."""
+"""MediaPipe finds the face itself, so it gets the same faces with a wider margin."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,11 @@ class Plan:
 
 
 def run_benchmark(subjects: Sequence[Subject], plan: Plan, *, track: Track = silent) -> Report:
-    """Measure subjects, the first of which is the reference of ratios and takes the photos apart.
+    """Measure subjects; the first is the reference of the ratios, and the one whose photo stages are timed.
 
     Raises:
         InputError: an unusable model, photo or results file.
-        MissingDependencyError: an engine or a peer that was asked for is not there.
+        MissingDependencyError: an engine or a peer that was asked for is not installed.
     """
     machine = describe_machine()
     accuracies = read_accuracies(plan.results)
@@ -165,7 +165,7 @@ class _Block:
         return gemm_peaks(self.single, self.threads)
 
     def candidates(self, peaks: list[GemmPeak], accuracies: Accuracies) -> list[Candidate]:
-        """What was measured, subjects first."""
+        """The measured candidates, subjects first."""
         reference = self.single[self.subjects[0].name]
         best = best_peaks(peaks)
         found = []
@@ -246,7 +246,7 @@ def _photo_times(
 
 @contextmanager
 def _opencv_threads(count: int) -> Iterator[None]:
-    """OpenCV's thread count belongs to the process; borrow it."""
+    """Set OpenCV's thread count within the block; it belongs to the whole process."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(count)
     try:

@@ -50,7 +50,7 @@ def stage_jobs(name: str, photos: Sequence[FacePhoto], predictor: LandmarkPredic
 
         def visit(repeats: int, clock: Clock) -> Sequence[float]:
             photos = list(itertools.islice(turns, repeats))
-            order = itertools.chain(photos[:1], photos)  # the unseen run takes no photo's turn
+            order = itertools.chain(photos[:1], photos)  # the untimed first run does not use up a photo
             return timed(lambda: run(next(order)))(repeats, clock)
 
         return Job(f"{name}/{part}", visit)
@@ -80,7 +80,7 @@ def stage_jobs(name: str, photos: Sequence[FacePhoto], predictor: LandmarkPredic
 def photo_times(
     name: str, photos: Sequence[FacePhoto], predictor: LandmarkPredictor, timings: Mapping[str, Timing]
 ) -> PhotoTimes:
-    """What the jobs of `stage_jobs` among `timings` took."""
+    """The results of the jobs of `stage_jobs` in `timings`."""
     return PhotoTimes(
         scene=name,
         faces=float(np.mean([len(photo.boxes) for photo in photos])),

@@ -30,7 +30,7 @@ class StartUp:
         load_s: of `efficientfan.load`.
         first_face_s: reading a photo, finding its face and the landmarks.
         total_s: all three; the interpreter's own start is not in it.
-        peak_mib: the most memory that the process held (peak resident set); None where not told.
+        peak_mib: the most memory that the process held (peak resident set); None where not reported.
     """
 
     name: str
@@ -50,7 +50,7 @@ def measure_startup(
     rounds: int,
     track: Track = silent,
 ) -> list[StartUp]:
-    """Start each subject `rounds` times, in turns.
+    """Start each subject `rounds` times, alternating between subjects.
 
     Raises:
         InputError: a process failed; the message has its last line.

@@ -23,7 +23,7 @@ __all__ = ["Subject", "choose_subjects", "crop_job", "macs_of"]
 Array = NDArray[Any]
 
 _HALVES = {"openvino", "torch"}
-"""Engines that compute in bfloat16 where asked to."""
+"""Engines that can compute in bfloat16."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def choose_subjects(
     *,
     every_model: bool = False,
 ) -> list[Subject]:
-    """Models times engines times precisions, of those that go together; what is given twice is there once.
+    """Every supported combination of models, engines and precisions, each once.
 
     Args:
         models: packaged names or paths.
@@ -109,7 +109,7 @@ def choose_subjects(
 
 
 def crop_job(key: str, run: Callable[[Array], object], crops: Array, batch: int) -> Job:
-    """Runs batches of `crops`, one after the other, over and over."""
+    """A job that runs batches of `crops` in turn, starting over at the end."""
     rows = itertools.cycle(range(len(crops)))
     batches = [crops[list(itertools.islice(rows, batch))] for _ in range(max(1, len(crops) // batch))]
     turns = itertools.cycle(batches)

@@ -1,4 +1,4 @@
-"""A benchmark for people: its tables as text, and its plots."""
+"""The text tables and plots of a benchmark."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = [
 
 
 def report_text(report: Report) -> str:
-    """All tables, each with a line above that says what it holds."""
+    """All tables, each under a line that describes it."""
     machine, settings = report.machine, report.settings
     load = "" if machine.load is None else f", load {machine.load:.1f} before the start"
     parts = [
@@ -120,7 +120,7 @@ def _threads(count: int) -> str:
 
 
 def front(points: Mapping[str, tuple[float, float]]) -> list[str]:
-    """Names of the points (x, y) that no other beats in both, from the smallest x on.
+    """Names of the points (x, y) that no other point beats in both coordinates, by rising x.
 
     >>> front({"slow": (3.0, 1.0), "fast": (1.0, 2.0), "beaten": (3.5, 1.5)})
     ['fast', 'slow']
@@ -151,7 +151,7 @@ def plot_error_against_time(path: str | Path, report: Report) -> bool:
     """Error against time of one face at the smallest number of threads, peers included; the front is joined.
 
     Returns:
-        Whether anything was drawn: a candidate without a known error has no place.
+        Whether anything was drawn: candidates without a known error are left out.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.

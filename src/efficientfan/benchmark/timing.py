@@ -1,4 +1,4 @@
-"""Interleaved timing: each round visits every job once, so ratios hold on a machine whose speed drifts."""
+"""Interleaved timing: each round runs every job once, so ratios hold on a machine whose speed drifts."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Visit: TypeAlias = Callable[[int, Clock], Sequence[float]]
 """(repeats, clock) -> the seconds of each repeat."""
 
 Track: TypeAlias = Callable[[str, Sequence[int]], Iterable[int]]
-"""(what is done, its steps) -> the steps, one by one, while a bar moves."""
+"""(title, steps) -> the steps one by one, while a progress bar advances."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """Something to be timed.
+    """A job to be timed.
 
     Attributes:
         key: unique among the jobs of one measurement.
@@ -40,7 +40,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Timing:
-    """What `measure` found of one job.
+    """The measured seconds of one job.
 
     Attributes:
         rounds: for each round the seconds of each repeat.
@@ -71,7 +71,7 @@ class Timing:
 
     @property
     def faces_per_second(self) -> float:
-        """Faces a second at the median."""
+        """Faces per second at the median."""
         return self.faces / self._percentile(50)
 
     def ratio_to(self, reference: Timing) -> float:
@@ -95,7 +95,7 @@ class Timing:
 
 
 def timed(run: Callable[[], object]) -> Visit:
-    """A visit that calls `run` once unseen, for caches and thread pools are the last job's, then times it."""
+    """A visit that calls `run` once untimed, to fill caches and thread pools, and then times it."""
 
     def visit(repeats: int, clock: Clock) -> list[float]:
         run()
@@ -124,14 +124,14 @@ def measure(
     track: Track = silent,
     what: str = "rounds",
 ) -> Mapping[str, Timing]:
-    """Time jobs in turns.
+    """Time jobs in interleaved rounds.
 
     Args:
         jobs: with keys of their own.
-        rounds: how often each job is visited; the order within a round is drawn anew.
-        repeats: timed repeats a visit.
+        rounds: how often each job is visited; the order within a round is random.
+        repeats: timed repeats per visit.
         seed: of the order.
-        clock: what time it is.
+        clock: returns seconds.
         track: shows progress; called once, with `what`.
 
     Returns:

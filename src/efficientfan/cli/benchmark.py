@@ -1,4 +1,4 @@
-"""`efficientfan benchmark`: how fast models run here, beside what the machine can do and what others need."""
+"""`efficientfan benchmark`: the speed of models on this machine, beside the machine's peak and other tools."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def benchmark_command(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Packaged names, exported .onnx files or .safetensors checkpoints; the first is what ratios "
-            "are to, and what the photos are taken apart with.",
+            help="Packaged names, exported .onnx files or .safetensors checkpoints; the first is the "
+            "reference of ratios, and the model whose photo stages are timed.",
             show_default="default",
         ),
     ] = None,
@@ -37,9 +37,9 @@ def benchmark_command(
     ] = None,
     precision: Annotated[
         list[str] | None,
-        typer.Option(help="Of float layers: f32 or bf16; may be repeated.", show_default="f32"),
+        typer.Option(help="Precision of float layers: f32 or bf16; may be repeated.", show_default="f32"),
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, or another that the engines know.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, or another device of the engines, such as cuda.")] = "cpu",
     threads: Annotated[
         list[int] | None,
         typer.Option(help="Processor threads; may be repeated.", min=1, show_default="1 and all"),
@@ -50,7 +50,9 @@ def benchmark_command(
             help="Folder of photos with faces.", show_default="drawn ones: 1080p with 1, 5 and 50 faces"
         ),
     ] = None,
-    detector: Annotated[str, typer.Option(help="Finds the faces in photos.")] = "auto",
+    detector: Annotated[
+        str, typer.Option(help="Face detector for photos: auto, facefinder, yunet, haar, or an .onnx file.")
+    ] = "auto",
     against: Annotated[
         list[str] | None,
         typer.Option(help="Another tool on the same faces: dlib or mediapipe; may be repeated."),
@@ -61,8 +63,8 @@ def benchmark_command(
     results: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A results.json of `efficientfan evaluate`, of a model or a peer: its error is set beside the "
-            "time. May be repeated; all of one split and normalizer.",
+            help="A results.json of `efficientfan evaluate`, of a model or a peer: adds its error to the "
+            "tables. May be repeated; all files must be of one split and normalizer.",
         ),
     ] = None,
     batch: Annotated[
@@ -73,18 +75,22 @@ def benchmark_command(
     ] = None,
     rounds: Annotated[
         int | None,
-        typer.Option(help="Each round visits every candidate once.", min=1, show_default="30; quick: 3"),
+        typer.Option(help="Rounds; each measures every candidate once.", min=1, show_default="30; quick: 3"),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A first look: few rounds, one batch size.")] = False,
-    seed: Annotated[int, typer.Option(help="Of the order within rounds, and of drawn photos.", min=0)] = 0,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Few rounds and one batch size, under a minute.")
+    ] = False,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the order within rounds, and of drawn photos.", min=0)
+    ] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder for benchmark.json, latency.png and front.png.")
     ] = None,
 ) -> None:
     """Time models in interleaved rounds: latency, throughput, share of the machine's peak, start-up, memory.
 
-    Ratios hold on a busy machine; milliseconds are those of the moment. Not everything is the network: the parts
-    of a photo's time are shown, too.
+    Ratios also hold on a busy machine; milliseconds depend on the load. The stages of processing a photo (read, detect,
+    crop, network, draw) are timed separately.
 
     Example: efficientfan benchmark --all --against dlib --out runs/benchmark
     """

@@ -1,4 +1,4 @@
-"""`efficientfan compare`: runs of `efficientfan evaluate` side by side."""
+"""`efficientfan compare`: compare runs of `efficientfan evaluate`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def compare_command(
         ),
     ],
     out: Annotated[Path | None, typer.Option(help="Folder for compare.txt and ced.png.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap intervals.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap intervals.", min=0)] = 0,
 ) -> None:
-    """Put runs into one table and one error curve, and say which differences are real (paired bootstrap).
+    """Compare runs in one table and one plot of error curves, with paired bootstrap intervals of the differences.
 
     Example: efficientfan compare runs/teacher/results.json runs/student/results.json --out runs/compared
     """

@@ -1,4 +1,4 @@
-"""`efficientfan data`: look at data sets, check them, convert them."""
+"""`efficientfan data`: list, check and convert data sets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["data_app"]
 data_app = typer.Typer(no_args_is_help=True, help="Data sets: list, check, convert.")
 
 Name = Annotated[str, typer.Argument(help="Data set; `efficientfan data list` shows them.")]
-Root = Annotated[Path, typer.Argument(help="Its unpacked folder (coco and csv: the file will do).")]
+Root = Annotated[Path, typer.Argument(help="Its unpacked folder (coco and csv: or the file itself).")]
 Schema = Annotated[
     str | None,
     typer.Option(help="Landmark schema, by name or .json file; coco, csv and pts need one."),
@@ -56,7 +56,7 @@ def check(
     ] = None,
     allow_partial: Annotated[
         bool,
-        typer.Option("--allow-partial", help="Another count than the official one is only a warning."),
+        typer.Option("--allow-partial", help="Only warn where the number of faces is not the official one."),
     ] = False,
     mirror_offset: Annotated[
         bool,
@@ -66,14 +66,14 @@ def check(
         ),
     ] = False,
 ) -> None:
-    """Check a data set: counts, unreadable photos, impossible points or boxes, duplicates. Exit code 0 fit, 1 not.
+    """Check a data set: counts, unreadable photos, impossible points or boxes, duplicates. Exit code 0 if fit, else 1.
 
     Example: efficientfan data check 300w ~/data/300w --split train --sheet sheet.png
 
     Annotators lean: labels of 300-W lie half a percent of the face too far right. --mirror-offset measures that, in
     longer sides of the face's box; a data set's row has it, and training applies it where faces are mirrored.
 
-    On a sheet of scenes green boxes must be found, blue ones nobody checked, grey ones are ignored.
+    On a sheet of scenes, green boxes must be found, blue ones were not checked by a person, gray ones are ignored.
 
     Example: efficientfan data check scenes ~/data/scenes --split crowds --sheet sheet.png
     """

@@ -1,4 +1,4 @@
-"""`efficientfan doctor`: what this installation is made of, and whether it works."""
+"""`efficientfan doctor`: what is installed, and whether it works."""
 
 from __future__ import annotations
 

@@ -42,13 +42,13 @@ def evaluate_command(
     ] = None,
     schema: Annotated[
         str | None,
-        typer.Option(help="Landmark scheme, for data sets without one of their own (coco, csv, pts)."),
+        typer.Option(help="Landmark schema, for data sets that have none of their own (coco, csv, pts)."),
     ] = None,
     box: Annotated[
         str | None,
         typer.Option(
-            help="Where faces are looked for: gt (tight box of the true points), supplied (the data set's), "
-            "or detector (found in the photo). With --predictions it only notes how the file was made.",
+            help="Boxes to use: gt (tight box of the true points), supplied (the data set's), "
+            "or detector (found in the photo). With --predictions, only recorded in the results.",
             show_default="gt",
         ),
     ] = None,
@@ -57,7 +57,8 @@ def evaluate_command(
     ] = 0.0,
     flip_test: Annotated[bool, typer.Option("--flip-test", help="Average with the mirrored crop.")] = False,
     mean_shape: Annotated[
-        bool, typer.Option("--mean-shape", help="Show the mean training face beside: a floor for any model.")
+        bool,
+        typer.Option("--mean-shape", help="Also show the error of the mean training face, as a baseline."),
     ] = False,
     normalizer: Annotated[
         list[str] | None,
@@ -69,7 +70,9 @@ def evaluate_command(
     ] = None,
     threshold: Annotated[
         list[float] | None,
-        typer.Option(help="Of fr and auc, as a fraction; may be repeated.", show_default="0.08 0.10"),
+        typer.Option(
+            help="Threshold of fr and auc, as a fraction; may be repeated.", show_default="0.08 0.10"
+        ),
     ] = None,
     by: Annotated[
         str | None, typer.Option(help="Also one row per value of this attribute of the faces, such as pose.")
@@ -77,16 +80,16 @@ def evaluate_command(
     detector: Annotated[
         str,
         typer.Option(
-            help="Of --box detector: auto, facefinder, yunet, haar, or an .onnx file made by `export`."
+            help="Detector of --box detector: auto, facefinder, yunet, haar, or an .onnx file made by `export`."
         ),
     ] = "auto",
-    batch_size: Annotated[int, typer.Option(help="Crops in one call of the network.", min=1)] = 32,
+    batch_size: Annotated[int, typer.Option(help="Crops per call of the network.", min=1)] = 32,
     backend: BackendOption = None,
     device: DeviceOption = "cpu",
     precision: PrecisionOption = "f32",
     threads: ThreadsOption = None,
     limit: Annotated[int | None, typer.Option(help="Only the first N faces.", min=1)] = None,
-    seed: Annotated[int, typer.Option(help="Of the jitter and of the bootstrap intervals.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the jitter and of the bootstrap intervals.", min=0)] = 0,
     label: Annotated[str | None, typer.Option(help="Name of the run in tables and plots.")] = None,
     out: Annotated[
         Path | None,
@@ -118,7 +121,7 @@ def evaluate_command(
         raise InputError("give --model or --predictions, not both")
     if predictions is not None and (box_jitter or flip_test):
         raise InputError(
-            "--box-jitter and --flip-test change how a model is run; a predictions file is as it is"
+            "--box-jitter and --flip-test change how a model is run and do nothing with --predictions"
         )
     setup = EvaluationSetup(box=box or "gt", box_jitter=box_jitter, flip_test=flip_test, seed=seed)
     test_set = load_test_set(dataset, root, split, schema=schema, by=by)
@@ -157,7 +160,7 @@ def evaluate_command(
     )
     typer.echo(results_table(results))
     if results.reliability is None:
-        typer.echo(f"no reliability: {subject['file']} gives no found face a score", err=True)
+        typer.echo(f"no reliability: {subject['file']} has no score for any face that was found", err=True)
     if out is not None:
         _write(out, results, test_set, predicted.points)
 

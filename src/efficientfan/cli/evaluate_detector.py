@@ -63,7 +63,7 @@ def evaluate_detector_command(
     limit: Annotated[
         int | None, typer.Option(help="Only N photos, spread evenly over the split.", min=1)
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap intervals.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap intervals.", min=0)] = 0,
     label: Annotated[str | None, typer.Option(help="Name of the run in tables and plots.")] = None,
     out: Annotated[
         Path | None,

@@ -1,4 +1,4 @@
-"""`efficientfan export`: a checkpoint to a file that runs without torch."""
+"""`efficientfan export`: convert a checkpoint to a file that runs without torch."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def export_command(
         typer.Option(
             min=0,
             max=1,
-            help="Faces that score below are dropped; the checkpoint's own threshold if not given.",
+            help="Drop faces that score below this; the checkpoint's own threshold if not given.",
         ),
     ] = None,
     half_weights: Annotated[
         bool,
         typer.Option(
             "--half-weights",
-            help="Half the file: weights as float16. The arithmetic stays float32, as fast as before.",
+            help="Store weights as float16, which halves the file. Arithmetic stays float32, at the same speed.",
         ),
     ] = False,
 ) -> None:
@@ -80,11 +80,11 @@ def export_command(
 def _halve(
     path: Path, out: Path | None, tolerance: float | None, half_weights: bool, min_score: float | None
 ) -> None:
-    """What is left to do to a file that is exported already."""
+    """Halve the weights of a file that is already exported."""
     if not half_weights:
-        raise InputError(f"{path}: is exported already; --half-weights makes it smaller")
+        raise InputError(f"{path}: is already exported; --half-weights makes it smaller")
     if min_score is not None:
-        raise InputError("--min-score is set where a checkpoint is exported; take the .safetensors file")
+        raise InputError("--min-score can only be set when exporting a .safetensors checkpoint")
     with needs_extra("quantize", "half weights need"):
         from efficientfan.export import halve_file
         from efficientfan.export.half_weights import HALF_TOLERANCE

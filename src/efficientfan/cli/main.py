@@ -1,4 +1,4 @@
-"""`efficientfan`: collects the commands and turns our errors into one line and exit code 2."""
+"""`efficientfan`: the command line; errors become one line on standard error and exit code 2."""
 
 from __future__ import annotations
 

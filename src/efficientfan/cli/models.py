@@ -1,4 +1,4 @@
-"""`efficientfan models`: which models and networks there are, what they are, and a detector to fetch."""
+"""`efficientfan models`: list and show models and networks, and fetch a detector."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["models_app"]
 
 models_app = typer.Typer(
-    help="Models: the packaged ones, files of your own, named networks.", no_args_is_help=True
+    help="Packaged models, your own model files, and named networks.", no_args_is_help=True
 )
 
 _KEY_WIDTH = 15
@@ -32,7 +32,7 @@ NAMED_NETWORKS = (
     "teacher_efficientnet_b7",
     "teacher_lite2",
 )
-"""`efficientfan.models.list_networks()`, which takes torch to ask."""
+"""As `efficientfan.models.list_networks()`, which needs torch."""
 
 
 @models_app.command("list")
@@ -68,10 +68,13 @@ def show_command(
         str, typer.Argument(help="A packaged model, an exported .onnx file, or a named network.")
     ],
     as_json: Annotated[
-        bool, typer.Option("--json", help="A model's whole spec as JSON: its schema, recipe, figures.")
+        bool,
+        typer.Option(
+            "--json", help="Print the whole spec of a model as JSON, with schema, recipe and metrics."
+        ),
     ] = False,
 ) -> None:
-    """Show what a model file is, or the size and cost of a named network (needs the train extra).
+    """Show the spec of a model file, or the size and cost of a named network (needs the train extra).
 
     `efficientfan models list` names both.
 
@@ -99,7 +102,7 @@ def show_command(
 @models_app.command("fetch")
 def fetch_command(
     name: Annotated[str, typer.Argument(help="What to fetch: yunet, another face detector (232 KB).")],
-    file: Annotated[Path | None, typer.Option(help="Take this copy instead of the network's.")] = None,
+    file: Annotated[Path | None, typer.Option(help="Use this copy instead of downloading.")] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for the download.")] = 30.0,
 ) -> None:
     """Fetch a published file once, check its SHA-256, and keep it in the cache folder ($EFFICIENTFAN_CACHE).
@@ -170,7 +173,7 @@ def _show_network(name: str, not_a_file: InputError) -> None:
 
 
 def _named(table: Mapping[str, Any]) -> str:
-    """The name first, then what else was said."""
+    """The name first, then the other entries."""
     others = {key: value for key, value in table.items() if key != "name"}
     return ", ".join([str(table.get("name", "")), *filter(None, [_pairs(others)])])
 

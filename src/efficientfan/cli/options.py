@@ -43,8 +43,8 @@ DeviceOption = Annotated[
     str,
     typer.Option(
         "--device",
-        help="cpu; cuda or cuda:N (onnxruntime, torch), gpu or gpu:N (openvino), mps (torch); one that is not there is "
-        "an error.",
+        help="cpu; cuda or cuda:N (onnxruntime, torch), gpu or gpu:N (openvino), mps (torch); a missing device "
+        "is an error.",
     ),
 ]
 PrecisionOption = Annotated[
@@ -64,11 +64,13 @@ RecipeName = Annotated[
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the recipe; more may follow it."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Replace a value of the recipe; further KEY=VALUE may follow."
+    ),
 ]
 MoreSettings = Annotated[
     list[str] | None,
-    typer.Argument(metavar="KEY=VALUE", show_default=False, help="Further values, as --set."),
+    typer.Argument(metavar="KEY=VALUE", show_default=False, help="Further values, as with --set."),
 ]
 
 
@@ -85,12 +87,12 @@ def recipe_of(name: str, settings: list[str] | None, more: list[str] | None) -> 
 
 
 def message_console() -> Console:
-    """A console on standard error that prints texts as they are: no colors, no markup, no line breaks."""
+    """A console on standard error that prints text unchanged: no colors, no markup, no line breaks."""
     return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def bars(console: Console | None = None) -> Progress:
-    """A context of progress bars on standard error that go when they are done; none where nobody watches.
+    """Progress bars on standard error, removed at the end; none where standard error is not a terminal.
 
     Args:
         console: the command's own, so that its messages stand above the bars.
@@ -101,7 +103,7 @@ def bars(console: Console | None = None) -> Progress:
 
 @contextmanager
 def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """One bar; what it yields is called with the number of things just done."""
+    """One bar; the yielded function is called with the number of steps just done."""
     with bars() as progress:
         task = progress.add_task(what, total=total)
         yield lambda done: progress.advance(task, done)
@@ -109,7 +111,7 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def plots_where_possible() -> Iterator[None]:
-    """A block that draws plots; where matplotlib is missing it ends there, and standard error says so."""
+    """A block that draws plots; without matplotlib the block ends, with a message on standard error."""
     try:
         yield
     except MissingDependencyError as error:

@@ -1,4 +1,4 @@
-"""`efficientfan data preview`: see what a recipe's augmentation does."""
+"""`efficientfan data preview`: a picture sheet of a recipe's augmentation."""
 
 from __future__ import annotations
 
@@ -19,15 +19,18 @@ def preview_command(
     more: MoreSettings = None,
     settings: Settings = None,
     faces: Annotated[
-        int, typer.Option(min=1, help="Faces shown, a column each; pictures, of a detection recipe.")
+        int,
+        typer.Option(
+            min=1, help="Number of faces, one column each; of a detection recipe, number of pictures."
+        ),
     ] = 6,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed shows other faces.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the choice of faces.")] = 0,
 ) -> None:
     """Draw each augmentation of a recipe on its own training faces, and the crops that training will draw.
 
-    Look whether the dots sit on the faces: orange and blue ones mark the two sides, also after a flip. Of a
-    detection recipe, draw its training pictures: green boxes are learnt, blue ones too, though nobody checked
-    them, grey ones are left out.
+    Check that the dots are on the faces: orange and blue mark the two sides, also after a flip. Of a detection
+    recipe, draw its training pictures: green boxes are learned, blue ones too, though they were not checked by a
+    person, gray ones are ignored.
 
     Example: efficientfan data preview mobilefan_128 --set data.root=/data --out preview.png
     """

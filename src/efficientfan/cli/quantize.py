@@ -1,4 +1,4 @@
-"""`efficientfan quantize`: a float model to an int8 one, with what that costs."""
+"""`efficientfan quantize`: convert a float model to int8, and measure the loss of accuracy."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def quantize_command(
     ] = None,
     schema: Annotated[
         str | None,
-        typer.Option(help="Landmark scheme, for data sets without one of their own (coco, csv, pts)."),
+        typer.Option(help="Landmark schema, for data sets that have none of their own (coco, csv, pts)."),
     ] = None,
     tool: Annotated[
         str,
@@ -71,19 +71,19 @@ def quantize_command(
     detector: Annotated[
         str,
         typer.Option(
-            help="For --calibration: auto, facefinder, yunet, haar, whole, or an .onnx file of ours."
+            help="For --calibration: auto, facefinder, yunet, haar, whole, or an .onnx file made by `export`."
         ),
     ] = "auto",
-    seed: Annotated[int, typer.Option(min=0, help="Of the choice of faces.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the choice of faces.")] = 0,
     force: Annotated[
         bool, typer.Option("--force", help="Write even if the NME grows by more than 1 %, or is not known.")
     ] = False,
 ) -> None:
-    """Write an int8 file (static, per channel) that ONNX Runtime and OpenVINO run, and say what it costs.
+    """Write an int8 file (static, per channel) for ONNX Runtime and OpenVINO, and measure its error.
 
-    Ranges come from real crops. The first convolution takes the pixels as they are: normalisation is folded into it.
-    Layers that int8 hurts are found by trying, and stay in float like the decoding. Refuses if the NME grows by more
-    than 1 % of itself.
+    Ranges come from real crops. Normalization is folded into the first convolution, which takes uint8 pixels. Layers
+    that lose too much in int8 are found by trial and stay in float, like the decoding. Refuses if the NME grows by
+    more than 1 % of itself.
 
     Examples:
 
@@ -98,12 +98,12 @@ def quantize_command(
     data = _Data(dataset, root, schema) if dataset is not None and root is not None else None
     if evaluate is None and not force:
         raise InputError(
-            "--evaluate SPLIT of a --dataset is missing: it says what int8 costs; --force does without"
+            "--evaluate SPLIT of a --dataset is missing: it measures the loss by int8; --force skips it"
         )
     if evaluate is not None and data is None:
         raise InputError("--evaluate needs --dataset NAME and --root FOLDER")
     path = find_model(model)
-    with needs_extra("quantize", "quantising needs"):
+    with needs_extra("quantize", "quantization needs"):
         from efficientfan.export import quantise
     test_set = data.test_set(evaluate) if data is not None and evaluate is not None else None
     console = message_console()
@@ -179,7 +179,7 @@ def _calibration(
         return crops_of_photos(photos, predictor, count=count, seed=seed, tell=console.print)
     if data is None:
         raise InputError(
-            "what to calibrate on is missing: --calibration FOLDER, or --dataset NAME --root FOLDER"
+            "no faces to calibrate on: give --calibration FOLDER, or --dataset NAME --root FOLDER"
         )
     faces = load_dataset(data.name, data.root, split, schema=data.schema)
     return crops_of_dataset(f"{data.name} {split}", faces, predictor.spec, count=count, seed=seed)
@@ -194,7 +194,7 @@ def _table(report: QuantisationReport) -> str:
     ]
     cost = report.cost
     if cost is None:
-        return "\n".join([*lines, "what it costs was not measured"])
+        return "\n".join([*lines, "its error was not measured"])
     low, high = 100 * cost.difference.low, 100 * cost.difference.high
     return "\n".join(
         [

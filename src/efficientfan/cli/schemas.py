@@ -1,4 +1,4 @@
-"""`efficientfan schemas`: which landmark schemes there are, and which landmark is which."""
+"""`efficientfan schemas`: list landmark schemas, and show which landmark is which."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from efficientfan.schema import LandmarkSchema, get_schema, list_conversions, li
 
 __all__ = ["schemas_app"]
 
-schemas_app = typer.Typer(help="Landmark schemes: what each landmark is.", no_args_is_help=True)
+schemas_app = typer.Typer(help="Landmark schemas: what each landmark is.", no_args_is_help=True)
 
 
 @schemas_app.command("list")
@@ -38,7 +38,7 @@ def show_command(
         typer.Option(help="Where to write the index picture; otherwise NAME.png in the working folder."),
     ] = None,
 ) -> None:
-    """Print a schema's table and write its index picture. A schema of your own is checked on the way.
+    """Print a schema's table and write its index picture. Your own schema file is checked first.
 
     Left and right are the pictured person's own.
 

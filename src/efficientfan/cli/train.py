@@ -16,7 +16,7 @@ from efficientfan.errors import InputError, needs_extra
 __all__ = ["train_command"]
 
 _ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "20000000000", "OMP_WAIT_POLICY": "PASSIVE"}
-"""glibc hands big blocks back to the system after every step and fetches them anew; keeping them saves that."""
+"""Keeps glibc from returning large blocks to the system after every step and allocating them again."""
 
 
 def train_command(
@@ -25,7 +25,7 @@ def train_command(
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/RECIPE if not given.")] = None,
     settings: Settings = None,
     resume: Annotated[
-        bool, typer.Option(help="Go on from the folder's last checkpoint, exactly where it was.")
+        bool, typer.Option(help="Continue from the folder's last checkpoint, bit for bit.")
     ] = False,
     devices: Annotated[
         str, typer.Option(help="Devices or processes of each machine: a number, or auto.")
@@ -36,8 +36,8 @@ def train_command(
 ) -> None:
     """Train a network as a recipe says: checkpoints, logs, pictures, and model.safetensors at the end.
 
-    Ctrl-C (or SIGTERM) saves a checkpoint and stops; --resume goes on with the same weights as if nothing had
-    happened. Standard output gets one line, the path of the model.
+    Ctrl-C (or SIGTERM) saves a checkpoint and stops; --resume continues with the same weights as an
+    uninterrupted run. Standard output gets one line, the path of the model.
 
     Example: efficientfan train mobilefan_128 --set data.root=/data train.epochs=5
     """

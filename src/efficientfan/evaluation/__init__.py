@@ -1,4 +1,4 @@
-"""Measuring landmarks and face detectors on data sets, as their papers measure them."""
+"""Evaluation of landmarks and of face detectors on data sets, with the metrics of the data sets' papers."""
 
 from efficientfan.evaluation.detection.evaluate import SearchedPhoto, score_detections, search_photos
 from efficientfan.evaluation.detection.report import detection_table

@@ -1,4 +1,4 @@
-"""Results as JSON files that say what they are: written and read here for every kind of evaluation."""
+"""Reading and writing results as JSON files that name their format, for every kind of evaluation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Aligned text tables, and estimates as percent: how all evaluations and benchmarks are printed."""
+"""Aligned text tables, and estimates as percent: used by all evaluations and benchmarks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def percent(estimate: Estimate | None, *, interval: bool = False) -> str:
 
 
 def format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns in line, the first to the left and the others to the right.
+    """An aligned table; the first column is left-aligned, the others right-aligned.
 
     >>> print(format_table(["set", "n"], [["a", "10"], ["bcd", "2"]]))
     set   n

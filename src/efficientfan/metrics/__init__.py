@@ -1,4 +1,4 @@
-"""Metrics as pure functions on arrays, and a thin accumulator. Errors are fractions, never percent."""
+"""Metrics as pure functions on arrays, and an accumulator over batches. Errors are fractions, never percent."""
 
 from efficientfan.metrics.accumulator import (
     MetricAccumulator,

@@ -1,4 +1,4 @@
-"""`MetricAccumulator`: gathers errors batch by batch and process by process, then names the numbers.
+"""`MetricAccumulator`: collects errors of batches and processes, and computes metrics by name.
 
 Names: `nme_<normalizer>` (mean over the found faces), `fr@<t>` and `auc@<t>` (failure rate and area under the
 CED at a threshold, as a fraction, by the first normalizer; missed faces count), `missed` (how many).
@@ -24,7 +24,7 @@ Array = NDArray[Any]
 
 
 def default_normalizer(schema: LandmarkSchema) -> str:
-    """What papers normalise this scheme by: the outer eye corners where it names them, else the box."""
+    """The usual normalizer of a scheme: `interocular` where it defines the outer eye corners, else `box`."""
     return "interocular" if "interocular" in schema.normalizers else "box"
 
 
@@ -60,7 +60,7 @@ def normalizer_lengths(
 
 
 def sample_values(name: str, errors: ArrayLike) -> Array:
-    """The values, one a sample, whose mean is the metric: what a bootstrap resamples.
+    """The values, one per sample, whose mean is the metric: what a bootstrap resamples.
 
     `nme_...` leaves missed faces (infinite errors) out; `fr@t` and `auc@t` count them.
 
@@ -82,7 +82,7 @@ def sample_values(name: str, errors: ArrayLike) -> Array:
 
 
 class MetricAccumulator:
-    """Adds up samples; any split into batches or processes gives the same numbers as all at once.
+    """Accumulates samples; the result does not depend on how they are split into batches or processes.
 
     >>> from efficientfan.schema import get_schema
     >>> schema = get_schema("ibug68")

@@ -1,7 +1,7 @@
-"""How sure a number is: seeded percentile bootstrap of means (Efron and Tibshirani, 1993).
+"""Confidence intervals: seeded percentile bootstrap of means (Efron and Tibshirani, 1993).
 
-Every metric here is a mean of one value a sample (its error, whether it failed, its share of the CED's area),
-so resampling those values is all there is to do.
+Every metric here is a mean of one value per sample (its error, whether it failed, its share of the CED's area),
+so it is enough to resample those values.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def paired_difference(
 ) -> Estimate:
     """Mean of first - second over the same samples, with its interval; below zero the first is smaller.
 
-    Pairing removes how hard each photo is, so it separates two models that their own intervals cannot.
+    Pairing removes the variation between photos, so it can separate models whose own intervals overlap.
 
     >>> paired_difference([0.03, 0.05], [0.04, 0.06]).value.__round__(6)
     -0.01

@@ -1,4 +1,4 @@
-"""Where on the face the error is: per landmark and per region, over labelled points only."""
+"""Error per landmark and per region, over labelled points only."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Failure rate, and the cumulative error distribution (CED) with the area under it.
 
-Errors are (N,) fractions, one a sample; infinity is a face that was not found, and counts as a failure.
+Errors are (N,) fractions, one per sample; infinity is a face that was not found, and counts as a failure.
 """
 
 from __future__ import annotations

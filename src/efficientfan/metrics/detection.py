@@ -1,8 +1,8 @@
-"""How well faces are found: matching, recall, false alarms and average precision.
+"""Metrics of face detection: matching, recall, false alarms and average precision.
 
-A face whose box a person drew must be found. A detection that lands on a box of less trust (`BoxTrust`) counts
-for nothing, for nobody knows whether a face is there. What else finds no face is a false alarm, a second
-detection of one face among them.
+A face whose box a person drew must be found. A detection on a box of less trust (`BoxTrust`) is not counted,
+because it is unknown whether a face is there. Every other detection that finds no face is a false alarm, including a
+second detection of the same face.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 Array = NDArray[Any]
 
 FALSE_ALARM, NEUTRAL = -1, -2
-"""What `match_detections` says of a detection that found no face, and of one that counts for nothing."""
+"""Results of `match_detections`: a detection that found no face, and one that is not counted."""
 
 
 def match_detections(
@@ -40,8 +40,8 @@ def match_detections(
 ) -> Array:
     """What each detection of one photo found: (M,) an index into `truth`, `FALSE_ALARM` or `NEUTRAL`.
 
-    The surest detection chooses first, among the `LABELLED` faces that nobody found yet, the one that it
-    overlaps most; where it overlaps none by `iou`, but a box of less trust, it is neutral. Detections below a
+    By falling score, each detection takes the `LABELLED` face not yet found that it overlaps most; where it
+    overlaps none by `iou`, but a box of less trust, it is neutral. Detections below a
     score do not change what those above it find, so one match serves every threshold.
 
     Args:
@@ -77,7 +77,7 @@ def match_detections(
 
 @dataclass(frozen=True)
 class Sweep:
-    """What is found and what is not at every threshold on the score, the highest first.
+    """Faces found and false alarms at every threshold on the score, the highest first.
 
     Attributes:
         scores: (T,) float64, strictly falling: detections with at least this score are kept.
@@ -105,12 +105,12 @@ class Sweep:
 
     @property
     def alarms_per_photo(self) -> Array:
-        """(T,) false alarms in a photo, on average."""
+        """(T,) false alarms per photo, on average."""
         return np.asarray(self.alarms / self.photos)
 
 
 def sweep(scores: ArrayLike, answers: ArrayLike, *, faces: int, photos: int) -> Sweep:
-    """Let the threshold fall through the scores of all photos' detections; equal scores pass together.
+    """Counts at every threshold, over the detections of all photos; equal scores are taken together.
 
     Args:
         scores: (M,) of all photos.
@@ -154,12 +154,12 @@ def average_precision(curve: Sweep) -> float:
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A threshold on the score, and what it gives.
+    """A threshold on the score, with its recall and false alarms.
 
     Attributes:
         min_score: detections with at least this score are kept.
         recall: share of the faces found; NaN where there are none.
-        alarms_per_photo: false alarms in a photo, on average.
+        alarms_per_photo: false alarms per photo, on average.
     """
 
     min_score: float
@@ -168,7 +168,7 @@ class OperatingPoint:
 
 
 def operating_point(curve: Sweep, alarms_per_photo: float) -> OperatingPoint | None:
-    """The lowest threshold that gives at most so many false alarms a photo; None where none does.
+    """The lowest threshold that gives at most so many false alarms per photo; None where there is none.
 
     >>> curve = sweep([0.9, 0.8, 0.7], [0, FALSE_ALARM, 1], faces=2, photos=10)
     >>> operating_point(curve, 0.05)

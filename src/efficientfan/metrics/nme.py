@@ -1,4 +1,4 @@
-"""Normalised mean error, and the lengths it is normalised by.
+"""Normalized mean error (NME), and the lengths it is normalized by.
 
 All errors of this package are fractions (0.0351); tables print them as percent (3.51 %).
 Shapes: N samples, K landmarks; points are (N, K, 2), (x, y) in image pixels.
@@ -33,7 +33,7 @@ def point_distances(points: ArrayLike, truth: ArrayLike, mask: ArrayLike | None 
     """Euclidean distance of each predicted point from the truth: (N, K) pixels.
 
     NaN where the point is masked or not labelled (NaN in `truth`); infinity where a labelled point was not
-    predicted (not finite in `points`), so that a missed face is never worth more than a bad one.
+    predicted (not finite in `points`), so that a missed face never scores better than a bad one.
 
     Args:
         points: (N, K, 2) predicted.
@@ -96,7 +96,7 @@ def nme(points: ArrayLike, truth: ArrayLike, lengths: ArrayLike, mask: ArrayLike
 def check_lengths(
     lengths: ArrayLike, count: int, *, normalizer: str = "normalizer", names: Sequence[str] | None = None
 ) -> Array:
-    """Normalising lengths as (count,) float64, refused where they would hide or explode an error.
+    """Normalizing lengths as (count,) float64, refused where the error would be undefined or infinite.
 
     Raises:
         InputError: a wrong shape, or a length that is zero, negative or not finite; it names the sample.

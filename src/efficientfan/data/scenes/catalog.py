@@ -1,4 +1,4 @@
-"""The detection data this package knows, one row each, and `load_scenes`, the way from a name to photos and boxes."""
+"""The detection data sets, one row each, and `load_scenes`, which reads one by name."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class SceneSet:
     Attributes:
         name: of the data set.
         split: of the data set.
-        scenes: N photos; a photo's pixels come from `read`, for some sets make them from the file.
-        groups: N names; photos of one name make one row of a report.
+        scenes: N photos with their boxes; `read` returns a photo's pixels.
+        groups: N names; photos with the same name share a row of a report.
         photo: the pixels of a scene.
     """
 
@@ -77,17 +77,17 @@ def _photo_file(scene: Scene) -> Array:
 
 @dataclass(frozen=True)
 class SceneSetInfo:
-    """What is known of a set of scenes.
+    """A detection data set.
 
     Attributes:
         name: key on the command line.
-        title: one line for people.
+        title: one line of description.
         reader: (root, split) -> scenes in a fixed order.
         splits: its splits; empty: any split name is allowed.
         photo: the pixels of a scene.
-        group: the row of the report that a scene belongs to.
+        group: the name of the report's row that a scene belongs to.
         on_disk: whether it has a root folder at all.
-        terms: one sentence on licence and terms.
+        terms: one sentence on license and terms.
     """
 
     name: str
@@ -120,7 +120,7 @@ _ROWS = (
     ),
     SceneSetInfo(
         "noise",
-        "drawn pictures without a face, for counting false alarms; ROOT is not looked at",
+        "drawn pictures without a face, for counting false alarms; ROOT is not used",
         non_face_scenes,
         ("test",),
         photo=draw_non_face,
@@ -158,7 +158,7 @@ def load_scenes(name: str, root: str | Path, split: str) -> SceneSet:
 
     Args:
         name: see `SCENE_SETS`.
-        root: the unpacked data; for `scenes` and `boxes` the JSON file will do.
+        root: the unpacked data; for `scenes` and `boxes` also the JSON file.
         split: one of the set's splits.
 
     Raises:

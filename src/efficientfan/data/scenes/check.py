@@ -1,6 +1,6 @@
-"""Are a set of scenes fit to use? Photos that do not open, boxes that cannot be right, duplicates.
+"""Checks of detection data: photos that do not open, impossible boxes, duplicates.
 
-**Fatal** (not fit): what a reader refuses; a photo that cannot be decoded; and, in more than 1 % of the boxes
+**Errors**: what a reader refuses; a photo that cannot be decoded; and, in more than 1 % of the boxes
 that must be found, a box that lies wholly outside its photo.
 **Warnings**: the same in single boxes; faces to be found of under `TINY` pixels; a face boxed twice; photos that
 are equal pixel by pixel, also between splits.
@@ -23,10 +23,10 @@ from efficientfan.structures import BoxTrust, Scene
 __all__ = ["check_scene_set", "check_scenes"]
 
 TINY = 6
-"""Sides in pixels below which WIDER FACE has nobody look for a face."""
+"""Faces of a smaller side, in pixels, need not be found in WIDER FACE's own evaluation."""
 
 TWICE = 0.8
-"""Two boxes of a photo that overlap by more are of one face."""
+"""Two boxes of a photo with a larger IoU belong to one face."""
 
 
 def check_scenes(

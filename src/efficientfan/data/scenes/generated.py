@@ -86,7 +86,7 @@ _SIZES = ((640, 480), (480, 640), (384, 384), (900, 300))
 
 
 def non_face_scenes(root: Path, split: str) -> list[Scene]:
-    """Scenes without a box, a few of each kind; `draw_non_face` makes their pictures. No file is looked at."""
+    """Scenes without a box, a few of each kind; `draw_non_face` makes their pictures. No file is read."""
     return [
         Scene(Path(f"{kind}_{number}"), np.zeros((0, 4)), np.zeros(0), {"kind": kind, "number": number})
         for kind in _KINDS
@@ -114,7 +114,7 @@ def _noise(rng: np.random.Generator, width: int, height: int) -> Array:
 
 
 def _ramp(rng: np.random.Generator, width: int, height: int) -> Array:
-    """A smooth passage between four colors, as of sky or a wall."""
+    """A smooth gradient between four colors."""
     corners = rng.uniform(0, 255, (2, 2, 3)).astype(np.float32)
     return np.asarray(cv2.resize(corners, (width, height), interpolation=cv2.INTER_LINEAR)).astype(np.uint8)
 
@@ -128,7 +128,7 @@ def _pattern(rng: np.random.Generator, width: int, height: int) -> Array:
 
 
 def _shapes(rng: np.random.Generator, width: int, height: int) -> Array:
-    """Discs, boxes and lines of any color over one another: round and brown things that are no face."""
+    """Discs, boxes and lines of any color over one another: round and brown objects that are not faces."""
     canvas: Array = np.array(_flat(rng, width, height), order="C")
     for _ in range(30):
         color = tuple(int(value) for value in rng.integers(0, 256, 3))

@@ -1,4 +1,4 @@
-"""Training pictures for the detector: tiles of many photos, faces in every size and turn (Mosaic, YOLOv4, 2020)."""
+"""Mosaic training pictures for the detector: tiles of several photos, faces at every size and angle (YOLOv4, 2020)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ __all__ = ["LEAST_FACE", "MosaicAugmentation", "Picture", "compose", "move_boxes
 Array = NDArray[Any]
 
 LEAST_FACE = 8.0
-"""Smaller faces, in pixels of the mosaic, are neither faces nor background."""
+"""Faces of a smaller longer side, in pixels of the mosaic, are ignored: neither faces nor background."""
 
 LEAST_SEEN = 0.4
-"""So are faces of which less than this share lies on their tile."""
+"""Faces of which less than this share lies on their tile are ignored, too."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class MosaicAugmentation:
     Attributes:
         grids: probabilities of one tile, 2 x 2, 3 x 3, ... tiles.
         face: smallest and largest side of a tile's chosen face, in tile sides; log-uniform between.
-        enlarge: a photo is enlarged at most so many times.
-        rotation: degrees; tiles turn within +- that, mostly little.
+        enlarge: largest factor by which a photo is enlarged.
+        rotation: degrees; tiles are rotated by up to +- that; small angles are more frequent.
         turned: probability of a further quarter, half or three-quarter turn.
         negative: probability that a tile shows a random place instead of a chosen face.
         flip: probability of mirroring.
@@ -193,7 +193,7 @@ def _learnable(boxes: Array, side: int) -> Array:
 
 
 def _fill_outside(tile: Array, photo: Array, transform: CropTransform, rng: np.random.Generator) -> None:
-    """What the photo does not reach: black, one colour, noise, or its own blurred edge; in place."""
+    """Fill the area outside the photo: black, one colour, noise, or its own blurred edge; in place."""
     kind, colour = (
         rng.choice(["black", "colour", "noise", "edge"], p=_FILLS),
         rng.integers(0, 256, 3, np.uint8),
@@ -234,7 +234,7 @@ def _cover(tile: Array, box: Array, rng: np.random.Generator) -> None:
 
 
 def _dark(tile: Array, rng: np.random.Generator) -> Array:
-    """A tenth to half of the light, and the sensor's noise."""
+    """A tenth to half of the brightness, with added noise."""
     dimmed = tile * rng.uniform(0.1, 0.5) + rng.normal(0, rng.uniform(0, 6), tile.shape)
     return np.asarray(np.rint(dimmed).clip(0, 255).astype(np.uint8))
 
@@ -245,4 +245,4 @@ _CHANGES: dict[str, Callable[[Array, np.random.Generator], Array]] = {
 }
 _FILLS = (0.1, 0.2, 0.05, 0.65)
 _LEAST_SIDE = {"blur": 100, "low_resolution": 100}
-"""Tiles of fewer pixels have faces that these would wipe out."""
+"""On tiles with a smaller side, these changes would make faces unrecognizable."""

@@ -28,7 +28,7 @@ TRUST_COLORS: dict[BoxTrust, Color] = {
     BoxTrust.UNCHECKED: (72, 160, 255),
     BoxTrust.IGNORED: (150, 150, 150),
 }
-"""Green must be found, blue nobody checked, gray is ignored."""
+"""Green: must be found; blue: not checked by a person; gray: ignored."""
 
 
 def add_trusted_boxes(canvas: Array, boxes: ArrayLike, trust: ArrayLike, width: float = 1) -> None:

@@ -40,13 +40,13 @@ __all__ = ["OVERLAPS", "SearchedPhoto", "score_detections", "search_photos", "wa
 Array = NDArray[Any]
 
 OVERLAPS = (0.4, 0.5)
-"""Intersection over union from which a face is found."""
+"""A face counts as found from this intersection over union on; results are given for each."""
 
 ALLOWED_ALARMS = (0.01, 0.02, 0.05, 0.1, 0.2)
-"""False alarms a photo for which thresholds are told."""
+"""False alarms per photo for which the results give the threshold."""
 
 TOUCHED = 0.2
-"""A detection that overlaps every annotated box by less is no second or ill-placed box of a face."""
+"""A false alarm whose IoU with every annotated box is below this is no second or ill-placed box of a face."""
 
 PIXEL_EDGES = (0, 8, 16, 32, 64, 128, 256, np.inf)
 SHARE_EDGES = (0, 1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, np.inf)
@@ -56,7 +56,7 @@ _CURVE_POINTS = 400
 
 @dataclass(frozen=True)
 class SearchedPhoto:
-    """A photo that a detector has searched.
+    """A photo that a detector has processed.
 
     Attributes:
         detections: what it found.
@@ -70,7 +70,7 @@ class SearchedPhoto:
 def search_photos(
     detector: FaceDetector, scenes: SceneSet, *, progress: Callable[[int], None] = lambda done: None
 ) -> list[SearchedPhoto]:
-    """Search each photo.
+    """Run a detector on each photo.
 
     Args:
         detector: as `detector_with_min_score` makes it.
@@ -109,7 +109,7 @@ def score_detections(
         searched: of N photos.
         scenes: the same N photos.
         label, subject, settings: what was run and how, for tables and the file (see `DetectionResults`).
-        overlaps: intersections over union from which a face is found.
+        overlaps: a face counts as found from this intersection over union on.
         seed: of the bootstrap, which draws faces for recall and photos for false alarms.
     """
     counts = {f"{overlap:g}": _Counts.of(searched, scenes, overlap) for overlap in overlaps}
@@ -145,7 +145,7 @@ def score_detections(
 
 @dataclass(frozen=True)
 class _Counts:
-    """What the detections of each photo are at one overlap; all lists have an entry a photo."""
+    """The outcome of each photo's detections at one overlap; all lists have one entry per photo."""
 
     scores: list[Array]
     answers: list[Array]  # of `match_detections`

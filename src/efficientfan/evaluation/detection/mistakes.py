@@ -1,4 +1,4 @@
-"""A detector's worst mistakes, to be looked at: the largest faces missed and the surest false alarms."""
+"""Picture sheets of a detector's worst mistakes: the largest missed faces and the highest-scoring false alarms."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Mistake:
 
 
 def missed_faces(searched: Sequence[SearchedPhoto], scenes: SceneSet, overlap: float) -> list[Mistake]:
-    """Every face that was not found at `overlap`: the largest first, of equals the one farthest from found."""
+    """Every face that was not found at `overlap`, by falling size, then by rising overlap with a detection."""
     mistakes = []
     for index, (each, scene) in enumerate(zip(searched, scenes.scenes, strict=True)):
         detections = each.detections
@@ -63,7 +63,7 @@ def missed_faces(searched: Sequence[SearchedPhoto], scenes: SceneSet, overlap: f
 
 
 def false_alarms(searched: Sequence[SearchedPhoto], scenes: SceneSet, overlap: float) -> list[Mistake]:
-    """Every false alarm at `overlap`, the surest first."""
+    """Every false alarm at `overlap`, by falling score."""
     mistakes = []
     for index, (each, scene) in enumerate(zip(searched, scenes.scenes, strict=True)):
         boxes, scores = each.detections.boxes, each.detections.scores
@@ -79,7 +79,7 @@ def write_mistakes(
 ) -> None:
     """Write `missed.png` and `alarms.png`, `count` pictures each, and `mistakes.json`, which names them in order.
 
-    Boxes are colored by trust (`TRUST_COLORS`), detections orange. A kind without any mistake has no sheet.
+    Boxes are colored by trust (`TRUST_COLORS`), detections orange. A kind without mistakes has no sheet.
     """
     found = {
         "missed": missed_faces(searched, scenes, overlap),

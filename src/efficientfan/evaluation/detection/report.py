@@ -1,4 +1,4 @@
-"""Results of a face detector as text tables for people. Recall and precision are printed as percent."""
+"""Results of a face detector as text tables and plots. Recall and precision are printed as percent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def detection_table(results: DetectionResults) -> str:
     parts = [
         f"{results.label} on {data['name']} {data['split']}: {data['photos']} photos, {data['faces']} faces to "
         f"be found; {data['unchecked']} unchecked and {data['ignored']} ignored boxes count for nothing\n"
-        "percent [95 % interval]; false alarms a photo, of them on no annotated box; AP: area under precision "
+        "percent [95 % interval]; false alarms per photo, those on no annotated box; AP: area under precision "
         "over recall"
     ]
     for overlap in overlaps:
@@ -76,7 +76,7 @@ def _groups(results: DetectionResults, overlap: str) -> str:
 
 
 def size_range(row: SizeRates) -> str:
-    """A bin as text; a share is written as the part of the photo's longer side that it is.
+    """A bin as text; shares are written as fractions of the photo's longer side.
 
     >>> size_range(SizeRates("share", 1 / 16, 1 / 8, 3, {}))
     '1/16 to 1/8'
@@ -104,9 +104,9 @@ _UNITS = {"pixels": "pixels", "share": "of the photo"}
 def plot_recall_over_alarms(
     path: str | Path, runs: Mapping[str, DetectionResults], *, limit: float = 0.5
 ) -> None:
-    """Recall against false alarms a photo, up to `limit`, of runs given as label -> results.
+    """Recall against false alarms per photo, up to `limit`, of runs given as label -> results.
 
-    A curve is flat from the point where the detector has nothing more to say. Runs without faces are left out.
+    A curve stays flat after the detector's lowest score. Runs without faces are left out.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
@@ -122,7 +122,7 @@ def plot_recall_over_alarms(
         path,
         x,
         lines,
-        x_label="false alarms a photo",
+        x_label="false alarms per photo",
         y_label="faces found (%)",
         title="Recall as the threshold falls",
         y_limits=(0, 101),
@@ -130,7 +130,7 @@ def plot_recall_over_alarms(
 
 
 def plot_recall_by_size(path: str | Path, results: DetectionResults) -> None:
-    """Recall by size of face: a bar at the first overlap, a mark at the last, for each bin that holds faces.
+    """Recall by size of face: a bar at the first overlap, a mark at the last, for each bin with faces.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.

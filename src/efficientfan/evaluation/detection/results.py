@@ -1,4 +1,4 @@
-"""`DetectionResults`: what one evaluation of a face detector found, as the JSON file holds it."""
+"""`DetectionResults`: the results of one evaluation of a face detector, as its JSON file holds them."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ WHOLE = "all"
 
 @dataclass(frozen=True)
 class Rates:
-    """How a group of photos was searched, at one overlap.
+    """What was found on a group of photos, at one overlap.
 
     Attributes:
         found: faces found.
         alarms: false alarms.
-        strays: those of the alarms that touch no annotated box: no second or ill-placed box of a face.
+        strays: false alarms on no annotated box: neither second nor ill-placed boxes of a face.
         recall: found / faces; None where there are no faces.
         alarms_per_photo: alarms / photos.
         average_precision: area under precision over recall; None where there are no faces.
@@ -60,8 +60,8 @@ class GroupRates:
     """A group of photos.
 
     Attributes:
-        photos: how many.
-        faces: how many are to be found on them.
+        photos: number of photos.
+        faces: number of faces to be found.
         rates: overlap, as text ("0.4") -> rates.
     """
 
@@ -90,7 +90,7 @@ class SizeRates:
 
 @dataclass(frozen=True)
 class Allowance:
-    """The threshold that keeps false alarms down to `alarms_per_photo`; `point` is None where none does."""
+    """The lowest threshold with at most `alarms_per_photo` false alarms per photo; `point` is None without one."""
 
     overlap: str
     alarms_per_photo: float
@@ -99,7 +99,7 @@ class Allowance:
 
 @dataclass(frozen=True)
 class Curve:
-    """Recall and false alarms a photo, as the threshold falls through `scores`; three lists of one length."""
+    """Recall and false alarms per photo, as the threshold falls through `scores`; three lists of one length."""
 
     scores: Sequence[float]
     recall: Sequence[float]
@@ -177,7 +177,7 @@ def _allowance(row: Mapping[str, Any]) -> Allowance:
 
 
 def scenes_digest(scenes: Sequence[Scene]) -> str:
-    """SHA-256 over names, boxes (to 1/1000 pixel) and trust, in order of name: equal digests, equal test."""
+    """SHA-256 over names, boxes (to 1/1000 pixel) and trust, in order of name: equal digests mean the same test."""
     digest = hashlib.sha256()
     for scene in sorted(scenes, key=lambda scene: scene.name):
         digest.update(scene.name.encode() + b"\0")
@@ -186,5 +186,5 @@ def scenes_digest(scenes: Sequence[Scene]) -> str:
 
 
 def number_or_none(value: float) -> float | None:
-    """JSON has no NaN."""
+    """`value`, or None where it is not finite: JSON has no NaN."""
     return value if math.isfinite(value) else None

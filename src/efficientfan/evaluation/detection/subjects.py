@@ -25,10 +25,10 @@ Array = NDArray[Any]
 
 
 class PredictorAsDetector:
-    """What a predictor leaves of its detector's faces: tight boxes of landmarks, with the landmarks' score.
+    """A predictor used as a detector: the tight boxes of its landmarks, with the mean landmark score.
 
     Args:
-        predictor: prunes by score and drops faces found twice.
+        predictor: drops faces of low score and duplicates.
         min_score: lowest score of a face, in [0, 1]; None takes the model's own.
     """
 
@@ -49,7 +49,7 @@ class PredictorAsDetector:
 
 
 class _AboveScore:
-    """A detector without its unsure detections."""
+    """A detector whose detections below a score are dropped."""
 
     def __init__(self, detector: FaceDetector, min_score: float) -> None:
         self.detector = detector
@@ -66,7 +66,7 @@ class _AboveScore:
 
 
 def detector_with_min_score(name: str, min_score: float | None = None) -> FaceDetector:
-    """A detector by name, with a threshold of one's own on its scores.
+    """A detector by name, with another threshold on its scores than its own; None keeps its own.
 
     Raises:
         InputError, MissingDependencyError: as `open_detector`.
@@ -76,7 +76,7 @@ def detector_with_min_score(name: str, min_score: float | None = None) -> FaceDe
     path = detector_file(name)
     if path is None:
         return _AboveScore(open_detector(name), min_score)
-    # Below its usual threshold a network has more to say.
+    # The network itself returns more detections below its usual threshold.
     return (YuNetDetector if name == "yunet" else FaceFinder)(path, min_score=min_score)
 
 

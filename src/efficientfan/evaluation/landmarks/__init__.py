@@ -1,1 +1,1 @@
-"""Evaluating landmarks: the error of a model, or of any tool's predictions, on a data set as its paper measures it."""
+"""Evaluating landmarks: the error of a model, or of any tool's predictions, by the metrics of a data set's paper."""

@@ -1,4 +1,4 @@
-"""Several runs on the same faces: one table, and paired differences that say which are real."""
+"""Comparison of runs on the same faces: one table, and paired bootstrap differences."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Comparison:
-    """One run against the first.
+    """One run compared with the first.
 
     Attributes:
         label: of the run.
@@ -49,7 +49,7 @@ def compare_runs(runs: Sequence[Results], *, seed: int = 0) -> list[Comparison]:
 
 
 def unique_labels(runs: Sequence[Results]) -> list[str]:
-    """The runs' labels, numbered where one stands twice."""
+    """The runs' labels; repeated ones are numbered."""
     labels = [run.label for run in runs]
     return [
         f"{label} ({labels[: i + 1].count(label)})" if labels.count(label) > 1 else label
@@ -84,7 +84,7 @@ def comparison_table(runs: Sequence[Results], *, seed: int = 0) -> str:
         "",
         table,
         "",
-        "paired differences, 95 % interval: one that leaves out 0 is real; for fr and nme below 0 is better",
+        "paired differences [95 % interval]: significant if it excludes 0; negative is better for nme and fr",
         "",
         differences,
     ]

@@ -1,4 +1,4 @@
-"""Matching the faces that a model or tool reports to annotated ones, and what comes of it for a test set."""
+"""Matching of reported faces to annotated ones, and the landmarks of a test set that result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The baseline that looks at no pixel: the mean training face, laid into the box."""
+"""The mean-shape baseline: the mean training face, placed in each box, without using any pixel of the photo."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ def fit_mean_shape(annotations: Sequence[Annotation], boxes: Array, *, complete:
 
 
 def place_shape(shape: Array, boxes: Array) -> Array:
-    """A (K, 2) shape in box coordinates laid into (N, 4) boxes: (N, K, 2) image pixels."""
+    """A (K, 2) shape in box coordinates placed in (N, 4) boxes: (N, K, 2) image pixels."""
     return np.asarray(boxes[:, None, :2] + shape * (boxes[:, 2:] - boxes[:, :2])[:, None])

@@ -1,8 +1,8 @@
-"""Any tool's landmarks from a file: what `efficientfan predict` writes, or the same content from elsewhere.
+"""Landmarks from a file: what `efficientfan predict` writes, or the same content from any other tool.
 
-JSON lines (`.jsonl`) or a JSON list (`.json`), one object a photo:
+JSON lines (`.jsonl`) or a JSON list (`.json`), one object per photo:
 `{"image": PATH, "faces": [{"points": [[x, y], ...], "box": [x0, y0, x1, y1], "scores": [s, ...]}, ...]}`; `box`,
-`scores` and all other keys may be absent. Or COCO keypoints (`.json`), whose v is not looked at, with
+`scores` and all other keys may be absent. Or COCO keypoints (`.json`), whose visibility flags are ignored, with
 `keypoint_scores` if there are any. Or a CSV table of `formats.csv_tables`, whose columns of other names are not read.
 """
 
@@ -135,7 +135,7 @@ def _json_file(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
         return coco_records(path, table, schema)
     if isinstance(table, list):
         return list_records(path, table)
-    raise InputError(f"{path}: must be a list of objects, one a photo, or COCO's object of lists")
+    raise InputError(f"{path}: must be a list of objects, one per photo, or COCO's object of lists")
 
 
 def _csv_file(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:

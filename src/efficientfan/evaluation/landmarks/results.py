@@ -1,4 +1,4 @@
-"""`Results`: what one evaluation found, as the JSON file holds it."""
+"""`Results`: the results of one evaluation of landmarks, as its JSON file holds them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Results:
         samples: name -> NME by the first normalizer; None for a missed face.
         occlusion: share of occluded landmarks, and the NME of visible and occluded ones, where labels say so.
         baseline: the mean shape's groups, if asked for.
-        reliability: what the scores are worth; None where there are none, or in older files.
+        reliability: how well scores predict errors; None without scores, and in older files.
     """
 
     label: str
@@ -104,7 +104,7 @@ def _group(score: Mapping[str, Any]) -> GroupScore:
 
 
 def dataset_digest(annotations: Sequence[Annotation]) -> str:
-    """SHA-256 over names and points (to 1/1000 pixel), in order of name: equal digests, equal test."""
+    """SHA-256 over names and points (to 1/1000 pixel), in order of name: equal digests mean the same test."""
     digest = hashlib.sha256()
     for annotation in sorted(annotations, key=lambda a: a.name):
         points = np.where(np.isnan(annotation.points), -1e6, annotation.points)

@@ -1,4 +1,4 @@
-"""From predicted points to `Results`: the one place where truth and prediction meet."""
+"""Measures predicted points against the annotations of a test set."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def check_measures(
     normalizers: Sequence[str] | None = None,
     thresholds: Sequence[float] = DEFAULT_THRESHOLDS,
 ) -> None:
-    """Refuse whatever `score_points` would refuse of them, before a model is run for it.
+    """Check normalizers and thresholds as `score_points` does, before a model is run.
 
     Raises:
         InputError: as `score_points`.

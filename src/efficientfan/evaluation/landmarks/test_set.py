@@ -53,7 +53,7 @@ def annotation_boxes(annotations: Sequence[Annotation], kind: str) -> Array:
 
 
 def jitter_boxes(boxes: Array, fraction: float, seed: int) -> Array:
-    """Shift and scale (N, 4) xyxy boxes at random, to see how much a method hangs on its box.
+    """Shift and scale (N, 4) xyxy boxes at random, to measure how sensitive a method is to its box.
 
     The center moves by up to +-`fraction` of the width and of the height, the size by a factor of up to
     1 +- `fraction`, each uniform and independent. The first faces get the same draws whatever N is.
@@ -74,9 +74,9 @@ def _tight_box(annotation: Annotation) -> Array:
     try:
         box = annotation.tight_box
     except InputError as error:
-        raise InputError(f"{annotation.name}: {error}; leave the face out or mend its labels") from error
+        raise InputError(f"{annotation.name}: {error}; leave the face out or correct its labels") from error
     if not (box[2:] > box[:2]).all():
-        raise InputError(f"{annotation.name}: its labelled points span no area; mend its labels")
+        raise InputError(f"{annotation.name}: its labelled points span no area; correct its labels")
     return box
 
 
