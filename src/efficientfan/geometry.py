@@ -207,6 +207,11 @@ class CropTransform:
         return math.sqrt(abs(float(np.linalg.det(self.matrix[:, :2]))))
 
     @property
+    def mirrors(self) -> bool:
+        """Whether left and right change places."""
+        return float(np.linalg.det(self.matrix[:, :2])) < 0
+
+    @property
     def down(self) -> Array:
         """(2,) unit vector in the crop along which the image's y grows."""
         return np.asarray(self.matrix[:, 1] / np.linalg.norm(self.matrix[:, 1]))

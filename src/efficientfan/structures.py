@@ -103,6 +103,8 @@ class Scene:
         trust: (N,) uint8 of `BoxTrust`.
         attributes: what else the data set says of the photo, JSON-like values.
         name: unique within the data set; stable between machines (never an absolute path).
+        points: (N, 5, 2) float64 of schema "five" in image pixels, NaN where unknown; all NaN if None.
+        chances: (N,) float64 in (0, 1], how sure it is that there is a face; 1 if None.
     """
 
     image: Path
@@ -110,6 +112,8 @@ class Scene:
     trust: Array
     attributes: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     name: str = ""
+    points: Array = None  # type: ignore[assignment]  # the default stands for NaN
+    chances: Array = None  # type: ignore[assignment]  # and for ones
 
     def __post_init__(self) -> None:
         boxes, trust = as_boxes(self.boxes), np.array(self.trust, dtype=np.uint8)
@@ -117,8 +121,21 @@ class Scene:
             raise InputError(f"{self.image}: {len(boxes)} boxes need as many trusts, not {trust.shape}")
         if trust.size and trust.max() > max(BoxTrust):
             raise InputError(f"{self.image}: trust is 0, 1 or 2, not {trust.max()}")
+        points = (
+            np.full((len(boxes), 5, 2), np.nan) if self.points is None else np.array(self.points, np.float64)
+        )
+        chances = np.ones(len(boxes)) if self.chances is None else np.array(self.chances, np.float64)
+        if points.shape != (len(boxes), 5, 2) or chances.shape != (len(boxes),):
+            raise InputError(
+                f"{self.image}: {len(boxes)} boxes need points (N, 5, 2) and chances (N,), not {points.shape} and "
+                f"{chances.shape}"
+            )
+        if not ((chances > 0) & (chances <= 1)).all():
+            raise InputError(f"{self.image}: chances lie in (0, 1]")
         object.__setattr__(self, "boxes", boxes)
         object.__setattr__(self, "trust", trust)
+        object.__setattr__(self, "points", points)
+        object.__setattr__(self, "chances", chances)
         if not self.name:
             object.__setattr__(self, "name", self.image.name)
 

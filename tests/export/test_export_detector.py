@@ -46,7 +46,7 @@ def made() -> FaceDetectorNet:
     torch.manual_seed(0)
     encoder = SmallEncoder()
     network = FaceDetectorNet(encoder, TopDownDecoder(encoder.level_channels, 48)).eval()
-    nn.init.normal_(network.centre.weight)  # a trained map of centres is not nearly flat
+    nn.init.normal_(network.center.weight)  # a trained map of centres is not nearly flat
     return network
 
 
@@ -85,17 +85,18 @@ def test_the_file_says_what_torch_says_at_any_size(
     assert report.size_bytes == report.path.stat().st_size
     picture = np.random.default_rng(0).integers(0, 256, (1, 56, 24, 3), dtype=np.uint8)
     session = onnxruntime.InferenceSession(str(report.path), providers=["CPUExecutionProvider"])
-    boxes, scores = session.run(["boxes", "scores"], {"images": picture})
+    boxes, scores, points = session.run(["boxes", "scores", "points"], {"images": picture})
     with torch.no_grad():
         expected = DeployedDetector(made, SPEC).eval()(torch.from_numpy(picture))
     np.testing.assert_allclose(boxes, expected[0], atol=1e-4)
     np.testing.assert_allclose(scores, expected[1], atol=1e-5)
+    np.testing.assert_allclose(points, expected[2], atol=1e-4)
     assert (scores > 0).any()
 
 
 @pytest.mark.parametrize(
     ("layer", "output", "same"),
-    [("box", "boxes", "scores"), ("centre", "scores", "boxes")],
+    [("box", "boxes", "scores"), ("center", "scores", "boxes"), ("points", "points", "boxes")],
 )
 def test_a_changed_weight_is_seen(
     network: FaceDetectorNet, files: dict[str, DetectorExport], layer: str, output: str, same: str
@@ -110,11 +111,11 @@ def test_a_changed_weight_is_seen(
 
 def test_other_cells_are_no_agreement(network: FaceDetectorNet, files: dict[str, DetectorExport]) -> None:
     with torch.no_grad():
-        network.centre.weight.neg_()
+        network.center.weight.neg_()
     assert parity_of(network, files["whole"].path).scores == np.inf
 
 
-@pytest.mark.parametrize("layer", ["centre", "box"])
+@pytest.mark.parametrize("layer", ["center", "box", "points"])
 def test_nan_on_both_sides_is_no_agreement(
     network: FaceDetectorNet, files: dict[str, DetectorExport], layer: str, tmp_path: Path
 ) -> None:
@@ -128,11 +129,11 @@ def test_nan_on_both_sides_is_no_agreement(
 
 
 @pytest.mark.parametrize(
-    "parity", [DetectorParity(np.nan, 0), DetectorParity(0, np.nan), DetectorParity(0, 2)]
+    "parity", [DetectorParity(np.nan, 0, 0), DetectorParity(0, np.nan, 0), DetectorParity(0, 0, 2)]
 )
 def test_what_is_not_within(parity: DetectorParity) -> None:
     assert not parity.within(1)
-    assert DetectorParity(1, 0.5).within(1)
+    assert DetectorParity(1, 0.5, 0.2).within(1)
 
 
 @pytest.mark.parametrize("before", [[], ["tiny.onnx"]])

@@ -109,7 +109,7 @@ def test_training_leaves_a_whole_folder_and_validates(photos: Path, tmp_path: Pa
     ]
     with (tmp_path / "run/logs/csv/version_0/metrics.csv").open() as log:
         rows = list(csv.DictReader(log))
-    assert {"val_f1", "val_recall", "val_precision", "loss/centre", "loss/box"} <= rows[0].keys()
+    assert {"val_f1", "val_recall", "val_precision", "loss/center", "loss/box"} <= rows[0].keys()
     judged = [float(row["val_f1"]) for row in rows if row["val_f1"]]
     assert len(judged) == 2
     assert spec.metrics["val_f1"] == pytest.approx(judged[-1])
@@ -171,7 +171,7 @@ def test_mosaics_differ_from_epoch_to_epoch_and_hold_faces(photos: Path) -> None
     assert (len(pictures), len(validation)) == (12, 4)
     assert not {s.name for s in pictures.scenes} & {s.name for s in validation.scenes}
     assert (pictures[Draw(0, 0)]["image"] != pictures[Draw(1, 0)]["image"]).any()
-    assert sum(float(pictures[Draw(e, 0)]["centres"].max() == 1) for e in range(8)) >= 6
+    assert sum(float(pictures[Draw(e, 0)]["centers"].max() == 1) for e in range(8)) >= 6
 
 
 def test_each_loader_refuses_the_other_tasks_checkpoint(learnt: Path) -> None:

@@ -119,13 +119,13 @@ def _open_detector(
     from efficientfan.evaluation.detection.subjects import (
         PredictorAsDetector,
         detector_file,
-        detector_with_min_score,
     )
     from efficientfan.files import sha256_of
     from efficientfan.predict import load
+    from efficientfan.predict.detectors import open_detector
     from efficientfan.weights import find_model
 
-    detector = detector_with_min_score(name, None if through_predictor else min_score)
+    detector = open_detector(name, min_score=None if through_predictor else min_score)
     own = detector_file(name)
     file = {} if own is None else {"file": own.name, "sha256": sha256_of(own)}
     if not through_predictor:

@@ -18,22 +18,25 @@ from efficientfan.spec import DetectorSpec
 
 __all__ = ["DetectorExport", "DetectorParity", "export_detector"]
 
+_OUTPUTS = ("boxes", "scores", "points")
 _SIZES = ((2, 3), (1, 1), (5, 4))
 """Heights and widths, in multiples of the network's, that are compared: one that was traced, and others."""
 
 
 @dataclass(frozen=True)
 class DetectorParity(Differences):
-    """Largest differences from torch where a cell scores above zero: boxes in pixels, scores as they are.
+    """Largest differences from torch where a cell scores above zero: boxes and points in pixels, scores as they are.
 
     Scores are infinitely far apart where the two find different cells.
     """
 
     boxes: float
     scores: float
+    points: float
 
     def __str__(self) -> str:
-        return f"boxes differ by {self.boxes:.2g} pixels at most, scores by {self.scores:.2g}"
+        apart = f"boxes differ by {self.boxes:.2g} pixels at most, points by {self.points:.2g}"
+        return f"{apart}, scores by {self.scores:.2g}"
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ def export_detector(
     """Write a detector's checkpoint as ONNX and prove that it agrees with torch.
 
     The graph takes `images` (1, H, W, 3) uint8 RGB, H and W multiples of the spec's `multiple`, and returns
-    `boxes` (1, cells, 4), xyxy pixels, and `scores` (1, cells) in [0, 1], zero but at peaks.
+    `boxes` (1, cells, 4), xyxy pixels, `scores` (1, cells) in [0, 1], zero but at peaks, and `points` (1, cells, 10), x
+    and y of schema "five" in turn.
 
     Args:
         checkpoint: a detector's `.safetensors` file.
@@ -92,7 +96,7 @@ def _write(deployed: DeployedDetector, spec: DetectorSpec, path: Path, *, half_w
         spec,
         path,
         inputs={"images": {1: spec.multiple * rows, 2: spec.multiple * columns}},
-        outputs=("boxes", "scores"),
+        outputs=_OUTPUTS,
         half_weights=half_weights,
     )
 
@@ -100,14 +104,14 @@ def _write(deployed: DeployedDetector, spec: DetectorSpec, path: Path, *, half_w
 def _measure(deployed: DeployedDetector, path: Path, spec: DetectorSpec) -> DetectorParity:
     rng = np.random.default_rng(0)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    worst = np.zeros(2)
+    worst = np.zeros(len(_OUTPUTS))
     for size in _SIZES:
         height, width = (spec.multiple * count for count in size)
         picture = smooth_picture(max(height, width), rng)[None, :height, :width]
         with torch.no_grad():
             expected = [each.numpy() for each in deployed(torch.from_numpy(np.ascontiguousarray(picture)))]
-        found = session.run(["boxes", "scores"], {"images": picture})
-        seen = [scores > 0 for _, scores in (expected, found)]
+        found = session.run(list(_OUTPUTS), {"images": picture})
+        seen = [scores > 0 for _, scores, _ in (expected, found)]
         peaks = seen[0] & seen[1]
         differences = [np.abs(a - b)[peaks].max(initial=0) for a, b in zip(expected, found, strict=True)]
         worst = np.maximum(worst, differences)  # keeps NaN

@@ -1,22 +1,23 @@
-"""`FaceDetectorNet`: one face's centre, and its box, per cell of a coarse map; no anchors."""
+"""`FaceDetectorNet`: one face's center, box and five points per cell of a coarse map; no anchors."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from efficientfan.codec.centres import CentreDecoder
+from efficientfan.codec.centers import BOX_NUMBERS, POINT_NUMBERS, CenterDecoder
 from efficientfan.errors import InputError
 from efficientfan.models.encoder import Encoder, Initialisation
 from efficientfan.models.network import Normalize
 from efficientfan.spec import DetectorSpec
 
 __all__ = [
+    "CenterMaps",
     "DeployedDetector",
     "DetectorConfig",
     "FaceDetectorNet",
@@ -64,11 +65,25 @@ def _separable(channels: int) -> nn.Sequential:
 
 
 _RARE = 0.01
-"""Share of cells that a fresh network takes for a face's centre: nearly none are (Lin et al., ICCV 2017)."""
+"""Share of cells that a fresh network takes for a face's center: nearly none are (Lin et al., ICCV 2017)."""
+
+
+class CenterMaps(NamedTuple):
+    """What a detector network says of N images; `codec.centers` says what the numbers mean.
+
+    Attributes:
+        centers: (N, 1, h, w) logits.
+        boxes: (N, 4, h, w) box numbers.
+        points: (N, 10, h, w) point numbers.
+    """
+
+    centers: Tensor
+    boxes: Tensor
+    points: Tensor
 
 
 class FaceDetectorNet(nn.Module):
-    """Encoder -> top-down decoder -> a centre logit and four box numbers per cell (CenterNet, Zhou et al., 2019).
+    """Encoder -> top-down decoder -> center logit, box and point numbers per cell (CenterNet, Zhou et al., 2019).
 
     Attributes:
         stride: image pixels per cell.
@@ -79,37 +94,36 @@ class FaceDetectorNet(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
-        self.centre = nn.Conv2d(decoder.channels, 1, 1)
-        self.box = nn.Conv2d(decoder.channels, 4, 1)
-        nn.init.constant_(cast(Tensor, self.centre.bias), -math.log(1 / _RARE - 1))
+        self.center = nn.Conv2d(decoder.channels, 1, 1)
+        self.box = nn.Conv2d(decoder.channels, BOX_NUMBERS, 1)
+        self.points = nn.Conv2d(decoder.channels, POINT_NUMBERS, 1)
+        nn.init.constant_(cast(Tensor, self.center.bias), -math.log(1 / _RARE - 1))
         self.stride: int = encoder.strides[0]
         self.multiple: int = encoder.strides[-1]
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, 3, H, W) normalised RGB to centre logits (N, 1, h, w) and box numbers (N, 4, h, w).
-
-        `codec.centres` says what the box numbers mean.
-        """
+    def forward(self, images: Tensor) -> CenterMaps:
+        """(N, 3, H, W) normalized RGB; H and W are multiples of `multiple`."""
         features = self.decoder(self.encoder(images))
-        return self.centre(features), self.box(features)
+        return CenterMaps(self.center(features), self.box(features), self.points(features))
 
 
 class DeployedDetector(nn.Module):
-    """From one uint8 image to boxes: what is exported."""
+    """From uint8 images to boxes and points: what is exported."""
 
     def __init__(self, network: FaceDetectorNet, spec: DetectorSpec) -> None:
         super().__init__()
         self.normalize = Normalize(spec.mean, spec.std)
         self.network = network
-        self.decoder = CentreDecoder(network.stride)
+        self.decoder = CenterDecoder(network.stride)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, H, W, 3) uint8 RGB to boxes (N, cells, 4), xyxy in its pixels, and scores (N, cells) in [0, 1].
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(N, H, W, 3) uint8 RGB to boxes (N, cells, 4), scores (N, cells) in [0, 1] and points (N, cells, 10).
 
-        Only peaks of the map of centres score above zero.
+        Boxes are xyxy, points x and y of schema "five" in turn, in pixels. Only peaks of the map of centers score above
+        zero.
         """
-        boxes, scores = self.decoder(*self.network(self.normalize(images)))
-        return boxes, scores
+        boxes, scores, points = self.decoder(*self.network(self.normalize(images)))
+        return boxes, scores, points
 
 
 @dataclass(frozen=True)
@@ -128,7 +142,8 @@ class DetectorConfig:
 
 
 DETECTOR_NETWORKS: Mapping[str, DetectorConfig] = {
-    "facefinder": DetectorConfig("mobilenetv4_conv_small_035"),
+    "facefinder": DetectorConfig("mobilenetv4_conv_small_035", channels=24, levels=4),
+    "facefinder_teacher": DetectorConfig("tf_efficientnet_lite0", channels=64, levels=4),
 }
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "DetectionModelConfig",
     "DetectionObjectiveConfig",
     "DetectionRecipe",
+    "ProposerConfig",
     "SceneSource",
 ]
 
@@ -47,6 +48,17 @@ def _trainable() -> dict[str, tuple[str, ...]]:
     return {**scenes, **{name: tuple(row.splits) for name, row in DATASETS.items() if row.schema}}
 
 
+class ProposerConfig(Section):
+    """A detector that looks over the training photos once: its faces are learned as sure as it is of them.
+
+    People's boxes stay as they are, and take over its five points.
+    """
+
+    detector: str = Field("yunet", description="name or .onnx file, as of `efficientfan predict --detector`")
+    min_score: float = Field(0.2, gt=0, lt=1, description="less sure detections are background")
+    enlarge: list[float] = Field([1.0, 2.0], min_length=1, description="photos are searched at these scales")
+
+
 class DetectionDataConfig(Section):
     """Where the photos come from."""
 
@@ -54,6 +66,7 @@ class DetectionDataConfig(Section):
         None, description="folder of the data sets; mostly given by --set data.root=..."
     )
     train: list[SceneSource] = Field(min_length=1)
+    proposer: ProposerConfig | None = None
     holdout: HoldOut = Field(HoldOut(), description="validation photos, carved out of the first source")
     keep: int = Field(0, ge=0, description="decoded photos that each loader process keeps in memory")
 
@@ -64,6 +77,9 @@ class DetectionModelConfig(Section):
     network: str = "facefinder"
     options: dict[str, Any] = Field(default_factory=dict, description="fields of DetectorConfig to replace")
     init: Literal["scratch", "imagenet", "auto"] = "scratch"
+    teacher: Path | None = Field(
+        None, description="a trained detector (.safetensors) that is asked about every training picture"
+    )
     input_size: int = Field(320, ge=64, multiple_of=32, description="side of the training pictures in pixels")
     long_sides: list[int] = Field(
         [640, 160], min_length=1, description="a photo is searched in copies reduced to these longer sides"
@@ -74,8 +90,10 @@ class DetectionModelConfig(Section):
 class DetectionObjectiveConfig(Section):
     """Weights of the parts of the loss."""
 
-    centre: float = Field(1.0, ge=0)
+    center: float = Field(1.0, ge=0)
     box: float = Field(2.0, ge=0)
+    points: float = Field(2.0, ge=0)
+    taught: float = Field(1.0, ge=0, description="of what model.teacher says, if there is one")
 
 
 class DetectionRecipe(Section):

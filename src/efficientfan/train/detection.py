@@ -11,22 +11,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from efficientfan.codec.centres import decode_boxes
-from efficientfan.data.catalog import DATASETS, load_dataset
+from efficientfan.codec.centers import decode_boxes, decode_points
+from efficientfan.data.catalog import DATASETS, get_dataset, load_dataset, resolve_schema
 from efficientfan.data.dataset import Sample
 from efficientfan.data.scenes.catalog import load_scenes
 from efficientfan.data.scenes.dataset import ScenePictures
 from efficientfan.draw import add_rectangle
 from efficientfan.errors import InputError
 from efficientfan.geometry import box_iou
-from efficientfan.losses.detection import CentreBatch, box_loss, centre_loss
+from efficientfan.losses.detection import CenterBatch, box_loss, center_loss, point_loss, taught_center_loss
 from efficientfan.models import build_detector_network, channels_last
 from efficientfan.models.detector import DeployedDetector, FaceDetectorNet
 from efficientfan.predict.detectors.base import Detections, strongest
 from efficientfan.recipes.config import TrainConfig
 from efficientfan.recipes.detection import DetectionObjectiveConfig, DetectionRecipe, SceneSource
+from efficientfan.schema import LandmarkSchema, convert_points
 from efficientfan.spec import DetectorSpec
 from efficientfan.structures import Annotation, BoxTrust, Scene
+from efficientfan.train.detection_proposals import proposed
+from efficientfan.train.detection_teacher import DetectorTeacher
 from efficientfan.train.landmarks import hold_out, provenance
 from efficientfan.train.module import Figure, RunModule
 from efficientfan.version import __version__
@@ -46,6 +49,8 @@ def build_detector(recipe: DetectionRecipe) -> tuple[FaceDetectorNet, DetectorSp
     spec = DetectorSpec(
         name=recipe.name,
         network={"name": model.network, **model.options},
+        mean=network.encoder.mean,
+        std=network.encoder.std,
         stride=network.stride,
         multiple=network.multiple,
         long_sides=tuple(model.long_sides),
@@ -69,6 +74,11 @@ def build_scenes(recipe: DetectionRecipe) -> tuple[list[Scene], list[Scene]]:
         raise InputError(f"recipe {recipe.name!r} has no data.root; add --set data.root=FOLDER")
     sources = [_read(source, data.root) for source in data.train]
     sources[0], validation = hold_out(sources[0], data.holdout.fraction, data.holdout.seed)
+    if data.proposer is not None:
+        sources = [
+            scenes if source.dataset in DATASETS else proposed(scenes, data.proposer)
+            for source, scenes in zip(data.train, sources, strict=True)
+        ]
     train = [
         scene for source, scenes in zip(data.train, sources, strict=True) for scene in scenes * source.repeat
     ]
@@ -89,25 +99,29 @@ def _read(source: SceneSource, root: Path) -> list[Scene]:
     folder = root / source.folder
     if source.dataset in DATASETS:
         faces = load_dataset(source.dataset, folder, source.split)
-        return [scene for scene in map(_scene_of, faces) if scene is not None]
+        schema = resolve_schema(get_dataset(source.dataset), None)
+        return [scene for face in faces if (scene := _scene_of(face, schema)) is not None]
     return list(load_scenes(source.dataset, folder, source.split).scenes)
 
 
-def _scene_of(face: Annotation) -> Scene | None:
+def _scene_of(face: Annotation, schema: LandmarkSchema) -> Scene | None:
     """One annotated face as a scene of its own; None where its landmarks span no box."""
     try:
-        box = face.tight_box[None]
-        return Scene(face.image, box, np.array([BoxTrust.LABELLED]), face.attributes, face.name)
+        box, trust = face.tight_box[None], np.array([BoxTrust.LABELLED])
+        points = convert_points(face.points, schema, "five")[None]
+        return Scene(face.image, box, trust, face.attributes, face.name, points)
     except InputError:
         return None
 
 
 FOUND_IOU = 0.4
+_TAUGHT = 0.3
+"""Boxes and points are taught at cells to which the teacher gives at least this chance of a face's center."""
 _TRUE, _FOUND = (0, 220, 0), (255, 0, 160)
 
 
 class DetectionModule(RunModule):
-    """Trains a detector on pictures with maps of centres.
+    """Trains a detector on pictures with maps of centers, and with what a teacher says of them.
 
     Validation takes unchecked boxes for faces, and detections on ignored ones for false alarms: `val_f1` puts epochs
     in order; `evaluate-detector` measures.
@@ -116,7 +130,8 @@ class DetectionModule(RunModule):
         network: what is trained.
         spec: normalisation and threshold.
         objective: weights of the loss parts.
-        config: optimiser and schedule.
+        config: optimizer and schedule.
+        teacher: a trained detector of the same stride, or None.
     """
 
     figure = Figure("val_f1", f"F1 at IoU {FOUND_IOU}", higher_is_better=True)
@@ -127,20 +142,35 @@ class DetectionModule(RunModule):
         spec: DetectorSpec,
         objective: DetectionObjectiveConfig,
         config: TrainConfig,
+        teacher: DetectorTeacher | None = None,
     ) -> None:
         super().__init__(config)
         self.spec: DetectorSpec = spec
         self.objective = objective
+        self.teacher = teacher
         self.deployed: DeployedDetector = DeployedDetector(network, spec)
 
     def training_step(self, sample: Sample, index: int) -> Tensor:
-        centres, numbers = self.deployed.network(self.deployed.normalize(sample["image"]))
-        batch = CentreBatch(*(sample[name] for name in ("centres", "boxes", "box_weights", "counted")))
-        boxes = decode_boxes(numbers.float(), self.deployed.network.stride)
+        network, weights = self.deployed.network, self.objective
+        maps = network(self.deployed.normalize(sample["image"]))
+        batch = CenterBatch(**{name: sample[name] for name in CenterBatch.__dataclass_fields__})
+        numbers, point_numbers = maps.boxes.float(), maps.points.float()
+        boxes = decode_boxes(numbers, network.stride)
+        points = decode_points(numbers, point_numbers, network.stride)
         parts = {
-            "centre": self.objective.centre * centre_loss(centres, batch),
-            "box": self.objective.box * box_loss(boxes, batch),
+            "center": weights.center * center_loss(maps.centers, batch),
+            "box": weights.box * box_loss(boxes, batch.boxes, batch.box_weights),
+            "points": weights.points * point_loss(points, batch.points, batch.boxes, batch.point_weights),
         }
+        if self.teacher is not None:
+            taught = self.teacher(sample["image"])
+            chance = taught.chances.squeeze(1)
+            surely = torch.where(chance >= _TAUGHT, chance, 0.0)
+            parts["taught/center"] = weights.taught * taught_center_loss(maps.centers, taught.chances, batch)
+            parts["taught/box"] = weights.taught * weights.box * box_loss(boxes, taught.boxes, surely)
+            parts["taught/points"] = (
+                weights.taught * weights.points * point_loss(points, taught.points, taught.boxes, surely)
+            )
         return self.total_loss(parts, index)
 
     def on_validation_epoch_start(self) -> None:
@@ -164,7 +194,7 @@ class DetectionModule(RunModule):
         images = torch.stack([sample["image"] for sample in samples])
         drawn = images.numpy().copy()
         for canvas, sample, detections in zip(drawn, samples, self._detect(images), strict=True):
-            for box in _true_boxes(sample["centres"], sample["boxes"]):
+            for box in _true_boxes(sample["centers"], sample["boxes"]):
                 add_rectangle(canvas, box, _TRUE, 1)
             for box in detections.boxes:
                 add_rectangle(canvas, box, _FOUND, 1)
@@ -172,14 +202,14 @@ class DetectionModule(RunModule):
 
     def _detect(self, images: Tensor) -> list[Detections]:
         with torch.no_grad():
-            boxes, scores = (each.float().cpu().numpy() for each in self.deployed(images.to(self.device)))
+            boxes, scores, _ = (each.float().cpu().numpy() for each in self.deployed(images.to(self.device)))
         return [strongest(*each, self.spec.score_threshold) for each in zip(boxes, scores, strict=True)]
 
 
 def _maps(sample: Sample) -> tuple[Tensor, Tensor]:
-    return sample["centres"].cpu(), sample["boxes"].cpu()
+    return sample["centers"].cpu(), sample["boxes"].cpu()
 
 
-def _true_boxes(centres: Tensor, boxes: Tensor) -> NDArray[Any]:
-    """(N, 4) boxes of the faces whose centres a map (h, w) of targets holds."""
-    return boxes[centres >= 1].numpy()
+def _true_boxes(centers: Tensor, boxes: Tensor) -> NDArray[Any]:
+    """(N, 4) boxes of the faces whose centers a map (h, w) of targets holds."""
+    return boxes[centers >= 1].numpy()

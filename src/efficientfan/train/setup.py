@@ -10,6 +10,7 @@ from efficientfan.recipes import AnyRecipe
 from efficientfan.recipes.detection import DetectionRecipe
 from efficientfan.train.data_module import Samples
 from efficientfan.train.detection import DetectionModule, build_detector, build_pictures
+from efficientfan.train.detection_teacher import load_detector_teacher
 from efficientfan.train.landmarks import LandmarkModule, build_crops, build_faces, build_spec, build_student
 from efficientfan.train.module import RunModule
 from efficientfan.train.objective import build_objective
@@ -36,7 +37,9 @@ def set_up_training(recipe: AnyRecipe) -> TrainingSetup:
     """
     if isinstance(recipe, DetectionRecipe):
         detector, spec = build_detector(recipe)
-        module = DetectionModule(detector, spec, recipe.objective, recipe.train)
+        path = recipe.model.teacher
+        teacher = None if path is None else load_detector_teacher(path, detector)
+        module = DetectionModule(detector, spec, recipe.objective, recipe.train, teacher)
         return TrainingSetup(module, lambda: build_pictures(recipe, detector))
     network = channels_last(build_student(recipe))
     landmark_spec = build_spec(recipe, network)

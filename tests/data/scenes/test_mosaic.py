@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from efficientfan.data.dataset import Draw
 from efficientfan.data.scenes.dataset import ScenePictures
-from efficientfan.data.scenes.mosaic import MosaicAugmentation, compose, move_boxes
+from efficientfan.data.scenes.mosaic import LEAST_FACE, MosaicAugmentation, compose, move_boxes, move_points
 from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform, box_iou, box_of_points
 from efficientfan.imaging import write_image
@@ -21,7 +21,7 @@ from efficientfan.structures import BoxTrust, Scene
 SIDE = 120
 FACE = np.array([40.0, 30.0, 79.0, 79.0])
 QUIET = MosaicAugmentation(
-    covered=0, dark=0, colour=0, grey=0, noise=0, jpeg=0, blur=0, low_resolution=0, negative=0
+    covered=0, dark=0, colour=0, grey=0, noise=0, jpeg=0, blur=0, strong_blur=0, low_resolution=0, negative=0
 )
 
 
@@ -80,7 +80,7 @@ def test_what_is_too_small_or_cut_off_is_ignored() -> None:
     for seed in range(20):
         picture = compose(scene, [scene], lambda _: photo, 100, whole, np.random.default_rng(seed))
         sizes = picture.boxes[:, 2:] - picture.boxes[:, :2]
-        small = sizes.max(axis=1) < 8
+        small = sizes.max(axis=1) < LEAST_FACE
         assert (picture.trust[small] == BoxTrust.IGNORED).all()
         ignored = picture.boxes[picture.trust == BoxTrust.IGNORED]
         assert (abs(ignored - 49.5) <= 50).all()  # so that they mask no other tile
@@ -123,3 +123,26 @@ def test_plain_samples_show_the_whole_photo(scenes: list[Scene]) -> None:
 def test_impossible_settings_are_named(setting: dict[str, object], name: str) -> None:
     with pytest.raises(InputError, match=name):
         MosaicAugmentation(**setting)
+
+
+def test_points_move_with_the_face_and_change_sides_in_the_mirror() -> None:
+    points = np.array([[[50.0, 40.0], [70.0, 41.0], [60.0, 50.0], [52.0, 60.0], [68.0, 61.0]]])
+    turned = CropTransform.from_box(FACE, 100, 0.5, rotation=70)
+    np.testing.assert_allclose(move_points(points, turned), turned.apply(points))
+    mirrored = CropTransform.from_box(FACE, 100, 0.5, flip=True)
+    moved = move_points(points, mirrored)[0]
+    assert moved[0, 0] < moved[1, 0]  # its right eye is on the left of the picture again
+    assert moved[3, 0] < moved[4, 0]
+    np.testing.assert_allclose(moved[0], mirrored.apply(points[0, 1]))
+
+
+def test_points_and_chances_stay_beside_their_boxes() -> None:
+    scene, photo = disc_scene()
+    points = np.array([[[50.0, 40.0], [70.0, 41.0], [60.0, 50.0], [52.0, 60.0], [68.0, 61.0]]])
+    scene = replace(scene, points=points, chances=np.array([0.4]))
+    four = replace(QUIET, grids=(0.0, 1.0), face=(0.4, 0.5), turned=1.0)
+    picture = compose(scene, [scene], lambda _: photo, 200, four, np.random.default_rng(0))
+    assert picture.chances.tolist() == [0.4] * 4
+    centers = (picture.boxes[:, :2] + picture.boxes[:, 2:]) / 2
+    half = (picture.boxes[:, 2:] - picture.boxes[:, :2]) / 2
+    assert (abs(picture.points - centers[:, None]) <= half[:, None]).all()

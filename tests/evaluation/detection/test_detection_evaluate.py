@@ -14,7 +14,7 @@ from efficientfan.evaluation.detection.evaluate import SearchedPhoto, score_dete
 from efficientfan.evaluation.detection.mistakes import false_alarms, missed_faces, write_mistakes
 from efficientfan.evaluation.detection.report import detection_table
 from efficientfan.evaluation.detection.results import DetectionResults, scenes_digest
-from efficientfan.evaluation.detection.subjects import PredictorAsDetector, detector_with_min_score
+from efficientfan.evaluation.detection.subjects import PredictorAsDetector
 from efficientfan.imaging import read_rgb
 from efficientfan.predict.detectors import Detections
 from efficientfan.schema import get_schema
@@ -220,12 +220,3 @@ def test_through_the_predictor_count_the_boxes_of_the_landmarks():
     assert predictor.asked == 0.3
     assert found.boxes == pytest.approx(np.concatenate([points.min(axis=0), points.max(axis=0)])[None])
     assert found.scores == pytest.approx([0.75])
-
-
-def test_a_threshold_of_ones_own_drops_the_unsure(monkeypatch):
-    monkeypatch.setattr("efficientfan.evaluation.detection.subjects.open_detector", lambda name: Stub())
-    photo = np.full((1, 1, 3), 100, np.uint8)
-    assert len(detector_with_min_score("any").detect(photo)) == 3
-    finder = detector_with_min_score("any", 0.6)
-    assert finder.name == "stub"
-    assert finder.detect(photo).scores == pytest.approx([0.6, 0.95])

@@ -13,7 +13,7 @@ from efficientfan.predict.detectors import (
     haar,
     open_detector,
 )
-from efficientfan.predict.detectors.base import plausible, shrink_to, suppress
+from efficientfan.predict.detectors.base import AboveScore, plausible, shrink_to, suppress
 from efficientfan.predict.detectors.yunet import CORRECTION
 from efficientfan.predict.fetch import FETCHABLE, cache_dir
 
@@ -175,3 +175,17 @@ def test_shrinking_never_enlarges():
 def test_detections_need_a_score_a_box():
     with pytest.raises(InputError, match="1 boxes need as many scores, not 2"):
         Detections(np.zeros((1, 4)), np.zeros(2))
+
+
+def test_a_threshold_of_ones_own_drops_the_unsure():
+    class Stub:
+        name = "stub"
+
+        def detect(self, image):
+            return Detections(np.eye(4)[:3] + np.array([0, 0, 1, 1]), [0.2, 0.6, 0.95], np.zeros((3, 5, 2)))
+
+    finder = AboveScore(Stub(), 0.6)
+    assert finder.name == "stub"
+    found = finder.detect(np.zeros((1, 1, 3), np.uint8))
+    assert found.scores == pytest.approx([0.6, 0.95])
+    assert found.points.shape == (2, 5, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.data.scenes.generated import draw_non_face, non_face_scenes, read_framed, read_framed_aflw68
+from efficientfan.data.scenes.rolled import read_rolled, roll_scene
 from efficientfan.errors import InputError
 from efficientfan.formats.coco import read_coco_boxes
 from efficientfan.imaging import read_rgb
@@ -100,13 +102,51 @@ class SceneSetInfo:
     terms: str = "Yours: the terms are those of the data you bring."
 
 
+HELD_OUT_SHARE = 6
+"""One of so many photos of `masks` is in `masks_heldout`, by a hash of its name; the others are in `masks_fit`."""
+
+
+def read_scenes(root: Path, split: str) -> list[Scene]:
+    """Photos of `scenes`; `masks_fit` and `masks_heldout` are parts of `masks`.
+
+    Raises:
+        InputError: as `read_coco_boxes`.
+    """
+    whole, _, part = split.partition("_")
+    scenes = read_coco_boxes(root, whole)
+    if not part:
+        return scenes
+    return [scene for scene in scenes if _held_out(scene.name) == (part == "heldout")]
+
+
+def _held_out(name: str) -> bool:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % HELD_OUT_SHARE == 0
+
+
+def read_rolled_scenes(root: Path, split: str) -> list[Scene]:
+    """Each scene of a split of `scenes` at every roll of `ROLLS`; errors as `read_coco_boxes`."""
+    return [roll_scene(scene, roll) for roll in ROLLS for scene in read_scenes(root, split)]
+
+
+ROLLS = (0, 45, 60, 90, 135, 180)
+"""Degrees, counter-clockwise."""
+
 _ROWS = (
     SceneSetInfo(
         "scenes",
-        "300-W photos and WIDER FACE crowds with face boxes (COCO JSON)",
-        read_coco_boxes,
-        ("train", "test", "crowds"),
-        terms=f"{_RESEARCH} (iBUG, Imperial College London; WIDER FACE, CUHK).",
+        "300-W photos, WIDER FACE crowds, masked faces and LFW with face boxes (COCO JSON)",
+        read_scenes,
+        ("train", "test", "crowds", "masks", "masks_fit", "masks_heldout", "lfw"),
+        terms=f"{_RESEARCH} (iBUG, Imperial College London; WIDER FACE, CUHK; LFW, UMass; the masks are CC0).",
+    ),
+    SceneSetInfo(
+        "scenes_rolled",
+        "photos of scenes, each turned by 0, 45, 60, 90, 135 and 180 degrees",
+        read_rolled_scenes,
+        ("test", "masks_heldout", "lfw"),
+        photo=read_rolled,
+        group=lambda scene: f"{scene.attributes['roll']:03d} degrees",
+        terms="As scenes.",
     ),
     SceneSetInfo("boxes", "face boxes as COCO JSON, or a folder with SPLIT.json", read_coco_boxes),
     SceneSetInfo(

@@ -11,9 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from efficientfan.codec.centres import encode_centres
+from efficientfan.codec.centers import encode_centers
 from efficientfan.data.dataset import Draw, Sample
-from efficientfan.data.scenes.mosaic import LEAST_FACE, MosaicAugmentation, Picture, compose, move_boxes
+from efficientfan.data.scenes.mosaic import (
+    LEAST_FACE,
+    MosaicAugmentation,
+    Picture,
+    compose,
+    move_boxes,
+    move_points,
+)
 from efficientfan.geometry import CropTransform
 from efficientfan.imaging import read_rgb, warp
 from efficientfan.structures import BoxTrust, Scene
@@ -24,7 +31,7 @@ Array = NDArray[Any]
 
 
 class ScenePictures(Dataset[Sample]):
-    """Square pictures with the targets of `codec.centres`.
+    """Square pictures with the targets of `codec.centers`.
 
     With an augmentation, mosaics, whose randomness comes from (seed, epoch, index) alone; without, each whole
     photo, scaled into the square's top left corner.
@@ -68,9 +75,17 @@ class ScenePictures(Dataset[Sample]):
         return compose(scene, self.scenes, self._photo, self.size, self.augmentation, rng)
 
     def __getitem__(self, draw: int | Draw) -> Sample:
-        """`image` (S, S, 3) uint8 RGB and the fields of `CentreTargets`."""
+        """`image` (S, S, 3) uint8 RGB and the fields of `CenterTargets`."""
         picture = self.picture(draw)
-        targets = encode_centres(picture.boxes, picture.trust, self.size, self.size, self.stride)
+        targets = encode_centers(
+            picture.boxes,
+            picture.trust,
+            picture.points,
+            picture.chances,
+            self.size,
+            self.size,
+            self.stride,
+        )
         return {
             "image": torch.from_numpy(picture.image),
             **{name: torch.from_numpy(array) for name, array in vars(targets).items()},
@@ -86,4 +101,5 @@ class ScenePictures(Dataset[Sample]):
         boxes = move_boxes(scene.boxes, transform)
         small = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) < LEAST_FACE
         trust = np.where(small, BoxTrust.IGNORED, scene.trust).astype(np.uint8)
-        return Picture(warp(photo, [transform])[0], boxes, trust)
+        points = move_points(scene.points, transform)
+        return Picture(warp(photo, [transform])[0], boxes, trust, points, scene.chances)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -12,16 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.data.augment import PHOTOMETRIC
+from efficientfan.data.scenes.covers import cover_face
 from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform
 from efficientfan.imaging import warp
+from efficientfan.schema import get_schema
 from efficientfan.structures import BoxTrust, Scene
 
-__all__ = ["LEAST_FACE", "MosaicAugmentation", "Picture", "compose", "move_boxes"]
+__all__ = ["LEAST_FACE", "MosaicAugmentation", "Picture", "compose", "move_boxes", "move_points"]
 
 Array = NDArray[Any]
 
-LEAST_FACE = 8.0
+LEAST_FACE = 6.0
 """Faces of a smaller longer side, in pixels of the mosaic, are ignored: neither faces nor background."""
 
 LEAST_SEEN = 0.4
@@ -37,27 +39,28 @@ class MosaicAugmentation:
         face: smallest and largest side of a tile's chosen face, in tile sides; log-uniform between.
         enlarge: largest factor by which a photo is enlarged.
         rotation: degrees; tiles are rotated by up to +- that; small angles are more frequent.
-        turned: probability of a further quarter, half or three-quarter turn.
+        turned: probability of a turn by any angle instead.
         negative: probability that a tile shows a random place instead of a chosen face.
         flip: probability of mirroring.
-        covered: probability that a face is partly covered by something.
-        dark, colour, grey, noise, jpeg, blur, low_resolution: probabilities of the changes of a tile.
+        covered: probability that something covers a part of a face: a patch, a mask, a cap, dark glasses, a shadow.
+        dark, colour, grey, noise, jpeg, blur, strong_blur, low_resolution: probabilities of the changes of a tile.
     """
 
     grids: tuple[float, ...] = (0.35, 0.35, 0.2, 0.1)
     face: tuple[float, float] = (0.13, 1.2)
     enlarge: float = 4.0
     rotation: float = 45.0
-    turned: float = 0.1
+    turned: float = 0.25
     negative: float = 0.15
     flip: float = 0.5
-    covered: float = 0.15
+    covered: float = 0.35
     dark: float = 0.1
     colour: float = 0.5
     grey: float = 0.1
     noise: float = 0.1
     jpeg: float = 0.1
     blur: float = 0.1
+    strong_blur: float = 0.05
     low_resolution: float = 0.1
 
     def __post_init__(self) -> None:
@@ -80,11 +83,15 @@ class Picture:
         image: (S, S, 3) uint8 RGB.
         boxes: (N, 4) float64 xyxy, pixels of the picture; they may reach beyond it.
         trust: (N,) uint8 of `BoxTrust`.
+        points: (N, 5, 2) float64 of schema "five", pixels of the picture; NaN where unknown.
+        chances: (N,) float64 in (0, 1], how sure it is that there is a face.
     """
 
     image: Array
     boxes: Array
     trust: Array
+    points: Array
+    chances: Array
 
 
 def compose(
@@ -109,16 +116,19 @@ def compose(
     side = size // grid
     image = np.empty((size, size, 3), np.uint8)
     image[:] = rng.integers(0, 256, 3, np.uint8)
-    boxes, trust = [np.zeros((0, 4))], [np.zeros(0, np.uint8)]
+    tiles: list[Picture] = []
     place_of_first = int(rng.integers(grid**2))
     for place in range(grid**2):
         scene = first if place == place_of_first else pool[int(rng.integers(len(pool)))]
         tile = _tile(scene, read(scene), side, augmentation, rng)
         y, x = (side * each for each in divmod(place, grid))
         image[y : y + side, x : x + side] = tile.image
-        boxes.append(tile.boxes + np.array([x, y, x, y]))
-        trust.append(tile.trust)
-    return Picture(image, np.concatenate(boxes), np.concatenate(trust))
+        corner = np.array([x, y])
+        tiles.append(replace(tile, boxes=tile.boxes + np.tile(corner, 2), points=tile.points + corner))
+    joined = {
+        name: [getattr(tile, name) for tile in tiles] for name in ("boxes", "trust", "points", "chances")
+    }
+    return Picture(image, **{name: np.concatenate(arrays) for name, arrays in joined.items()})
 
 
 def move_boxes(boxes: Array, transform: CropTransform) -> Array:
@@ -132,25 +142,31 @@ def move_boxes(boxes: Array, transform: CropTransform) -> Array:
     return np.concatenate([centres - half, centres + half], axis=1)
 
 
+def move_points(points: Array, transform: CropTransform) -> Array:
+    """(N, 5, 2) points of schema "five" under a similarity; left and right change places where it mirrors."""
+    moved = transform.apply(points)
+    return moved[:, _MIRRORED] if transform.mirrors else moved
+
+
 def _tile(
     scene: Scene, photo: Array, side: int, augmentation: MosaicAugmentation, rng: np.random.Generator
 ) -> Picture:
     transform = _choose_transform(scene, photo, side, augmentation, rng)
     tile = warp(photo, [transform])[0]
     _fill_outside(tile, photo, transform, rng)
-    boxes = move_boxes(scene.boxes, transform)
+    boxes, points = move_boxes(scene.boxes, transform), move_points(scene.points, transform)
     trust = np.where(_learnable(boxes, side), scene.trust, BoxTrust.IGNORED).astype(np.uint8)
     on_tile = (boxes[:, 2:] > 0).all(axis=1) & (boxes[:, :2] < side).all(axis=1)
-    boxes, trust = boxes[on_tile], trust[on_tile]
+    boxes, trust, points, chances = (each[on_tile] for each in (boxes, trust, points, scene.chances))
     # What is ignored is ignored on its own tile only.
     boxes = np.where(trust[:, None] == BoxTrust.IGNORED, boxes.clip(-0.5, side - 0.5), boxes)
     for box in boxes[trust != BoxTrust.IGNORED]:
         if rng.random() < augmentation.covered:
-            _cover(tile, box, rng)
+            cover_face(tile, box, transform.down, rng)
     for name, change in _CHANGES.items():
         if rng.random() < getattr(augmentation, name) and side >= _LEAST_SIDE.get(name, 0):
             tile = change(tile, rng)
-    return Picture(tile, boxes, trust)
+    return Picture(tile, boxes, trust, points, chances)
 
 
 def _choose_transform(
@@ -171,7 +187,7 @@ def _choose_transform(
     reach = max(reach, 0.25 * share) if share > 0.6 else reach
     turn = rng.uniform(-1, 1) * rng.uniform() * augmentation.rotation  # upright is common
     if rng.random() < augmentation.turned:
-        turn += 90 * int(rng.integers(1, 4))
+        turn = rng.uniform(-180, 180)
     return CropTransform.from_box(
         box,
         side,
@@ -215,34 +231,21 @@ def _fill_outside(tile: Array, photo: Array, transform: CropTransform, rng: np.r
         tile[outside] = cv2.GaussianBlur(edge, (0, 0), max(1.0, side / 40))[outside]
 
 
-def _cover(tile: Array, box: Array, rng: np.random.Generator) -> None:
-    """Put a rectangle of noise, colour or of another place of the tile over up to 40 % of a face; in place."""
-    side = len(tile)
-    extent = (box[2:] - box[:2]) * rng.uniform(0.25, 0.65, 2)
-    corner = rng.uniform(box[:2] - 0.3 * extent, box[2:] - 0.7 * extent)
-    x0, y0, x1, y1 = (int(v) for v in np.rint([*corner, *(corner + extent)]).clip(0, side))
-    if x1 <= x0 or y1 <= y0:
-        return
-    kind = int(rng.integers(3))
-    if kind == 0:
-        tile[y0:y1, x0:x1] = rng.integers(0, 256, (y1 - y0, x1 - x0, 3), np.uint8)
-    elif kind == 1:
-        tile[y0:y1, x0:x1] = rng.integers(0, 256, 3, np.uint8)
-    else:
-        from_x, from_y = int(rng.integers(side - (x1 - x0) + 1)), int(rng.integers(side - (y1 - y0) + 1))
-        tile[y0:y1, x0:x1] = tile[from_y : from_y + y1 - y0, from_x : from_x + x1 - x0].copy()
-
-
 def _dark(tile: Array, rng: np.random.Generator) -> Array:
     """A tenth to half of the brightness, with added noise."""
     dimmed = tile * rng.uniform(0.1, 0.5) + rng.normal(0, rng.uniform(0, 6), tile.shape)
     return np.asarray(np.rint(dimmed).clip(0, 255).astype(np.uint8))
 
 
+_MIRRORED = get_schema("five").flip_indices
+
 _CHANGES: dict[str, Callable[[Array, np.random.Generator], Array]] = {
     "dark": _dark,
-    **{name: PHOTOMETRIC[name] for name in ("colour", "blur", "low_resolution", "noise", "grey", "jpeg")},
+    **{
+        name: PHOTOMETRIC[name]
+        for name in ("colour", "blur", "strong_blur", "low_resolution", "noise", "grey", "jpeg")
+    },
 }
 _FILLS = (0.1, 0.2, 0.05, 0.65)
-_LEAST_SIDE = {"blur": 100, "low_resolution": 100}
+_LEAST_SIDE = {"blur": 100, "strong_blur": 150, "low_resolution": 100}
 """On tiles with a smaller side, these changes would make faces unrecognizable."""

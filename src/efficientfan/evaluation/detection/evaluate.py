@@ -73,7 +73,7 @@ def search_photos(
     """Run a detector on each photo.
 
     Args:
-        detector: as `detector_with_min_score` makes it.
+        detector: as `open_detector` makes it.
         scenes: N photos.
         progress: called with the number of photos done since the last call.
 

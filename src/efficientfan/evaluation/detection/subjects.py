@@ -11,15 +11,11 @@ from numpy.typing import NDArray
 from efficientfan.predict import LandmarkPredictor
 from efficientfan.predict.detectors import (
     Detections,
-    FaceDetector,
-    FaceFinder,
-    YuNetDetector,
-    open_detector,
 )
 from efficientfan.predict.fetch import fetched
 from efficientfan.weights import find_detector
 
-__all__ = ["PredictorAsDetector", "detector_file", "detector_with_min_score"]
+__all__ = ["PredictorAsDetector", "detector_file"]
 
 Array = NDArray[Any]
 
@@ -46,38 +42,6 @@ class PredictorAsDetector:
         faces = self.predictor(image, min_score=self.min_score)
         boxes = [face.tight_box for face in faces]
         return Detections(np.reshape(boxes, (-1, 4)), np.array([face.score for face in faces]))
-
-
-class _AboveScore:
-    """A detector whose detections below a score are dropped."""
-
-    def __init__(self, detector: FaceDetector, min_score: float) -> None:
-        self.detector = detector
-        self.min_score = min_score
-
-    @property
-    def name(self) -> str:
-        return self.detector.name
-
-    def detect(self, image: Array) -> Detections:
-        found = self.detector.detect(image)
-        kept = found.scores >= self.min_score
-        return Detections(found.boxes[kept], found.scores[kept])
-
-
-def detector_with_min_score(name: str, min_score: float | None = None) -> FaceDetector:
-    """A detector by name, with another threshold on its scores than its own; None keeps its own.
-
-    Raises:
-        InputError, MissingDependencyError: as `open_detector`.
-    """
-    if min_score is None:
-        return open_detector(name)
-    path = detector_file(name)
-    if path is None:
-        return _AboveScore(open_detector(name), min_score)
-    # The network itself returns more detections below its usual threshold.
-    return (YuNetDetector if name == "yunet" else FaceFinder)(path, min_score=min_score)
 
 
 def detector_file(name: str) -> Path | None:

@@ -14,6 +14,7 @@ from efficientfan.errors import InputError
 from efficientfan.geometry import box_iou
 
 __all__ = [
+    "AboveScore",
     "Detections",
     "FaceDetector",
     "SharedDetector",
@@ -34,10 +35,13 @@ class Detections:
     Attributes:
         boxes: (N, 4) float32 xyxy in image pixels, near to the tight box of the face's landmarks.
         scores: (N,) float32, higher is surer; to be compared within one detector only.
+        points: (N, 5, 2) float32 of schema "five" in image pixels: eye centers, nose tip, mouth corners; None where the
+            detector gives none.
     """
 
     boxes: Array
     scores: Array
+    points: Array | None = None
 
     def __post_init__(self) -> None:
         boxes = np.asarray(self.boxes, dtype=np.float32).reshape(-1, 4)
@@ -46,6 +50,11 @@ class Detections:
             raise InputError(f"{len(boxes)} boxes need as many scores, not {len(scores)}")
         object.__setattr__(self, "boxes", boxes)
         object.__setattr__(self, "scores", scores)
+        if self.points is not None:
+            points = np.asarray(self.points, dtype=np.float32)
+            if points.shape != (len(boxes), 5, 2):
+                raise InputError(f"{len(boxes)} boxes need points of shape (N, 5, 2), not {points.shape}")
+            object.__setattr__(self, "points", points)
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -78,6 +87,28 @@ class WholeImageDetector:
     def copy(self) -> WholeImageDetector:
         """Itself: it remembers nothing, so threads may share it."""
         return self
+
+
+class AboveScore:
+    """A detector without its unsure detections.
+
+    Args:
+        detector: what searches.
+        min_score: detections below it are left out.
+    """
+
+    def __init__(self, detector: FaceDetector, min_score: float) -> None:
+        self.name = detector.name
+        self._detector = detector
+        self._min_score = min_score
+
+    def detect(self, image: Array) -> Detections:
+        """See `FaceDetector.detect`."""
+        found = self._detector.detect(image)
+        kept = found.scores >= self._min_score
+        return Detections(
+            found.boxes[kept], found.scores[kept], None if found.points is None else found.points[kept]
+        )
 
 
 class SharedDetector:
@@ -135,14 +166,18 @@ def suppress(same: Array, scores: Array) -> list[int]:
     return kept
 
 
-def strongest(boxes: Array, scores: Array, min_score: float, overlap: float = 0.4) -> Detections:
+def strongest(
+    boxes: Array, scores: Array, min_score: float, overlap: float = 0.4, points: Array | None = None
+) -> Detections:
     """The detections of at least `min_score` that overlap no surer one by an IoU above `overlap`.
 
     Args:
         boxes: (N, 4) xyxy.
         scores: (N,), higher is surer.
+        min_score: see there.
+        overlap: see there.
+        points: (N, 5, 2) or None.
     """
-    sure = scores >= min_score
-    boxes, scores = boxes[sure], scores[sure]
-    kept = suppress(box_iou(boxes, boxes) > overlap, scores)
-    return Detections(boxes[kept], scores[kept])
+    sure = np.flatnonzero(scores >= min_score)
+    kept = sure[suppress(box_iou(boxes[sure], boxes[sure]) > overlap, scores[sure])]
+    return Detections(boxes[kept], scores[kept], None if points is None else points[kept])

@@ -52,8 +52,9 @@ class FaceFinder:
         self._session = open_session(Path(model), device, threads)
         self.spec = DetectorSpec.from_json(metadata_of(self._session, str(model)), where=str(model))
         ports = [port.name for port in (*self._session.get_inputs(), *self._session.get_outputs())]
-        if ports != ["images", "boxes", "scores"]:
+        if ports not in (["images", "boxes", "scores"], ["images", "boxes", "scores", "points"]):
             raise InputError(f"{model}: is no face detector of ours; its graph has {', '.join(ports)}")
+        self._outputs = ports[1:]
         self.min_score = self.spec.score_threshold if min_score is None else min_score
         self.long_sides = self.spec.long_sides if long_sides is None else long_sides
         if not 0 <= self.min_score <= 1:
@@ -64,9 +65,10 @@ class FaceFinder:
     def detect(self, image: Array) -> Detections:
         """Find the faces of an H x W x 3 uint8 RGB image."""
         passes = [self._search(*copy) for copy in self._copies(image)]
-        boxes, scores = (np.concatenate(each) for each in zip(*passes, strict=True))
+        boxes, scores, points = (np.concatenate(each) for each in zip(*passes, strict=True))
         kept = plausible(boxes, image)
-        return strongest(boxes[kept], scores[kept], self.min_score)
+        found = strongest(boxes[kept], scores[kept], self.min_score, points=points[kept])
+        return found if "points" in self._outputs else Detections(found.boxes, found.scores)
 
     def copy(self) -> FaceFinder:
         """Itself: ONNX Runtime's sessions may be run by several threads."""
@@ -80,12 +82,22 @@ class FaceFinder:
             copy, _ = shrink_to(copy, side)
             yield copy, side / whole
 
-    def _search(self, image: Array, factor: float) -> tuple[Array, Array]:
-        """Boxes (N, 4) in pixels of the image that was reduced by `factor`, and scores (N,), of one copy."""
-        boxes, scores = self._session.run(["boxes", "scores"], {"images": self._padded(image)[None]})
-        sure = scores[0] >= self.min_score
-        # A pixel's centre in the copy lies at (x + 0.5) / factor - 0.5 of the image.
-        return (boxes[0][sure] + 0.5) / factor - 0.5, scores[0][sure]
+    def _search(self, image: Array, factor: float) -> tuple[Array, Array, Array]:
+        """Boxes (N, 4), scores (N,) and points (N, 5, 2) of a copy, in pixels of the image that was reduced."""
+        found = dict(
+            zip(
+                self._outputs,
+                self._session.run(self._outputs, {"images": self._padded(image)[None]}),
+                strict=True,
+            )
+        )
+        sure = found["scores"][0] >= self.min_score
+        boxes, scores = found["boxes"][0][sure], found["scores"][0][sure]
+        points = (
+            found["points"][0][sure].reshape(-1, 5, 2) if "points" in found else np.zeros((len(boxes), 5, 2))
+        )
+        # A pixel's center in the copy lies at (x + 0.5) / factor - 0.5 of the image.
+        return (boxes + 0.5) / factor - 0.5, scores, (points + 0.5) / factor - 0.5
 
     def _padded(self, image: Array) -> Array:
         """The image with grey at the right and below, up to multiples that the network takes."""

@@ -51,23 +51,26 @@ class YuNetDetector:
         """Find the faces of an H x W x 3 uint8 RGB image."""
         for long_side in (self.long_side, self.long_side // 2):
             small, factor = shrink_to(image, long_side)
-            boxes, scores = self.raw(small)
-            kept = plausible(
-                boxes, small
-            )  # on pictures a few pixels wide it dreams of faces light-years away
-            boxes, scores = boxes[kept], scores[kept]
+            boxes, scores, points = self.raw(small)
+            # On pictures a few pixels wide it finds faces far outside of them.
+            kept = plausible(boxes, small)
+            boxes, scores, points = boxes[kept], scores[kept], points[kept]
             if len(boxes):
                 break
-        # Its boxes count from the outer edge of pixel 0, ours from its centre.
-        return Detections(CORRECTION.apply(boxes) / factor - 0.5, scores)
+        # Its coordinates count from the outer edge of pixel 0, ours from its center.
+        return Detections(CORRECTION.apply(boxes) / factor - 0.5, scores, points / factor - 0.5)
 
     def copy(self) -> YuNetDetector:
         """Another of the same settings, for another thread."""
         return YuNetDetector(self.path, self.long_side, self.min_score)
 
-    def raw(self, image: Array) -> tuple[Array, Array]:
-        """What the network says of an H x W x 3 RGB image: boxes (N, 4) in OpenCV's pixels, scores (N,)."""
+    def raw(self, image: Array) -> tuple[Array, Array, Array]:
+        """Boxes (N, 4), scores (N,) and points (N, 5, 2) of an H x W x 3 RGB image, in OpenCV's pixels."""
         self._net.setInputSize((image.shape[1], image.shape[0]))
         _, found = self._net.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         rows = np.zeros((0, 15)) if found is None else np.asarray(found, dtype=np.float64)
-        return np.column_stack([rows[:, :2], rows[:, :2] + rows[:, 2:4]]), rows[:, 14]
+        return (
+            np.column_stack([rows[:, :2], rows[:, :2] + rows[:, 2:4]]),
+            rows[:, 14],
+            rows[:, 4:14].reshape(-1, 5, 2),
+        )
