@@ -43,7 +43,7 @@ ImageLike: TypeAlias = (
 """What `to_rgb` takes for an image."""
 
 Channels: TypeAlias = Literal["rgb", "bgr"]
-"""Order of an array's colors."""
+"""Order of an array's colours."""
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
@@ -149,7 +149,7 @@ def to_rgb(image: ImageLike, *, max_pixels: int = DEFAULT_MAX_PIXELS, channels: 
             H x W x 1 (grey), H x W x 3, or H x W x 4 (the fourth is alpha, laid on black), uint8 in [0, 255], or
             uint16 in [0, 65535], whose high bytes are taken. Files and PIL images are turned upright by EXIF.
         max_pixels: files and PIL images of more pixels are refused before they are decoded.
-        channels: order of an array's colors, "rgb" or "bgr" (OpenCV's); files and PIL images have their own.
+        channels: order of an array's colours, "rgb" or "bgr" (OpenCV's); files and PIL images have their own.
 
     Raises:
         InputError: another type, shape or dtype, an unreadable file, or an unknown order of channels.

@@ -14,7 +14,7 @@ from efficientfan.data.catalog import load_dataset
 from efficientfan.formats.records import JsonLinesWriter
 from efficientfan.imaging import read_rgb, write_image
 from efficientfan.predict import load
-from efficientfan.predict.many import Failure, predict_photos
+from efficientfan.predict.many import PhotoFailure, predict_photos
 from efficientfan.predict.photos import Photo
 from efficientfan.predict.timing import STAGES
 from efficientfan.schema import get_schema
@@ -176,7 +176,7 @@ def test_boxes_that_do_not_fit_their_photo_fail_that_photo(run, folder, tmp_path
     code, out, err = run(folder, "--recursive", "--boxes", boxes)
     assert code == 1
     assert len(rows(out)) == 1
-    assert "b.jpg: the boxes file does not name it" in err
+    assert "b.jpg: is not in the boxes file" in err
     assert "c.png: box 0 lies wholly outside the 160 x 120 image" in err
 
 
@@ -242,7 +242,7 @@ def test_photos_are_let_go(model_file, folder, monkeypatch, batch_size, pixels):
     alive: list[weakref.ref] = []
     most = 0
     for result in predict_photos(predictor, (photo for _ in range(12))):
-        assert not isinstance(result, Failure)
+        assert not isinstance(result, PhotoFailure)
         alive = [ref for ref in alive if ref() is not None] + [weakref.ref(result.image)]
         most = max(most, len(alive))
     assert most <= 4

@@ -11,7 +11,7 @@ from efficientfan.geometry import as_boxes
 from efficientfan.imaging import write_image
 from efficientfan.predict import Detections, LandmarkPredictor, OnnxBackend
 from efficientfan.predict.detectors import HaarDetector, SharedDetector, WholeImageDetector
-from efficientfan.predict.many import Failure, ThreadShares, Workers, predict_photos, share_threads
+from efficientfan.predict.many import PhotoFailure, ThreadShares, Workers, predict_photos, share_threads
 from efficientfan.predict.photos import Photo
 from efficientfan.predict.timing import StageTimes
 
@@ -57,7 +57,7 @@ def photos(tmp_path):
 
 
 def content(result):
-    if isinstance(result, Failure):
+    if isinstance(result, PhotoFailure):
         return result
     faces = [
         (face.box.tobytes(), face.points.tobytes(), face.scores.tobytes(), face.visibility)
@@ -78,10 +78,10 @@ def test_workers_change_no_bit_of_any_result(backend, photos, given):
             )
             results[threads] = [content(result) for result in found]
     assert results[1] == results[2] == results[5]
-    assert [result.photo.name for result in results[1] if isinstance(result, Failure)] == (
+    assert [result.photo.name for result in results[1] if isinstance(result, PhotoFailure)] == (
         ["00.png"] * given + ["03.png", "11.png"]
     )
-    good = [result for result in results[1] if not isinstance(result, Failure)]
+    good = [result for result in results[1] if not isinstance(result, PhotoFailure)]
     assert [photo for photo, *_ in good] == [
         photo for photo in photos[given:] if photo.name[:2] not in ("03", "11")
     ]
@@ -92,7 +92,7 @@ def test_results_are_those_of_single_calls(backend, photos):
     predictor = LandmarkPredictor(backend, Quarters())
     with Workers(3) as workers:
         for result in predict_photos(predictor, photos, min_score=0, workers=workers):
-            if not isinstance(result, Failure):
+            if not isinstance(result, PhotoFailure):
                 alone = predictor(result.photo.path, min_score=0)
                 assert [face.points.tobytes() for face in result.faces] == [
                     face.points.tobytes() for face in alone

@@ -113,7 +113,7 @@ def fetch_command(
 
     path = fetch(name, file, timeout=timeout)
     typer.echo(path)
-    typer.echo(f"{name}: checked; licence {FETCHABLE[name].licence}; use it with --detector {name}", err=True)
+    typer.echo(f"{name}: checked; licence {FETCHABLE[name].license}; use it with --detector {name}", err=True)
 
 
 def _in_short(spec: ModelSpec | DetectorSpec) -> str:

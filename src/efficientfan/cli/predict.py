@@ -15,7 +15,7 @@ from efficientfan.cli.options import BackendOption, DeviceOption, PrecisionOptio
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from efficientfan.predict.many import Failure, Found
+    from efficientfan.predict.many import PhotoFaces, PhotoFailure
     from efficientfan.predict.photos import Photo
     from efficientfan.predict.timing import StageTimes
 
@@ -30,24 +30,24 @@ def predict_command(
         Path | None,
         typer.Option(
             help="Write results here instead of to standard output: FILE.jsonl, FILE.json, FILE.csv, or a "
-            "folder for .pts files. A file appears whole, when all is done."
+            "folder for .pts files. A file is complete or absent."
         ),
     ] = None,
     output_format: Annotated[
         str | None,
         typer.Option(
-            "--format", help="jsonl, json, csv, pts or coco; without it the suffix of --out decides."
+            "--format", help="jsonl, json, csv, pts or coco; by default that of the suffix of --out."
         ),
     ] = None,
     draw: Annotated[
-        Path | None, typer.Option(help="Also write the photos with the faces drawn into this folder.")
+        Path | None, typer.Option(help="Also write the photos, with the faces drawn, to this folder.")
     ] = None,
     boxes: Annotated[
         Path | None,
         typer.Option(
-            help="Take these boxes instead of looking for faces: a .csv file with the columns image, x0, y0, x1, "
-            "y1 (what --out FILE.csv writes will do), or a .json object from each image to its list of boxes. "
-            "One face a box, none dropped."
+            help="Use these boxes instead of a detector: a .csv file with the columns image, x0, y0, x1, y1 (or one "
+            "of --out FILE.csv), or a .json object from each image to its list of boxes. One face per box, none "
+            "dropped."
         ),
     ] = None,
     model: Annotated[
@@ -60,16 +60,19 @@ def predict_command(
         str,
         typer.Option(
             help="auto or facefinder (in the package), yunet (efficientfan models fetch yunet), haar, whole (the "
-            "photo is the face), or an .onnx file of ours."
+            "photo is the face), or an .onnx detector of efficientfan export."
         ),
     ] = "auto",
     min_score: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1, help="Drop found faces that score below; without it the model's own threshold."
+            min=0,
+            max=1,
+            help="Drop found faces with a lower score.",
+            show_default="the model's own threshold",
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Faces in one run of the network.")] = 16,
+    batch_size: Annotated[int, typer.Option(min=1, help="Most faces in one run of the network.")] = 16,
     backend: BackendOption = None,
     device: DeviceOption = "cpu",
     precision: PrecisionOption = "f32",
@@ -77,23 +80,24 @@ def predict_command(
         int | None,
         typer.Option(
             min=1,
-            help="Threads in all. Photos are spread over them; of a single photo the network takes them all. With "
-            "1 everything happens in turn.",
+            help="Threads in all, spread over the photos; with a single photo, the threads of the network.",
             show_default="all cores",
         ),
     ] = None,
     max_pixels: Annotated[
-        int, typer.Option(min=1, help="Refuse larger photos before decoding them.")
+        int, typer.Option(min=1, help="Refuse photos of more pixels, before decoding them.")
     ] = 100_000_000,
     recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Look into folders of folders.")
+        bool, typer.Option("--recursive", "-r", help="Search folders inside folders.")
     ] = False,
     timing: Annotated[
         bool,
-        typer.Option("--timing", help="Say at the end where the time went (with --threads 1 it adds up)."),
+        typer.Option(
+            "--timing", help="Print the time of each stage at the end (with --threads 1 they add up)."
+        ),
     ] = False,
 ) -> None:
-    """Find faces and their landmarks; results go to standard output as JSON lines, one object a photo.
+    """Find faces and their landmarks; results go to standard output as JSON lines, one object per photo.
 
     Points are x, y in image pixels, 0-based, pixel centres at integers; boxes are x0, y0, x1, y1.
     A photo that cannot be read is reported and skipped, and the exit code is then 1; it is 2 for misuse.
@@ -110,7 +114,7 @@ def predict_command(
     from efficientfan.predict.backends import backend_class, engine_in_words
     from efficientfan.predict.detectors import open_detector
     from efficientfan.predict.given_boxes import read_boxes
-    from efficientfan.predict.many import Failure, Workers, predict_photos, share_threads
+    from efficientfan.predict.many import PhotoFailure, Workers, predict_photos, share_threads
     from efficientfan.predict.output import choose_format, open_output
     from efficientfan.predict.photos import find_photos
     from efficientfan.predict.timing import UNTIMED, StageTimes
@@ -154,7 +158,7 @@ def predict_command(
         )
         drawn = workers.map(drawings.add, results)
         for result in progress.track(drawn, total=len(photos), description="photos"):
-            if isinstance(result, Failure):
+            if isinstance(result, PhotoFailure):
                 n_failed += 1
                 console.print(f"error: {result.reason}")
                 continue
@@ -165,7 +169,7 @@ def predict_command(
     milliseconds = (time.perf_counter() - started) * 1e3
     console.print(
         f"{len(photos)} images, {n_faces} faces, {n_failed} failed; {milliseconds:.0f} ms, "
-        f"{milliseconds / len(photos):.1f} an image"
+        f"{milliseconds / len(photos):.1f} per image"
     )
     if timing:
         _print_times(console, times, len(photos), n_faces)
@@ -177,7 +181,7 @@ def _print_times(console: Console, times: StageTimes, n_photos: int, n_faces: in
     from efficientfan.predict.timing import STAGES
 
     table = Table(
-        "stage", *(Column(name, justify="right") for name in ("s", "share", "ms/photo", "ms/face")), "is"
+        "stage", *(Column(name, justify="right") for name in ("s", "share", "ms/photo", "ms/face")), ""
     )
     for row in times.rows(n_photos, n_faces):
         per = (f"{row.photo_ms:.2f}", f"{row.face_ms:.2f}")
@@ -186,7 +190,7 @@ def _print_times(console: Console, times: StageTimes, n_photos: int, n_faces: in
 
 
 class _Drawings:
-    """The photos with their faces drawn, in `folder`; nothing where that is None."""
+    """Writes photos with their faces drawn to `folder`; nothing if that is None."""
 
     def __init__(self, folder: Path | None, photos: Sequence[Photo], times: StageTimes) -> None:
         from efficientfan.predict.output import check_folder
@@ -198,13 +202,13 @@ class _Drawings:
             check_folder(folder)
             self._targets = result_paths(photos, folder, {".jpg": ".jpg", ".jpeg": ".jpg"}, ".png")
 
-    def add(self, result: Found | Failure) -> Found | Failure:
-        """Draws and writes the photo of a result, and hands the result on; called by several threads."""
+    def add(self, result: PhotoFaces | PhotoFailure) -> PhotoFaces | PhotoFailure:
+        """Draw and write the photo of a result, and return the result. Several threads call it."""
         from efficientfan.draw import draw_faces
         from efficientfan.imaging import write_image
-        from efficientfan.predict.many import Found
+        from efficientfan.predict.many import PhotoFaces
 
-        if self._targets and isinstance(result, Found):
+        if self._targets and isinstance(result, PhotoFaces):
             with self._times.measure("draw"):
                 picture = draw_faces(result.image, result.faces)
             with self._times.measure("write"):

@@ -14,7 +14,7 @@ from efficientfan.errors import InputError
 from efficientfan.evaluation.landmarks.test_set import annotation_boxes
 from efficientfan.geometry import CropTransform
 from efficientfan.imaging import read_rgb, warp
-from efficientfan.predict.many import Found, predict_photos
+from efficientfan.predict.many import PhotoFaces, predict_photos
 from efficientfan.predict.photos import find_photos
 from efficientfan.predict.predictor import LandmarkPredictor
 from efficientfan.spec import ModelSpec
@@ -84,7 +84,7 @@ def crops_of_photos(
     order = [photos[index] for index in _choice(len(photos), len(photos), seed)]
     crops: list[Array] = []
     for result in predict_photos(predictor, order):
-        if not isinstance(result, Found):
+        if not isinstance(result, PhotoFaces):
             tell(result.reason)
             continue
         for face in result.faces:

@@ -221,10 +221,11 @@ def write_coco(faces: Sequence[Annotation], schema: LandmarkSchema, out: Path) -
 
 
 class CocoWriter:
-    """Collects, since COCO keeps photos and faces in two lists; for very many photos take JSON lines.
+    """Writes found faces. COCO keeps photos and faces in two lists, so all are held in memory until the end; for very
+    many photos use JSON lines.
 
-    v is 1 for landmarks that the model calls covered or turned away, and 2 for all others; the landmarks' scores
-    stand beside them, as `keypoint_scores`.
+    v is 1 for landmarks that the model takes to be covered or turned away, and 2 for all others; the landmarks' scores
+    are `keypoint_scores`.
     """
 
     def __init__(self, stream: TextIO, schema: LandmarkSchema) -> None:

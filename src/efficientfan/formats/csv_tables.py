@@ -197,7 +197,7 @@ def read_csv_boxes(path: str | Path) -> dict[str, Array]:
 
 
 class CsvWriter:
-    """Found faces: the header at once, then rows as they come. Pixels are rounded to 1/1000.
+    """Writes found faces: the header at once, then a row per face as they come. Pixels are rounded to 1/1000.
 
     `<landmark>_v` is 1 for landmarks that the model takes to be covered or turned away, and 2 for all others, also
     where the model does not tell.
@@ -223,7 +223,7 @@ class CsvWriter:
             self._rows.writerow(photo + [""] * (len(self._header) - len(photo)))
 
     def finish(self) -> None:
-        """Nothing follows."""
+        """Nothing is left to write."""
 
 
 def write_csv(faces: Sequence[Annotation], schema: LandmarkSchema, out: Path) -> None:

@@ -26,7 +26,6 @@ from efficientfan.errors import InputError
 from efficientfan.files import write_text
 from efficientfan.formats.records import Record
 from efficientfan.formats.text import numbers, read_lines
-from efficientfan.structures import Face
 
 __all__ = ["PtsWriter", "read_pts", "write_pts"]
 
@@ -59,8 +58,13 @@ def read_pts(path: str | Path, n_points: int | None = None) -> NDArray[np.float6
     return np.array(rows, dtype=np.float64).reshape(-1, 2) - 1.0
 
 
-def write_pts(path: str | Path, points: ArrayLike) -> None:
-    """Write (K, 2) 0-based points as a `.pts` file (1-based), atomically; to 1e-6 pixel.
+def write_pts(path: str | Path, points: ArrayLike, decimals: int = 6) -> None:
+    """Write (K, 2) 0-based points as a `.pts` file (1-based), atomically.
+
+    Args:
+        path: the file.
+        points: (K, 2), (x, y) in pixels, 0-based.
+        decimals: of each number.
 
     Raises:
         InputError: another shape, or a point that is not finite: the format cannot hold it.
@@ -71,20 +75,21 @@ def write_pts(path: str | Path, points: ArrayLike) -> None:
     if not np.isfinite(array).all():
         missing = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
         raise InputError(f"{path}: landmark {missing} is not labelled; .pts holds no gaps, COCO and CSV do")
-    rows = "".join(f"{x:.6f} {y:.6f}\n" for x, y in array + 1.0)
+    rows = "".join(f"{x:.{decimals}f} {y:.{decimals}f}\n" for x, y in array + 1.0)
     write_text(path, f"version: 1\nn_points: {len(array)}\n{{\n{rows}}}\n")
 
 
 class PtsWriter:
     """The largest face of photo `a.jpg` goes to `a.pts`, further ones to `a_face2.pts`, `a_face3.pts`, ...
 
-    A photo without faces gets no file. The format holds points only: no box, score, model or schema.
+    A photo without faces has no file. The format holds points only: no box, score, model or schema. Points are rounded
+    to 1/1000 pixel.
 
     Args:
         targets: photo's path -> path of its first `.pts` file.
 
     Raises:
-        InputError: one photo is called as a further face of another would be.
+        InputError: a photo has the name that a further face of another would get.
     """
 
     def __init__(self, targets: Mapping[str, Path]) -> None:
@@ -94,19 +99,20 @@ class PtsWriter:
             other = photos.get(target.with_stem(further[1])) if further else None
             if other is not None:
                 raise InputError(
-                    f"{target}: would be written for {photo} and for a further face of {other}; run them into "
-                    "folders of their own"
+                    f"{target}: would be written for {photo} and for a further face of {other}; write them to "
+                    "different folders"
                 )
         self._targets = targets
 
     def add(self, record: Record) -> None:
-        """Write one file a face."""
+        """Write one file per face."""
         first = self._targets[record.image]
         for number, face in enumerate(record.faces, start=1):
-            write_text(first if number == 1 else first.with_stem(f"{first.stem}_face{number}"), _as_pts(face))
+            path = first if number == 1 else first.with_stem(f"{first.stem}_face{number}")
+            write_pts(path, face.points, decimals=3)
 
     def finish(self) -> None:
-        """Nothing follows."""
+        """Every file is complete already."""
 
 
 def _strip_header(path: str | Path, lines: list[Line]) -> tuple[list[Line], int]:
@@ -131,8 +137,3 @@ def _strip_header(path: str | Path, lines: list[Line]) -> tuple[list[Line], int]
             f"{path}: line {lines[end][0]}: expected '}}' once, as the last line; is the file cut?"
         )
     return lines[start + 1 : -1], int(header["n_points"])
-
-
-def _as_pts(face: Face) -> str:
-    rows = "".join(f"{x:.3f} {y:.3f}\n" for x, y in face.points.astype(float) + 1.0)
-    return f"version: 1\nn_points: {len(face.points)}\n{{\n{rows}}}\n"

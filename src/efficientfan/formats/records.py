@@ -1,4 +1,4 @@
-"""What is found in one photo, as every format tells it; JSON lines and a JSON list of such records."""
+"""The faces of one photo as a record, the interface of its writers, and JSON lines and JSON lists of records."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of one photo.
+    """The result of one photo.
 
     Attributes:
         image: the photo's path as the user wrote it.
-        width, height: in pixels, once turned as its EXIF says.
+        width, height: in pixels, of the upright photo (EXIF orientation applied).
         model: name of the model.
-        schema: what the landmarks are.
-        faces: perhaps none.
+        schema: of the landmarks.
+        faces: its faces, possibly none.
     """
 
     image: str
@@ -60,7 +60,7 @@ def _without_source(face: dict[str, Any]) -> dict[str, Any]:
 
 
 class RecordWriter(Protocol):
-    """Takes records one after the other."""
+    """Writes records one by one."""
 
     def add(self, record: Record) -> None:
         """Write one record."""
@@ -70,7 +70,7 @@ class RecordWriter(Protocol):
 
 
 class JsonLinesWriter:
-    """Each record on a line of its own, flushed at once for whoever reads along."""
+    """One record per line, flushed at once, so that another program can read along."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -81,11 +81,11 @@ class JsonLinesWriter:
         self._stream.flush()
 
     def finish(self) -> None:
-        """Nothing follows."""
+        """Nothing is left to write."""
 
 
 class JsonListWriter:
-    """Opens the list with the first record and closes it at the end; nothing is collected."""
+    """A JSON list, one record per line. Records are written as they come; nothing is collected."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -102,7 +102,7 @@ class JsonListWriter:
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[str, Any]]:
-    """What each line of a file holds, as it stands: place (file and line), and value; empty lines are skipped.
+    """The values of a JSON Lines file, unchecked: place (file and line) and value of each line that is not empty.
 
     Raises:
         InputError: the file cannot be read, or a line is not JSON.
@@ -116,6 +116,6 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def list_records(path: Path, table: Sequence[Any]) -> Iterator[tuple[str, Any]]:
-    """The same of a JSON list that was read from `path`."""
+    """The values of a JSON list that was read from `path`, unchecked: place and value of each entry."""
     for number, record in enumerate(table, start=1):
         yield f"{path}: entry {number}", record

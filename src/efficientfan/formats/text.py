@@ -1,4 +1,4 @@
-"""What the formats share: lines, numbers that name their place, and the images that a list file names."""
+"""What the formats share: lines, numbers whose errors name the place, and the images of a list file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)  # float() also takes 1_0 and nan
 LARGEST = 1e6
-"""Pixels; a coordinate beyond it is damage, not a face outside the photo."""
+"""Pixels; a larger coordinate is taken for damage, not for a face outside the photo."""
 
 
 def read_lines(path: str | Path) -> list[str]:
@@ -43,7 +43,7 @@ def numbers(path: str | Path, line: int, tokens: Sequence[str], expected: int) -
     """Parse `expected` finite numbers.
 
     Raises:
-        InputError: another count, letters, NaN or infinity, or a value beyond any photo; with file and line.
+        InputError: another count, letters, NaN or infinity, or a value beyond `LARGEST`; names file and line.
     """
     if len(tokens) != expected:
         raise InputError(f"{path}: line {line}: expected {expected} numbers, found {len(tokens)}")
@@ -58,7 +58,7 @@ def numbers(path: str | Path, line: int, tokens: Sequence[str], expected: int) -
 
 
 def is_scalar(value: object) -> TypeGuard[str | int | float | bool]:
-    """Whether a value out of JSON can be an attribute: text, a finite number or a truth value."""
+    """Whether a value from JSON can be an attribute: text, a finite number, true or false."""
     return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 

@@ -3,7 +3,7 @@
 from efficientfan.predict.backends import Backend, BackendOutput, open_backend
 from efficientfan.predict.backends.onnx import OnnxBackend
 from efficientfan.predict.detectors import Detections, FaceDetector, open_detector
-from efficientfan.predict.many import Failure, Found, Workers, predict_photos
+from efficientfan.predict.many import PhotoFaces, PhotoFailure, Workers, predict_photos
 from efficientfan.predict.photos import Photo, find_photos
 from efficientfan.predict.predictor import LandmarkPredictor, load
 from efficientfan.predict.timing import StageTimes
@@ -13,8 +13,8 @@ __all__ = [
     "BackendOutput",
     "Detections",
     "FaceDetector",
-    "Failure",
-    "Found",
+    "PhotoFailure",
+    "PhotoFaces",
     "LandmarkPredictor",
     "OnnxBackend",
     "Photo",

@@ -1,4 +1,4 @@
-"""A look at the installation: one finding a line, each good or bad."""
+"""Checks of the installation: one finding per line, each good or bad."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ def _facefinder() -> Finding:
         open_detector("facefinder")
     except EfficientFanError as error:
         return Finding("detector facefinder", str(error), good=False)
-    return Finding("detector facefinder", "ready: the one that finds faces unless you name another")
+    return Finding("detector facefinder", "ready; the default")
 
 
 def _haar() -> Finding:
-    """OpenCV 5 has no cascades; nothing is wrong then, unless somebody asks for them."""
+    """OpenCV 5 has no cascades; that is no fault of the installation."""
     try:
         HaarDetector()
     except EfficientFanError as error:
@@ -87,7 +87,7 @@ def _haar() -> Finding:
 
 def _yunet() -> Finding:
     if not is_fetched("yunet"):
-        return Finding("detector yunet", f"not in {cache_dir()}; `efficientfan models fetch yunet` gets it")
+        return Finding("detector yunet", f"not in {cache_dir()}; run `efficientfan models fetch yunet`")
     try:
         YuNetDetector()
     except EfficientFanError as error:
@@ -96,7 +96,7 @@ def _yunet() -> Finding:
 
 
 def _self_test() -> Finding:
-    """One crop of noise through the default model: it answers, the same twice, with numbers in range."""
+    """Run the default model twice on a crop of noise: equal, finite results, with scores in [0, 1]."""
     try:
         backend = load(find_model("default"), detector="whole").backend
     except EfficientFanError as error:
@@ -114,5 +114,5 @@ def _self_test() -> Finding:
         and found.scores.max() <= 1
     )
     return Finding(
-        "self-test", f"{backend.spec.name}: {milliseconds:.1f} ms a face; {engine_in_words(backend)}", good
+        "self-test", f"{backend.spec.name}: {milliseconds:.1f} ms per face; {engine_in_words(backend)}", good
     )

@@ -1,4 +1,4 @@
-"""Files that do not ride in the package: fetched once, checked, kept in a cache folder."""
+"""Model files that are not part of the package: fetched once, checked, and kept in a cache folder."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["FETCHABLE", "Fetchable", "cache_dir", "fetch", "fetched", "is_fetche
 
 @dataclass(frozen=True)
 class Fetchable:
-    """A published file: where it is, and how to know it."""
+    """A published file: its address, size in bytes, SHA-256 and license."""
 
     file_name: str
     url: str
     size: int
     sha256: str
-    licence: str
+    license: str
 
 
 FETCHABLE = {
@@ -35,7 +35,7 @@ FETCHABLE = {
         "face_detection_yunet_2023mar.onnx",
         size=232_589,
         sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
-        licence="MIT",
+        license="MIT",
     )
 }
 
@@ -54,12 +54,16 @@ def cache_dir() -> Path:
 
 
 def is_fetched(name: str) -> bool:
-    """Whether the file lies in the cache folder (unchecked)."""
+    """Whether the file is in the cache folder; its content is not checked.
+
+    Raises:
+        InputError: an unknown name.
+    """
     return (cache_dir() / _known(name).file_name).is_file()
 
 
 def fetched(name: str) -> Path:
-    """Path of a file that was fetched before, checked anew.
+    """Path of a file that was fetched before; its content is checked.
 
     Raises:
         MissingDependencyError: it has not been fetched.
@@ -70,7 +74,7 @@ def fetched(name: str) -> Path:
     if not path.is_file():
         raise MissingDependencyError(
             f"{name} is not in {cache_dir()}: run `efficientfan models fetch {name}` (add --file FILE "
-            "where there is no network)"
+            "on a machine without network)"
         )
     if sha256_of(path) != known.sha256:
         raise InputError(f"{path}: is damaged; run `efficientfan models fetch {name}` again")
@@ -80,11 +84,11 @@ def fetched(name: str) -> Path:
 def fetch(name: str, file: str | Path | None = None, *, timeout: float = 30.0) -> Path:
     """Put a published file into the cache folder, from the network or from `file`, and return its path.
 
-    A good copy that is there already is left alone. A file of other content is refused, whatever its source.
+    An intact copy in the folder is kept. Other content is refused, whatever its source.
 
     Args:
         name: one of `FETCHABLE`.
-        file: a copy that came another way, for machines without a network.
+        file: a copy to take instead of downloading, for machines without a network.
         timeout: seconds for the whole download.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Boxes that the caller brings: checked against the photo, or read from a file for many photos."""
+"""Boxes given by the caller: checked against the photo, or read from a file for many photos."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Array = NDArray[Any]
 
 
 def boxes_within(boxes: ArrayLike, width: int, height: int) -> Array:
-    """Check xyxy boxes of a photo and return them as (N, 4) float64; they may reach over its edge.
+    """Check xyxy boxes of a photo and return them as (N, 4) float64; they may extend beyond its edge.
 
     Raises:
-        InputError: a box that is not positive in size, or lies wholly outside the photo.
+        InputError: a box without positive size, or wholly outside the photo.
     """
     array = as_boxes(boxes)
     for index, (x0, y0, x1, y1) in enumerate(array):

@@ -1,4 +1,4 @@
-"""Many photos, few at a time, on a few threads: results come in order, a broken photo is a `Failure`."""
+"""Many photos, a few at a time, on several threads: results in order, and a `PhotoFailure` per unusable photo."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ from efficientfan.predict.predictor import LandmarkPredictor, Proposal
 from efficientfan.structures import Face
 
 __all__ = [
-    "Failure",
-    "Found",
+    "PhotoFailure",
+    "PhotoFaces",
     "ThreadShares",
     "Workers",
-    "boxes_of",
     "predict_photos",
     "share_threads",
     "usable_cores",
@@ -35,17 +34,17 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _PIXELS_AT_ONCE = 16_000_000
-"""Photos wait for a full batch of faces only until they hold this many pixels (48 MB) together."""
+"""A batch ends at this many pixels (48 MB), even if it has fewer faces than the network takes at once."""
 
 
 class Workers:
-    """A pool of threads for one run, and a lazy `map` on it. Leaving the `with` block leaves no thread behind.
+    """A pool of threads for one run, with a lazy `map`. At the end of the `with` block all threads have ended.
 
-    Maps may be chained, each fed by the one before: all share the threads, and the items flow through them without a
-    stage waiting for the one before it to finish. Decoding, OpenCV and the engines let other threads run meanwhile.
+    Maps may be chained, each over the results of another: they share the threads, and no map waits for another to
+    finish. Decoding, OpenCV and the engines release Python's interpreter lock, so they run in parallel.
 
     Args:
-        threads: how many; with one there is no pool, and everything happens in the calling thread, item by item.
+        threads: number of threads; with one everything runs in the calling thread, item by item.
 
     Raises:
         InputError: fewer than one thread.
@@ -69,14 +68,12 @@ class Workers:
     def map(
         self, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int | None = None
     ) -> Iterator[Result]:
-        """`function` of each item, in order. Items are taken, in the caller's thread, only as results are.
-
-        An exception of `function` is raised where its result would have come.
+        """`function(item)` of each item, in order. Items are consumed, in the caller's thread, as results are.
 
         Args:
-            function: called by several threads at once.
+            function: called by several threads at once. Its exceptions are raised in place of its result.
             items: any number.
-            ahead: most results that are under way or wait to be taken; None is one more than threads.
+            ahead: most results that are being computed or wait to be consumed; None: one more than threads.
         """
         if self._pool is None:
             yield from map(function, items)
@@ -85,7 +82,7 @@ class Workers:
         waiting: deque[Future[Result]] = deque()
         for item in items:
             waiting.append(self._pool.submit(function, item))
-            del item  # whoever works on it holds it as long as need be
+            del item  # only the thread that works on it keeps it alive
             if len(waiting) >= most:
                 yield waiting.popleft().result()
         while waiting:
@@ -97,8 +94,8 @@ class ThreadShares:
     """How the threads of a run are used.
 
     Attributes:
-        workers: photos, or batches of faces, that are worked on at once.
-        each: threads within the work of one of them.
+        workers: photos, or batches of faces, that are processed at once.
+        each: threads of each of them.
     """
 
     workers: int
@@ -106,11 +103,11 @@ class ThreadShares:
 
 
 def share_threads(threads: int | None, n_photos: int) -> ThreadShares:
-    """Threads spread over photos first, since those never wait for each other; what is left goes into each.
+    """Divide threads: one per photo first, since photos are independent; the rest are shared out among the photos.
 
     Args:
         threads: in all; None takes the cores that this process may use.
-        n_photos: of the run.
+        n_photos: number of photos of the run.
 
     >>> share_threads(8, 1000), share_threads(8, 2)
     (ThreadShares(workers=8, each=1), ThreadShares(workers=2, each=4))
@@ -122,14 +119,20 @@ def share_threads(threads: int | None, n_photos: int) -> ThreadShares:
 
 def usable_cores() -> int:
     """Processor threads that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # fewer than the machine has, in a container or under taskset
+    if hasattr(os, "sched_getaffinity"):  # may be fewer than the machine has: containers, taskset
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-@dataclass(frozen=True)
-class Found:
-    """A photo and its faces, perhaps none."""
+@dataclass(frozen=True, eq=False)
+class PhotoFaces:
+    """A photo and its faces.
+
+    Attributes:
+        photo: where it came from.
+        image: H x W x 3 uint8 RGB, upright.
+        faces: its faces, possibly none.
+    """
 
     photo: Photo
     image: Array
@@ -137,14 +140,20 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A photo that could not be used; `reason` is one line that names it."""
+class PhotoFailure:
+    """A photo that could not be used.
+
+    Attributes:
+        photo: where it came from.
+        reason: one line that names the photo and what is wrong.
+    """
 
     photo: Photo
     reason: str
 
 
 Read: TypeAlias = "tuple[Photo, Proposal]"
+"""A photo that was read, with the boxes of its faces."""
 
 
 def predict_photos(
@@ -155,39 +164,42 @@ def predict_photos(
     min_score: float | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     workers: Workers | None = None,
-) -> Iterator[Found | Failure]:
-    """The faces of each photo, batched across photos.
+) -> Iterator[PhotoFaces | PhotoFailure]:
+    """The faces of each photo, in the order of the photos, batched across photos.
 
-    With workers, photos are read and searched while the network looks at the faces of those before, and the faces of
-    several batches at once; the results are the same, bit for bit. Memory does not grow with the number of photos:
-    held are two batches and one more a worker, and a batch ends at `batch_size` faces or photos, or 16 million pixels.
+    With several workers, photos are read and searched for faces while the network processes earlier ones, in several
+    batches at once; the results are the same, bit for bit. Memory does not grow with the number of photos: at most two
+    batches and one per worker are held. A batch ends at `batch_size` faces or photos, or at 16 million pixels.
 
     Args:
-        predictor: its `batch_size` also bounds how many photos are held at once.
-        photos: any number.
-        boxes: image -> (N, 4) xyxy, as `read_boxes` gives; a photo that it does not name is a `Failure`.
-            None asks the detector.
-        min_score: lowest score of a found face; None takes the model's own.
-        max_pixels: larger photos are refused before they are decoded.
-        workers: threads of the caller's to work ahead in; None does everything in the calling thread.
+        predictor: its `batch_size` also limits how many photos are held at once.
+        photos: any number, such as of `find_photos`.
+        boxes: photo's path, name or file name -> (N, 4) xyxy in image pixels, as from `read_boxes`; a photo that is not
+            named is a `PhotoFailure`. None asks the detector.
+        min_score: lowest mean landmark score of a found face, in [0, 1]; None takes the model's own.
+        max_pixels: photos of more pixels are refused before they are decoded.
+        workers: threads to work in; None does everything in the calling thread.
+
+    Yields:
+        A `PhotoFaces` or a `PhotoFailure` per photo.
     """
     pool = workers or Workers(1)
     detector = predictor.detector if pool.threads == 1 else SharedDetector(predictor.detector)
 
-    def read(photo: Photo) -> Read | Failure:
+    def read(photo: Photo) -> Read | PhotoFailure:
         return _read(predictor, detector, photo, boxes, max_pixels)
 
-    def locate(items: list[Read | Failure]) -> list[Found | Failure]:
+    def locate(items: list[Read | PhotoFailure]) -> list[PhotoFaces | PhotoFailure]:
         return _locate(predictor, items, min_score)
 
     for results in pool.map(locate, _batches(pool.map(read, photos), predictor.batch_size)):
         results.reverse()
         while results:
-            yield results.pop()  # and let go of it
+            yield results.pop()  # frees the photo once the caller is done with it
 
 
-def boxes_of(photo: Photo, boxes: Mapping[str, Array]) -> Array | None:
-    """The photo's boxes, by its path, its name below the source folder, or its file name; None if unnamed."""
+def _boxes_of(photo: Photo, boxes: Mapping[str, Array]) -> Array | None:
+    """The photo's boxes, by its path, its name below the source folder, or its file name; None where none is there."""
     return next((boxes[key] for key in _keys(photo) if key in boxes), None)
 
 
@@ -201,32 +213,32 @@ def _read(
     photo: Photo,
     boxes: Mapping[str, Array] | None,
     max_pixels: int,
-) -> Read | Failure:
+) -> Read | PhotoFailure:
     try:
         given = None
         if boxes is not None:
-            given = boxes_of(photo, boxes)
+            given = _boxes_of(photo, boxes)
             if given is None:
-                raise InputError(f"{photo.path}: the boxes file does not name it")
+                raise InputError(f"{photo.path}: is not in the boxes file")
         with predictor.times.measure("read"):
             image = read_rgb(photo.path, max_pixels=max_pixels)
     except InputError as error:
-        return Failure(photo, str(error))
+        return PhotoFailure(photo, str(error))
     if given is None:
         return photo, predictor.propose(image, detector=detector)
     try:
         return photo, predictor.propose(image, given)
     except InputError as error:
-        return Failure(photo, f"{photo.path}: {error}")
+        return PhotoFailure(photo, f"{photo.path}: {error}")
 
 
-def _batches(items: Iterable[Read | Failure], batch_size: int) -> Iterator[list[Read | Failure]]:
-    """Photos in lists that end with enough faces for the network, or with as much as is good to hold."""
-    batch: list[Read | Failure] = []
+def _batches(items: Iterable[Read | PhotoFailure], batch_size: int) -> Iterator[list[Read | PhotoFailure]]:
+    """Lists of photos with enough faces for one run of the network, or as many pixels as should be held."""
+    batch: list[Read | PhotoFailure] = []
     faces = pixels = 0
     for item in items:
         batch.append(item)
-        if not isinstance(item, Failure):
+        if not isinstance(item, PhotoFailure):
             _, proposal = item
             height, width = proposal.photo.image.shape[:2]
             faces, pixels = faces + len(proposal.boxes), pixels + height * width
@@ -238,11 +250,11 @@ def _batches(items: Iterable[Read | Failure], batch_size: int) -> Iterator[list[
 
 
 def _locate(
-    predictor: LandmarkPredictor, items: list[Read | Failure], min_score: float | None
-) -> list[Found | Failure]:
-    proposals = [item[1] for item in items if not isinstance(item, Failure)]
+    predictor: LandmarkPredictor, items: list[Read | PhotoFailure], min_score: float | None
+) -> list[PhotoFaces | PhotoFailure]:
+    proposals = [item[1] for item in items if not isinstance(item, PhotoFailure)]
     faces = iter(predictor.locate(proposals, min_score))
     return [
-        item if isinstance(item, Failure) else Found(item[0], item[1].photo.image, next(faces))
+        item if isinstance(item, PhotoFailure) else PhotoFaces(item[0], item[1].photo.image, next(faces))
         for item in items
     ]

@@ -1,4 +1,4 @@
-"""Results in the formats that others read: the writer is chosen by name or by the file's suffix."""
+"""The writer of results: chosen by the format's name or the file's suffix."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ FORMATS = {"jsonl": ".jsonl", "json": ".json", "csv": ".csv", "coco": ".json", "
 
 
 def choose_format(out: Path | None, chosen: str | None) -> str:
-    """The format: as chosen, else by the suffix of `out`; no suffix is a folder of .pts, no `out` JSON lines.
+    """The format: the chosen one, else that of the suffix of `out` (none: a folder of .pts), else JSON lines.
 
     Raises:
-        InputError: an unknown format or suffix, or two that do not go together.
+        InputError: an unknown format or suffix, or a suffix that is not the format's.
     """
     if chosen is not None and chosen not in FORMATS:
         raise InputError(f"unknown format {chosen!r}; known are {', '.join(FORMATS)}")
@@ -52,10 +52,10 @@ def choose_format(out: Path | None, chosen: str | None) -> str:
 def open_output(
     out: Path | None, format_name: str, schema: LandmarkSchema, photos: Sequence[Photo]
 ) -> Iterator[RecordWriter]:
-    """A writer of `format_name` to `out`, or to standard output. A file appears whole at the end, or not.
+    """A writer of `format_name` to `out`, or to standard output. A file appears complete at the end, or not at all.
 
     Raises:
-        InputError: `out` cannot be written; said before any photo is read.
+        InputError: `out` cannot be written; raised before any photo is read.
     """
     if format_name == "pts":
         if out is None:
@@ -77,12 +77,12 @@ def open_output(
 
 
 def _open_text(path: Path) -> TextIO:
-    # A photo's name need not be UTF-8; its bytes pass through as they are.
+    # A photo's name need not be UTF-8; its bytes are written unchanged.
     return path.open("w", encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
 def check_folder(folder: Path) -> None:
-    """Make a folder for results and see that files can be written there, before the work rather than after.
+    """Create a folder for results and check, before the work, that files can be written to it.
 
     Raises:
         InputError: they cannot.

@@ -1,4 +1,4 @@
-"""Which photos a command line means: files, folders and globs."""
+"""The photos that files, folders and globs stand for."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["Photo", "find_photos", "result_paths"]
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photo to be read.
+    """A photo file.
 
     Attributes:
-        path: where it is, as the user would write it.
-        name: what results of it are called: its path below the source folder, or its file name.
+        path: its path, as the user would write it.
+        name: the name of its results: its path below the source folder, or its file name.
     """
 
     path: str
@@ -32,10 +32,10 @@ def find_photos(sources: Iterable[str | Path], *, recursive: bool = False) -> li
 
     Args:
         sources: files, folders, or patterns such as "holiday/*.jpg".
-        recursive: look into folders of folders too.
+        recursive: search the folders inside folders too.
 
     Raises:
-        InputError: a source that does not exist, or gives no photo.
+        InputError: a source that does not exist or holds no photo.
     """
     photos: list[Photo] = []
     for source in map(str, sources):
@@ -71,15 +71,15 @@ def _in_folder(folder: str, recursive: bool) -> list[Photo]:
 def result_paths(
     photos: Iterable[Photo], folder: Path, suffixes: dict[str, str], default: str
 ) -> dict[str, Path]:
-    """Where the result of each photo goes in `folder`: photo's path -> its name there with another suffix.
+    """The file of each photo's result in `folder`: photo's path -> path of the result.
 
     Args:
-        photos: of one run.
-        folder: of the results.
-        suffixes: of a photo -> of its result; `default` for all others.
+        photos: those of one run.
+        folder: folder of the results.
+        suffixes: suffix of a photo -> suffix of its result; `default` for all others.
 
     Raises:
-        InputError: two photos would share a result, or a result would replace its photo.
+        InputError: two photos would have the same result, or a result would replace its photo.
     """
     targets: dict[str, Path] = {}
     owners: dict[Path, str] = {}
@@ -88,8 +88,8 @@ def result_paths(
         target = (folder / photo.name).with_suffix(suffix)
         if owners.setdefault(target, photo.path) != photo.path:
             raise InputError(
-                f"{target}: would be written for both {owners[target]} and {photo.path}; run them into "
-                "folders of their own"
+                f"{target}: would be written for both {owners[target]} and {photo.path}; write them to "
+                "different folders"
             )
         if target.exists() and target.resolve() == Path(photo.path).resolve():
             raise InputError(f"{target}: is the photo itself and would be replaced; choose another folder")

@@ -1,4 +1,4 @@
-"""A photo to landmarks, in one straight line."""
+"""From a photo to landmarks, step by step."""
 
 from __future__ import annotations
 
@@ -29,23 +29,25 @@ __all__ = ["LandmarkPredictor", "Proposal", "load"]
 Array = NDArray[Any]
 
 SAME_FACE_IOU = 0.5
-"""Two found faces whose landmark boxes overlap by more are one face, found twice."""
+"""Above this IoU of their landmark boxes two found faces are the same face."""
 
 SAME_FACE_NESTING = 0.7
-"""So are two of which the smaller lies in the larger by more: an eye and a cheek are often taken for a face."""
+"""Above this share of the smaller box inside the larger they are, too: detectors often take an eye and a cheek for
+a face."""
 
 LOST_IOU = 0.2
-"""Landmarks whose box overlaps the detector's by less have run away; the second crop stays the detector's."""
+"""Below this IoU with the detector's box the landmarks are discarded, and the detector's box is kept for the second
+crop."""
 
 
 @dataclass(frozen=True, eq=False)
 class Proposal:
-    """A photo and where its faces may be.
+    """A photo and the boxes of its possible faces.
 
     Attributes:
-        photo: the image, with the reductions that its crops need.
+        photo: the image, with the reduced copies that its crops need.
         boxes: (N, 4) xyxy in image pixels.
-        given: they are the caller's, each one a face; else a detector's, to be refined and chosen from.
+        given: whether the boxes are the caller's, each kept as a face; a detector's are refined and filtered.
     """
 
     photo: PhotoPyramid
@@ -121,7 +123,7 @@ class LandmarkPredictor:
                 grey, H x W x 4 with alpha, and uint16 too); or a PIL image (`imaging.to_rgb`).
             boxes: (N, 4) xyxy in image pixels; None asks the detector.
             min_score: lowest mean landmark score of a found face, in [0, 1]; None takes the model's own.
-            channels: order of an array's colors, "rgb" or "bgr" (OpenCV's).
+            channels: order of an array's colours, "rgb" or "bgr" (OpenCV's).
 
         Returns:
             The faces, perhaps none; points in pixels of the upright image, 0-based, pixel centres at integers.
@@ -232,7 +234,7 @@ class LandmarkPredictor:
             ]
 
     def _locate(self, photos: Sequence[PhotoPyramid], boxes: Sequence[Array]) -> list[list[Face]]:
-        """One pass: the landmarks in each box of each photo, batched across photos."""
+        """One pass: the landmarks in each box of each photo, in batches across photos."""
         spec, times = self.spec, self.times
         faces: list[list[Face]] = [[] for _ in photos]
         jobs = [(index, box) for index, photo_boxes in enumerate(boxes) for box in photo_boxes]
@@ -269,23 +271,25 @@ def load(
     batch_size: int = 32,
     times: StageTimes = UNTIMED,
 ) -> LandmarkPredictor:
-    """A predictor from a packaged model or an exported file.
+    """Open a packaged model, an exported file or a checkpoint, with a detector, as a predictor.
 
     Args:
         model: "default", a packaged model's name (`efficientfan models list`), the path of an `.onnx` file or
             of a `.safetensors` checkpoint.
         detector: "auto", "facefinder", "yunet", "haar", "whole" (the photo is the face), the path of an .onnx
-            detector of ours, or an object with `detect`.
+            detector of `efficientfan export`, or an object with `detect`.
         backend: "onnxruntime", "openvino" or "torch"; None lets the file decide (`open_backend`).
         device: of the landmark network: "cpu"; with onnxruntime and torch "cuda" or "cuda:N", with openvino "gpu" or
-            "gpu:N", with torch "mps". One that is not there is an error. The detector stays on the processor.
+            "gpu:N", with torch "mps". One that is not available is an error. The detector runs on the CPU.
         threads: processor threads of the networks; None takes all cores.
         precision: "f32", "bf16" or "auto" (`open_backend`).
-        batch_size: the most crops that go through the network at once.
+        batch_size: most crops that go through the network at once.
+        times: sums up the seconds of each stage; nothing is measured without it.
 
     Raises:
-        InputError: an unknown name, engine, device or precision, or a file that is missing, damaged or not ours.
-        MissingDependencyError: an engine, a device or a detector's model file is not there.
+        InputError: an unknown name, engine, device or precision, or a file that is missing, damaged or not
+            one of efficientfan.
+        MissingDependencyError: an engine, a device or a detector's model file is not available.
     """
     engine = open_backend(
         find_model(model), backend=backend, device=device, threads=threads, precision=precision
@@ -295,13 +299,13 @@ def load(
 
 
 def _refine(face: Face) -> Array:
-    """The box of the landmarks where they are believable, else the one that was searched."""
+    """The landmarks' box, or the face's own where the two overlap by less than `LOST_IOU`."""
     box = face.tight_box
     return box if box_iou(box, face.box)[0, 0] >= LOST_IOU else face.box
 
 
 def _select(faces: list[Face], threshold: float) -> list[Face]:
-    """Drop what is no face or found twice; the largest first."""
+    """The faces that score enough, each once, the largest first."""
     sure = [face for face in faces if face.score >= threshold]
     boxes = np.reshape([face.tight_box for face in sure], (-1, 4))
     same = (box_iou(boxes, boxes) > SAME_FACE_IOU) | (box_nesting(boxes, boxes) > SAME_FACE_NESTING)

@@ -1,4 +1,4 @@
-"""Where the time of a run goes: seconds by stage, summed over threads, measured only where somebody asks."""
+"""Seconds of each stage of a run, summed over threads; measured on request."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from threading import Lock
 __all__ = ["STAGES", "UNTIMED", "StageRow", "StageTimes"]
 
 STAGES = {
-    "read": "files to pixels",
-    "detect": "the detector",
-    "crop": "faces cut out, both passes",
-    "network": "landmarks, both passes",
-    "faces": "second box, choice of faces",
+    "read": "files decoded to pixels",
+    "detect": "faces found by the detector",
+    "crop": "faces cropped, both passes",
+    "network": "landmarks predicted, both passes",
+    "faces": "second boxes, choice of faces",
     "draw": "pictures drawn",
-    "write": "pictures and results",
+    "write": "pictures and results written",
 }
-"""The stages of a photo's way, in order, and what each is."""
+"""The stages of a photo, in order, and what each does."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class StageRow:
     Attributes:
         stage: one of `STAGES`.
         seconds: summed over threads.
-        share: of all stages' seconds, in [0, 1].
-        photo_ms, face_ms: milliseconds a photo and a face; NaN without any.
+        share: part of the seconds of all stages, in [0, 1].
+        photo_ms, face_ms: milliseconds per photo and per face; NaN where there is none.
     """
 
     stage: str
@@ -41,10 +41,10 @@ class StageRow:
 
 
 class StageTimes:
-    """Adds up the seconds of each stage; threads may share it.
+    """Sums up the seconds of each stage; threads may share it.
 
-    Seconds are the clock's, so a stage that waits for a core of a busy machine counts its wait. With one thread their
-    sum is the run's own time less what no stage claims.
+    Seconds are wall-clock time, so waiting for a processor core counts. With one thread their sum is the time of the
+    run, less what belongs to no stage.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class StageTimes:
         self._lock = Lock()
 
     def measure(self, stage: str) -> AbstractContextManager[None]:
-        """Counts the time of a `with` block towards one of `STAGES`; blocks do not nest."""
+        """Adds the time of a `with` block to one of `STAGES`; blocks do not nest."""
         return self._measured(stage)
 
     @contextmanager
@@ -64,7 +64,11 @@ class StageTimes:
             self.add(stage, time.perf_counter() - started)
 
     def add(self, stage: str, seconds: float) -> None:
-        """Count seconds that were measured elsewhere towards one of `STAGES`."""
+        """Add seconds that were measured elsewhere to one of `STAGES`.
+
+        Raises:
+            KeyError: another stage.
+        """
         with self._lock:
             self._seconds[stage] += seconds
 
@@ -74,7 +78,7 @@ class StageTimes:
         return sum(self._seconds.values())
 
     def rows(self, n_photos: int, n_faces: int) -> list[StageRow]:
-        """The stages that took any time, in order."""
+        """The stages that took time, in order, per photo and per face."""
         total = self.total
         return [
             StageRow(stage, seconds, seconds / total, _ms(seconds, n_photos), _ms(seconds, n_faces))
@@ -94,7 +98,7 @@ class _Untimed(StageTimes):
 
 
 UNTIMED: StageTimes = _Untimed()
-"""Stands where nobody asks for times."""
+"""Used where no times are wanted."""
 
 
 def _ms(seconds: float, count: int) -> float:

@@ -1,4 +1,4 @@
-"""What the predictor asks of an inference engine, and what every engine checks of a model file."""
+"""The interface of an inference engine, and the checks of a model file that all engines share."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Backend(Protocol):
 
     @property
     def precision(self) -> str:
-        """Of its arithmetic: "f32" or "bf16"; "int8+f32" for a quantized file whose other layers are float."""
+        """Precision of its arithmetic: "f32" or "bf16"; "int8+f32" for a quantized file."""
 
     @property
     def threads(self) -> int | None:
@@ -91,7 +91,7 @@ class Backend(Protocol):
 
 
 def engine_in_words(backend: Backend) -> str:
-    """Such as "openvino on cpu, int8+f32, 2 threads"."""
+    """A backend in words, such as "openvino on cpu, int8+f32, 2 threads"."""
     count = backend.threads
     threads = "" if count is None else f", {count} thread{'s' if count > 1 else ''}"
     return f"{backend.name} on {backend.device}, {backend.precision}{threads}"

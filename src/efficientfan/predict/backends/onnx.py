@@ -34,12 +34,13 @@ class OnnxBackend:
 
     Args:
         path: the `.onnx` file.
-        device: "cpu", "cuda" or "cuda:1"; a device that is not there is an error, never replaced by another.
-        threads: processor threads for one run; None leaves it to ONNX Runtime (all cores).
+        device: "cpu", "cuda" or "cuda:1"; a device that is not available is an error, never replaced by another.
+        threads: processor threads of one run; None leaves it to ONNX Runtime (all cores).
         precision: "f32", or "auto", which is the same here.
 
     Raises:
-        InputError: the file is missing, not ONNX, damaged, or not one of ours; or an unknown device or precision.
+        InputError: the file is missing, not ONNX, damaged, or not one of efficientfan; or an unknown device or
+            precision.
         MissingDependencyError: the device's provider is not installed or does not start.
     """
 
@@ -52,7 +53,7 @@ class OnnxBackend:
         check_options(threads, precision)
         if precision == "bf16":
             raise InputError(
-                "ONNX Runtime computes our files in f32; for bf16 take --backend openvino (or torch, with a checkpoint)"
+                "ONNX Runtime runs in f32 only; for bf16 use --backend openvino (or torch, with a checkpoint)"
             )
         self.path = Path(path)
         self.device = device
@@ -75,7 +76,7 @@ class OnnxBackend:
 
 
 def _ports(nodes: list[Any]) -> dict[str, Port]:
-    """ONNX Runtime's own words for an input or output; a free axis there is a name or None."""
+    """The inputs or outputs of a session; ONNX Runtime writes a free axis as a name or None."""
     return {
         node.name: Port(
             KINDS.get(node.type, node.type),
@@ -86,12 +87,12 @@ def _ports(nodes: list[Any]) -> dict[str, Port]:
 
 
 def open_session(path: Path, device: str = "cpu", threads: int | None = None) -> ort.InferenceSession:
-    """A session on the device that was asked for.
+    """Open an ONNX file on a device, without a fallback.
 
     Args:
         path: the `.onnx` file.
         device: "cpu", "cuda" or "cuda:1".
-        threads: processor threads for one run; None leaves it to ONNX Runtime.
+        threads: processor threads of one run; None leaves it to ONNX Runtime.
 
     Raises:
         InputError: the file is missing, not ONNX or damaged; or an unknown device.
@@ -101,12 +102,12 @@ def open_session(path: Path, device: str = "cpu", threads: int | None = None) ->
     if not path.is_file():
         raise InputError(f"{path}: no such model file")
     settings = ort.SessionOptions()
-    settings.log_severity_level = 4  # what goes wrong is raised; the log would repeat it
+    settings.log_severity_level = 4  # errors are raised; the log would repeat them
     if threads is not None:
         settings.intra_op_num_threads = threads
     try:
         session = ort.InferenceSession(str(path), settings, providers=[(provider, options)])
-    except Exception as error:  # ONNX Runtime's errors have no base of their own
+    except Exception as error:  # ONNX Runtime's errors have no common base class
         raise InputError(
             f"{path}: is not an ONNX model that can be run, or is damaged ({first_line(error)})"
         ) from error
@@ -118,16 +119,16 @@ def open_session(path: Path, device: str = "cpu", threads: int | None = None) ->
 
 
 def read_graph_spec(path: Path) -> ModelSpec | DetectorSpec:
-    """The spec inside an ONNX file of ours, of either task.
+    """The spec inside an ONNX file of efficientfan, for landmarks or face detection.
 
     Raises:
-        InputError: the file is missing, not ONNX, damaged, or not one of ours.
+        InputError: the file is missing, not ONNX, damaged, or not one of efficientfan.
     """
     return read_spec(metadata_of(open_session(path, threads=1), str(path)), where=str(path))
 
 
 def metadata_of(session: ort.InferenceSession, where: str) -> str:
-    """The text of the spec in an opened file.
+    """The text of the spec in an open file.
 
     Raises:
         InputError: it has none.

@@ -1,4 +1,4 @@
-"""Our exported ONNX files on OpenVINO. Needs the `openvino` extra."""
+"""Landmark models (`.onnx`) on OpenVINO. Needs the `openvino` extra."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ Array = NDArray[Any]
 
 
 class OpenVinoBackend:
-    """The same `.onnx` files as ONNX Runtime's, float or quantised; on Intel and AMD processors the faster engine.
+    """The same `.onnx` files as `OnnxBackend`, float or quantized; the faster engine on Intel and AMD processors.
 
     Args:
         path: the `.onnx` file.
-        device: "cpu", "gpu" or "gpu:1" (Intel's); a device that is not there is an error.
+        device: "cpu", "gpu" or "gpu:1" (Intel's); a device that is not available is an error.
         threads: processor threads for one run; None takes all cores.
-        precision: "f32"; "bf16", faster where the processor has it, and off by some tenths of a crop pixel; "auto"
-            takes what OpenVINO thinks best (bf16 where there is any). A quantised file's int8 layers stay int8.
+        precision: "f32"; "bf16", which is faster where the processor has it, and moves points by up to half a crop
+            pixel; "auto", OpenVINO's choice (bf16 where the processor has it). Int8 layers of a file stay int8.
 
     Raises:
-        InputError: the file is missing, not ONNX, damaged, or not one of ours; an unknown device, or a precision
-            that it does not have.
-        MissingDependencyError: OpenVINO or the device is not there.
+        InputError: the file is missing, not ONNX, damaged, or not one of efficientfan; an unknown device, or a
+            precision that the device does not have.
+        MissingDependencyError: OpenVINO is not installed, or the device is not available.
     """
 
     name = "openvino"
@@ -61,7 +61,7 @@ class OpenVinoBackend:
         if precision == "bf16" and "BF16" not in self._core.get_property(
             self._target, "OPTIMIZATION_CAPABILITIES"
         ):
-            raise InputError(f"device {device!r} has no bf16 arithmetic; take precision f32")
+            raise InputError(f"device {device!r} has no bf16 arithmetic; use precision f32")
         self._config = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1"}
         if precision != "auto":
             self._config["INFERENCE_PRECISION_HINT"] = precision
@@ -96,7 +96,7 @@ class OpenVinoBackend:
             return [np.array(found[name]) for name in self.spec.outputs]
 
     def _request(self, *, alone: bool) -> Any:
-        """Compiled when first needed: one face has a graph of its own, a quarter faster than one of free batch."""
+        """Compiled on first use. A single face has its own graph, a quarter faster than that of a free batch size."""
         if alone not in self._requests:
             model = self._model
             if alone:
@@ -110,7 +110,7 @@ class OpenVinoBackend:
 
 
 def _target(core: Any, device: str) -> str:
-    """OpenVINO's name of a device that is there."""
+    """OpenVINO's name of an available device."""
     kind, number = split_device(device, "OpenVINO", ("cpu", "gpu", "gpu:N"))
     found = core.available_devices
     target = kind.upper() if number is None else f"{kind.upper()}.{number}"

@@ -1,4 +1,4 @@
-"""A checkpoint on torch, for machines that train. Needs the `train` extra."""
+"""Checkpoints (`.safetensors`) on torch, for machines that train. Needs the `train` extra."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ __all__ = ["TorchBackend"]
 Array = NDArray[Any]
 
 _TURN = Lock()
-"""torch's settings belong to the process, so one batch at a time."""
+"""torch's settings are global to the process, so batches run one at a time."""
 
 
 class TorchBackend:
-    """The `.safetensors` file that training leaves, without an export.
+    """A `.safetensors` checkpoint of training, without an export.
 
     Args:
         path: the checkpoint.
-        device: "cpu", "cuda", "cuda:1" or "mps"; a device that is not there is an error.
-        threads: processor threads for one run; None leaves torch's setting.
+        device: "cpu", "cuda", "cuda:1" or "mps"; a device that is not available is an error.
+        threads: processor threads of one run; None keeps torch's setting.
         precision: "f32", "bf16" (autocast), or "auto", which is f32 here.
 
     Raises:
-        InputError: the file is missing, damaged, or not one of ours; or an unknown device or precision.
-        MissingDependencyError: torch or the device is not there.
+        InputError: the file is missing, damaged, or not one of efficientfan; or an unknown device or precision.
+        MissingDependencyError: torch is not installed, or the device is not available.
     """
 
     name = "torch"
@@ -74,7 +74,7 @@ class TorchBackend:
             settings.enter_context(_threads(self.threads))
             if self.precision == "bf16":
                 settings.enter_context(torch.autocast(self._device.type, torch.bfloat16))
-            elif self._device.type == "cuda":  # else convolutions round to TF32, and f32 would not agree
+            elif self._device.type == "cuda":  # TF32 convolutions would not agree with f32
                 settings.enter_context(torch.backends.cudnn.flags(allow_tf32=False))
             found = self._net(torch.tensor(crops, device=self._device))
         return [output.float().cpu().numpy() for output in found if output is not None]
@@ -82,7 +82,7 @@ class TorchBackend:
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
-    """torch's thread count belongs to the process; borrow it."""
+    """Sets torch's thread count, which is global to the process, for the time of a block."""
     import torch
 
     before = torch.get_num_threads()

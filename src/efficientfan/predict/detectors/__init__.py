@@ -1,4 +1,4 @@
-"""Face detectors, one a module, and the choice among them."""
+"""Face detectors, one per module, and the choice among them."""
 
 from __future__ import annotations
 
@@ -28,19 +28,23 @@ __all__ = [
 ]
 
 DETECTORS = ("auto", "facefinder", "yunet", "haar", "whole")
+"""The detectors by name."""
 
 
 def open_detector(
     name: str = "auto", threads: int | None = None, *, min_score: float | None = None
 ) -> FaceDetector:
-    """A detector by name, one of `DETECTORS`, or from the file of one of ours (`.onnx`).
+    """A detector by name, or from a file.
 
-    "auto" is facefinder, which rides in the package. `threads` are the processor threads of its network, None all
-    cores; OpenCV's detectors take what OpenCV is set to. `min_score` replaces the detector's own threshold.
+    Args:
+        name: one of `DETECTORS`, or the path of an `.onnx` detector of `efficientfan export`. "auto" is facefinder,
+            which is part of the package.
+        threads: processor threads of its network; None takes all cores. OpenCV's detectors use OpenCV's setting.
+        min_score: lowest score of a detection; None takes the detector's own.
 
     Raises:
         InputError: an unknown name, or a damaged model file.
-        MissingDependencyError: the detector's model file, or a part of OpenCV, is not there.
+        MissingDependencyError: the detector's model file, or a part of OpenCV, is not available.
     """
     if name in ("auto", "facefinder"):
         return FaceFinder(find_detector("facefinder"), threads=threads, min_score=min_score)
@@ -51,4 +55,6 @@ def open_detector(
         return detector if min_score is None else AboveScore(detector, min_score)
     if name.endswith(".onnx"):
         return FaceFinder(name, threads=threads, min_score=min_score)
-    raise InputError(f"unknown detector {name!r}; known are {', '.join(DETECTORS)}, or an .onnx file of ours")
+    raise InputError(
+        f"unknown detector {name!r}; known are {', '.join(DETECTORS)}, or an .onnx detector file"
+    )

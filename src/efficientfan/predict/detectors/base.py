@@ -1,4 +1,4 @@
-"""What a face detector is, the two that search nothing themselves, and the arithmetic that the others share."""
+"""The interface of a face detector, two that wrap or replace one, and the arithmetic that detectors share."""
 
 from __future__ import annotations
 
@@ -30,13 +30,16 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Detections:
-    """The faces that a detector found.
+    """The faces that a detector finds in an image.
 
     Attributes:
-        boxes: (N, 4) float32 xyxy in image pixels, near to the tight box of the face's landmarks.
-        scores: (N,) float32, higher is surer; to be compared within one detector only.
+        boxes: (N, 4) float32 xyxy in image pixels, close to the smallest box around the landmarks.
+        scores: (N,) float32, higher is surer; not comparable between detectors.
         points: (N, 5, 2) float32 of schema "five" in image pixels: eye centers, nose tip, mouth corners; None where the
             detector gives none.
+
+    Raises:
+        InputError: another number of scores than of boxes, or points of another shape.
     """
 
     boxes: Array
@@ -61,9 +64,10 @@ class Detections:
 
 
 class FaceDetector(Protocol):
-    """Anything that finds faces. Implementations need not be safe to share between threads.
+    """Finds faces in an image.
 
-    Where there is a `copy()` beside `detect`, each thread gets a detector of its own; else they take turns.
+    `detect` need not be thread-safe: each thread uses a copy of its own where the detector has a method `copy()`, and
+    otherwise the threads take turns.
     """
 
     @property
@@ -71,11 +75,11 @@ class FaceDetector(Protocol):
         """Short name, such as "yunet"."""
 
     def detect(self, image: Array) -> Detections:
-        """Find the faces of an H x W x 3 uint8 RGB image; none is an empty `Detections`."""
+        """The faces of an H x W x 3 uint8 RGB image, possibly none."""
 
 
 class WholeImageDetector:
-    """One face, as large as the image."""
+    """For photos that are cropped to one face: the box is the whole image."""
 
     name = "whole"
 
@@ -85,7 +89,7 @@ class WholeImageDetector:
         return Detections(np.array([[-0.5, -0.5, width - 0.5, height - 0.5]]), np.ones(1))
 
     def copy(self) -> WholeImageDetector:
-        """Itself: it remembers nothing, so threads may share it."""
+        """Itself: it has no state, so threads may share it."""
         return self
 
 
@@ -112,10 +116,10 @@ class AboveScore:
 
 
 class SharedDetector:
-    """Each thread searches with a copy of its own; a detector that has no `copy` is used by one thread at a time.
+    """One detector for several threads: a copy per thread, or one thread at a time where it has no `copy`.
 
     Args:
-        detector: what to search with.
+        detector: the detector to share.
     """
 
     def __init__(self, detector: FaceDetector) -> None:
@@ -146,17 +150,17 @@ def shrink_to(image: Array, long_side: int) -> tuple[Array, float]:
 
 
 def plausible(boxes: Array, image: Array) -> Array:
-    """Which of (N, 4) xyxy boxes are at least a pixel wide and high and reach into the image: (N,) bool."""
+    """(N,) bool: which (N, 4) xyxy boxes are at least a pixel wide and high and overlap the image."""
     height, width = image.shape[:2]
     big = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
     return np.asarray(big & (boxes[:, :2] < (width, height)).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1))
 
 
 def suppress(same: Array, scores: Array) -> list[int]:
-    """Greedy non-maximum suppression: the indices that are the same as no surer one, surest first.
+    """Greedy non-maximum suppression: indices to keep, by falling score.
 
     Args:
-        same: (N, N) bool, whether two are the same.
+        same: (N, N) bool, whether two stand for the same face; of those the one with the higher score is kept.
         scores: (N,), higher is surer.
     """
     kept: list[int] = []
@@ -169,7 +173,7 @@ def suppress(same: Array, scores: Array) -> list[int]:
 def strongest(
     boxes: Array, scores: Array, min_score: float, overlap: float = 0.4, points: Array | None = None
 ) -> Detections:
-    """The detections of at least `min_score` that overlap no surer one by an IoU above `overlap`.
+    """The detections of at least `min_score` whose IoU with every better one is at most `overlap`.
 
     Args:
         boxes: (N, 4) xyxy.

@@ -1,4 +1,4 @@
-"""Our own detector: no anchors and no correction factors, its box is the one that the landmark crop wants."""
+"""The package's own detector, without anchors; its boxes are those that the landmark crop needs, uncorrected."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ Array = NDArray[Any]
 
 
 class FaceFinder:
-    """A detector file that `efficientfan export` wrote. Threads may share it.
+    """A detector file of `efficientfan export`. Threads may share it.
 
-    The image is searched in copies reduced to the spec's longer sides: the large one for small faces, the small
-    one for faces that fill the picture.
+    It searches copies of the image, reduced to the longer sides of the spec: a large copy for small faces, a small one
+    for faces that fill the picture.
 
     Args:
         model: the `.onnx` file.
         device: see `OnnxBackend`.
-        threads: processor threads for one run; None leaves it to ONNX Runtime.
-        min_score: detections below it are left out; None takes the model's own.
-        long_sides: instead of the model's own.
+        threads: processor threads of one run; None leaves it to ONNX Runtime.
+        min_score: lowest score of a detection, in [0, 1]; None takes the model's own.
+        long_sides: longer sides of the copies, in pixels; None takes the model's own.
 
     Raises:
-        InputError: the file is missing, damaged, or no detector of ours; or an option that cannot be.
-        MissingDependencyError: the device's provider is not there.
+        InputError: the file is missing, damaged, or no detector of efficientfan; or an option is out of range.
+        MissingDependencyError: the device's provider is not available.
     """
 
     name = "facefinder"
@@ -53,7 +53,9 @@ class FaceFinder:
         self.spec = DetectorSpec.from_json(metadata_of(self._session, str(model)), where=str(model))
         ports = [port.name for port in (*self._session.get_inputs(), *self._session.get_outputs())]
         if ports not in (["images", "boxes", "scores"], ["images", "boxes", "scores", "points"]):
-            raise InputError(f"{model}: is no face detector of ours; its graph has {', '.join(ports)}")
+            raise InputError(
+                f"{model}: is no face detector of efficientfan; its graph has {', '.join(ports)}"
+            )
         self._outputs = ports[1:]
         self.min_score = self.spec.score_threshold if min_score is None else min_score
         self.long_sides = self.spec.long_sides if long_sides is None else long_sides
@@ -63,7 +65,7 @@ class FaceFinder:
             raise InputError(f"long_sides are pixels, at least 1, not {self.long_sides}")
 
     def detect(self, image: Array) -> Detections:
-        """Find the faces of an H x W x 3 uint8 RGB image."""
+        """The faces of an H x W x 3 uint8 RGB image."""
         passes = [self._search(*copy) for copy in self._copies(image)]
         boxes, scores, points = (np.concatenate(each) for each in zip(*passes, strict=True))
         kept = plausible(boxes, image)
@@ -71,11 +73,11 @@ class FaceFinder:
         return found if "points" in self._outputs else Detections(found.boxes, found.scores)
 
     def copy(self) -> FaceFinder:
-        """Itself: ONNX Runtime's sessions may be run by several threads."""
+        """Itself: several threads may run an ONNX Runtime session."""
         return self
 
     def _copies(self, image: Array) -> Iterator[tuple[Array, float]]:
-        """The copies that are searched, each made from the one before, and the factors they were reduced by."""
+        """The reduced copies, each made from the one before, and the factor of each."""
         whole = max(image.shape[:2])
         copy = image
         for side in sorted({min(side, whole) for side in self.long_sides}, reverse=True):
@@ -100,10 +102,10 @@ class FaceFinder:
         return (boxes + 0.5) / factor - 0.5, scores, (points + 0.5) / factor - 0.5
 
     def _padded(self, image: Array) -> Array:
-        """The image with grey at the right and below, up to multiples that the network takes."""
+        """The image padded with grey at the right and the bottom to the multiple that the network needs."""
         multiple = self.spec.multiple
         rows, columns = (-side % multiple for side in image.shape[:2])
         if not rows and not columns:
             return np.ascontiguousarray(image)
-        grey = (128, 128, 128)
-        return np.asarray(cv2.copyMakeBorder(image, 0, rows, 0, columns, cv2.BORDER_CONSTANT, value=grey))
+        gray = (128, 128, 128)
+        return np.asarray(cv2.copyMakeBorder(image, 0, rows, 0, columns, cv2.BORDER_CONSTANT, value=gray))

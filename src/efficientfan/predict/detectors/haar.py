@@ -1,4 +1,4 @@
-"""Viola and Jones's cascades (CVPR 2001), as OpenCV carries them: nothing to fetch, weak on turned faces."""
+"""The cascades of Viola and Jones (CVPR 2001) in OpenCV 4: no file to fetch; weak on turned faces."""
 
 from __future__ import annotations
 
@@ -24,11 +24,14 @@ CORRECTIONS = {"frontal": FRONTAL, "profile": PROFILE, "mirrored": PROFILE.mirro
 
 
 class HaarDetector:
-    """The frontal (alt2) and profile cascades; the profile one also on the mirrored image.
+    """OpenCV's frontal (alt2) and profile cascades, the latter also on the mirrored image.
 
     Args:
-        long_side: the image is searched in a grey copy reduced to this longer side.
-        min_face: smallest face looked for, as a share of the copy's longer side.
+        long_side: longer side, in pixels, of the reduced grey copy that is searched.
+        min_face: smallest face to find, as a share of the copy's longer side.
+
+    Raises:
+        MissingDependencyError: this OpenCV has no cascades (OpenCV 5).
     """
 
     name = "haar"
@@ -40,37 +43,37 @@ class HaarDetector:
         self._profile = _cascade("haarcascade_profileface.xml")
 
     def detect(self, image: Array) -> Detections:
-        """Find the faces of an H x W x 3 uint8 RGB image."""
+        """The faces of an H x W x 3 uint8 RGB image."""
         small, factor = shrink_to(image, self.long_side)
         found = self.raw(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
         boxes = np.concatenate([CORRECTIONS[kind].apply(boxes) for kind, (boxes, _) in found.items()])
         scores = np.concatenate([scores for _, scores in found.values()])
-        # The frontal cascade's scores lie far above the profile one's, so its better box stays.
+        # The frontal cascade scores far above the profile one, so its better box is kept.
         kept = suppress(box_iou(boxes, boxes) > 0.3, scores)
         # A cascade's box counts from the outer edge of pixel 0, ours from its centre.
         return Detections(boxes[kept] / factor - 0.5, scores[kept])
 
     def copy(self) -> HaarDetector:
-        """Another of the same settings, for another thread."""
+        """A detector of the same settings, for another thread."""
         return HaarDetector(self.long_side, self.min_face)
 
-    def raw(self, grey: Array) -> dict[str, tuple[Array, Array]]:
-        """What each cascade says of an H x W uint8 image: boxes (N, 4) in OpenCV's pixels, scores (N,)."""
-        mirrored, scores = _search(self._profile, np.ascontiguousarray(grey[:, ::-1]), 3, self.min_face)
-        mirrored[:, [0, 2]] = grey.shape[1] - mirrored[:, [2, 0]]
+    def raw(self, gray: Array) -> dict[str, tuple[Array, Array]]:
+        """The output of each cascade on an H x W uint8 image: boxes (N, 4) in OpenCV's pixels, scores (N,)."""
+        mirrored, scores = _search(self._profile, np.ascontiguousarray(gray[:, ::-1]), 3, self.min_face)
+        mirrored[:, [0, 2]] = gray.shape[1] - mirrored[:, [2, 0]]
         return {
-            "frontal": _search(self._frontal, grey, 3, self.min_face),
-            "profile": _search(self._profile, grey, 3, self.min_face),
+            "frontal": _search(self._frontal, gray, 3, self.min_face),
+            "profile": _search(self._profile, gray, 3, self.min_face),
             "mirrored": (mirrored, scores),
         }
 
 
 def _search(
-    cascade: cv2.CascadeClassifier, grey: Array, neighbours: int, min_face: float
+    cascade: cv2.CascadeClassifier, gray: Array, neighbours: int, min_face: float
 ) -> tuple[Array, Array]:
-    side = max(20, round(min_face * max(grey.shape)))
+    side = max(20, round(min_face * max(gray.shape)))
     found, _, weights = cascade.detectMultiScale3(
-        grey, scaleFactor=1.1, minNeighbors=neighbours, minSize=(side, side), outputRejectLevels=True
+        gray, scaleFactor=1.1, minNeighbors=neighbours, minSize=(side, side), outputRejectLevels=True
     )
     boxes = np.asarray(found, dtype=np.float64).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]

@@ -1,4 +1,4 @@
-"""YuNet (Wu, Peng and Yu, Machine Intelligence Research 2023) through OpenCV: good on profiles too."""
+"""YuNet (Wu, Peng and Yu, Machine Intelligence Research 2023) in OpenCV: finds profiles too."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class YuNetDetector:
 
     Args:
         model: the model file; None takes the one that `efficientfan models fetch yunet` stored.
-        long_side: the image is searched in a copy reduced to this longer side; where that finds nothing, in
-            one of half of it, since YuNet overlooks faces that fill the picture.
-        min_score: detections below it are left out, in [0, 1].
+        long_side: longer side, in pixels, of the reduced copy that is searched; if it has no face, a copy of half that
+            size is searched, since YuNet misses faces that fill the picture.
+        min_score: lowest score of a detection, in [0, 1].
 
     Raises:
         MissingDependencyError: the model file has not been fetched.
@@ -48,12 +48,11 @@ class YuNetDetector:
             cv2.utils.logging.setLogLevel(level)
 
     def detect(self, image: Array) -> Detections:
-        """Find the faces of an H x W x 3 uint8 RGB image."""
+        """The faces of an H x W x 3 uint8 RGB image."""
         for long_side in (self.long_side, self.long_side // 2):
             small, factor = shrink_to(image, long_side)
             boxes, scores, points = self.raw(small)
-            # On pictures a few pixels wide it finds faces far outside of them.
-            kept = plausible(boxes, small)
+            kept = plausible(boxes, small)  # in images a few pixels wide YuNet reports boxes far outside
             boxes, scores, points = boxes[kept], scores[kept], points[kept]
             if len(boxes):
                 break
@@ -61,7 +60,7 @@ class YuNetDetector:
         return Detections(CORRECTION.apply(boxes) / factor - 0.5, scores, points / factor - 0.5)
 
     def copy(self) -> YuNetDetector:
-        """Another of the same settings, for another thread."""
+        """A detector of the same settings, for another thread."""
         return YuNetDetector(self.path, self.long_side, self.min_score)
 
     def raw(self, image: Array) -> tuple[Array, Array, Array]:
