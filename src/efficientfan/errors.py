@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["EfficientFanError", "InputError", "MissingDependencyError", "needs_extra"]
+__all__ = [
+    "EfficientFanError",
+    "InputError",
+    "MissingDependencyError",
+    "did_you_mean",
+    "needs_extra",
+    "unknown",
+]
 
 
 class EfficientFanError(Exception):
@@ -35,3 +43,25 @@ def needs_extra(extra: str, what: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise MissingDependencyError(f"{what} {error.name}: pip install 'efficientfan[{extra}]'") from error
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """ " did you mean 'epochs'?" with its leading space, for the end of a message; empty where nothing is alike."""
+    near = difflib.get_close_matches(str(name), list(known), n=1)
+    return f" did you mean {near[0]!r}?" if near else ""
+
+
+def unknown(what: str, name: object, known: Iterable[str], besides: str = "") -> InputError:
+    """The error for a name that is not among the known ones; it names the nearest, and all of them.
+
+    Args:
+        what: the kind of thing, such as "network".
+        name: what was asked for.
+        known: what there is.
+        besides: what may be given instead of a known name.
+    """
+    names = list(known)
+    more = f" and {besides}" if besides else ""
+    return InputError(
+        f"unknown {what} {name!r};{did_you_mean(name, names)} known are {', '.join(names)}{more}"
+    )

@@ -75,7 +75,7 @@ def test_a_schema_name_cannot_lead_out_of_the_working_folder(tmp_path, monkeypat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nope"], "unknown schema 'nope'; packaged are aflw19"),
+        (["nope"], "unknown schema 'nope'; known are aflw19"),
         (["nope.json"], "nope.json: cannot be read"),
         (["broken.json"], "broken.json: schema 'broken': index 0 stands in more than one flip pair"),
         (["five", "--out", "five.txt"], "five.txt: unknown image suffix"),

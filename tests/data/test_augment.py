@@ -129,7 +129,7 @@ def test_changes_do_not_move_what_is_seen(name):
 def test_grey_has_equal_channels_of_the_eyes_brightness():
     crop = np.zeros((8, 8, 3), np.uint8)
     crop[...] = (255, 0, 0)
-    assert (PHOTOMETRIC["grey"](crop, np.random.default_rng()) == 76).all()  # 0.299 of red
+    assert (PHOTOMETRIC["gray"](crop, np.random.default_rng()) == 76).all()  # 0.299 of red
 
 
 def test_noise_has_no_bias():
@@ -155,7 +155,7 @@ def test_jpeg_takes_red_for_red():
 def test_colour_keeps_the_order_of_brightness():
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, axis=2)
     for rng in rngs():
-        assert (np.diff(PHOTOMETRIC["colour"](ramp, rng).astype(int), axis=0) >= 0).all()
+        assert (np.diff(PHOTOMETRIC["color"](ramp, rng).astype(int), axis=0) >= 0).all()
 
 
 @pytest.mark.parametrize("name", ["flip", *OCCLUDERS, *PHOTOMETRIC])

@@ -259,7 +259,7 @@ def test_a_term_of_ones_own_is_found_by_its_import_string(student, teacher, batc
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("fsp", "unknown distillation term 'fsp'; known are fa, fs"),
+        ("fsp", "unknown distillation term 'fsp'; did you mean 'fs'\\? known are fa, fs"),
         ("nowhere:Thing", "cannot be imported"),
         ("math:Thing", "cannot be imported"),
         ("pathlib:Path", "is not a subclass"),

@@ -121,7 +121,11 @@ def test_the_integral_heads_maps_are_not_negative():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("mobilefun", {}, "unknown network 'mobilefun'; known are mobilefan, .* and timm/ENCODER"),
+        (
+            "mobilefun",
+            {},
+            "unknown network 'mobilefun'; did you mean 'mobilefan'\\? known are mobilefan, .* and timm/ENCODER",
+        ),
         ("timm/mobilenetv2_10", {}, "timm has no encoder 'mobilenetv2_10'; similar: .*mobilenetv2_100"),
         ("timm/none_such", {}, "timm has no encoder 'none_such'; similar: see timm.list_models"),
         ("mobilefan", {"width": 2}, "network 'mobilefan': .*width"),

@@ -130,20 +130,30 @@ def test_overrides_replace_values_and_reach_into_lists():
         ("objective.heatmap=null", "an objective needs a heatmap or a coordinate part"),
         ("objective.coordinate={kind: wing}", "needs a decoder with a gradient; 'quarter' has none"),
         ("data.validation={dataset: 300w}", "give either data.holdout or data.validation"),
-        ("distill.terms.0.kind=fsp", "unknown distillation term 'fsp'; known are fa, fs"),
+        ("distill.terms.0.kind=fsp", "unknown distillation term 'fsp'; did you mean 'fs'? known are fa, fs"),
         ("distill.terms.0.kind=fs", "terms of the same kind need a name each"),
         ("distill.terms=[]", "at least 1 item"),
         ("distill.teacher=[1]", "distill.teacher: Input is not a valid path"),
         ("augmentation.flip=2", "flip is a probability, not 2"),
         ("train.lr=.nan", "train.lr: Input should be a finite number"),
         ("train.milestones=[30, 50]", "train.milestones.0: Input should be less than 1"),
-        ("data.schema=ibug86", "data.schema: unknown schema 'ibug86'"),
-        ("data.train.0.dataset=400w", "data.train.0: unknown data set '400w'"),
+        ("data.schema=ibug86", "data.schema: unknown schema 'ibug86'; did you mean 'ibug68'?"),
+        ("data.train.0.dataset=400w", "data.train.0: unknown data set '400w'; did you mean '300w'?"),
         ("data.train.0.split=test", "data.train.0: data set '300w' has no split 'test'; it has train"),
-        ("model.network=mobilefun", "unknown network 'mobilefun'; known are mobilefan"),
-        ("model.options={kernels: 4}", "unexpected keyword argument 'kernels'"),
+        (
+            "model.network=mobilefun",
+            "unknown network 'mobilefun'; did you mean 'mobilefan'? known are mobilefan",
+        ),
+        (
+            "model.options={kernels: 4}",
+            "unknown option of network 'mobilefan': 'kernels'; did you mean 'kernel'? known are",
+        ),
         ("model.decoder.name=guess", "unknown decoder 'guess'; known are argmax"),
         ("model.decoder={sigma: 1}", "model.decoder: build_decoder() missing"),
+        ("model.decoder.name=soft_argmax", "unknown decoder 'soft_argmax'; did you mean 'softargmax'?"),
+        ("model.options={head: integrale}", "unknown head 'integrale'; did you mean 'integral'?"),
+        ("augmentation.rotaton=3", "augmentation: there is no 'rotaton'; did you mean 'rotation'?"),
+        ("trian.epochs=3", "recipe: there is no 'trian'; did you mean 'train'?"),
         ("distill.terms.0.wieght=1", "distill.terms.0: there is no 'wieght'; did you mean 'weight'?"),
     ],
 )
@@ -172,8 +182,12 @@ def test_a_file_that_is_no_recipe_is_one_line(tmp_path, text, message):
 
 
 def test_an_unknown_recipe_is_one_line():
-    with pytest.raises(InputError, match=r"no recipe '300w/mobilefun'.*recipes list"):
+    with pytest.raises(
+        InputError, match=r"no recipe '300w/mobilefun'.*recipes list`; did you mean '300w/mobilefan'\?$"
+    ):
         load_recipe("300w/mobilefun")
+    with pytest.raises(InputError, match=r"no recipe 'xyzzy'.*recipes list`$"):
+        load_recipe("xyzzy")
 
 
 def test_terms_of_one_kind_can_have_names_of_their_own():

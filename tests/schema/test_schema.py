@@ -225,5 +225,7 @@ def test_file_that_is_no_schema(tmp_path, content, message):
 def test_missing_file_and_unknown_name(tmp_path):
     with pytest.raises(InputError, match=r"nowhere\.json: cannot be read"):
         get_schema(str(tmp_path / "nowhere.json"))
-    with pytest.raises(InputError, match=r"unknown schema 'ibug86'; packaged are .*ibug68"):
+    with pytest.raises(
+        InputError, match=r"unknown schema 'ibug86'; did you mean 'ibug68'\? known are .*wflw98"
+    ):
         get_schema("ibug86")

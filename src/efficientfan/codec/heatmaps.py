@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, unknown
 
 __all__ = [
     "DECODERS",
@@ -304,7 +304,7 @@ def build_decoder(name: str, stride: int, **options: Any) -> Decoder:
         InputError: unknown name or option.
     """
     if name not in DECODERS:
-        raise InputError(f"unknown decoder {name!r}; known are {', '.join(DECODERS)}")
+        raise unknown("decoder", name, DECODERS)
     try:
         return DECODERS[name](stride, **options)
     except TypeError as error:

@@ -34,7 +34,7 @@ class Augmentation:
         scale: share of the size, log-uniform; 0.25 draws factors from 1 / 1.25 to 1.25.
         shift: crop sides, along x and y of the crop.
         flip: probability of mirroring.
-        colour, grey, blur, strong_blur, noise, jpeg, low_resolution: probabilities of the changes in `PHOTOMETRIC`.
+        color, gray, blur, strong_blur, noise, jpeg, low_resolution: probabilities of the changes in `PHOTOMETRIC`.
         occlusion, hand, mask: probabilities of what stands before the face, in `OCCLUDERS`.
     """
 
@@ -42,8 +42,8 @@ class Augmentation:
     scale: float = 0.25
     shift: float = 0.05
     flip: float = 0.5
-    colour: float = 0.5
-    grey: float = 0.1
+    color: float = 0.5
+    gray: float = 0.1
     blur: float = 0.1
     noise: float = 0.1
     jpeg: float = 0.1
@@ -101,7 +101,7 @@ def random_transform(
     return transform, flip
 
 
-def _colour(crop: Array, rng: np.random.Generator) -> Array:
+def _color(crop: Array, rng: np.random.Generator) -> Array:
     """Brightness, contrast, a gain per channel and gamma, as one look-up table per channel."""
     value = np.arange(256) / 255
     table = np.empty((1, 256, 3))
@@ -149,7 +149,7 @@ def _noise(crop: Array, rng: np.random.Generator) -> Array:
     return np.asarray(np.rint(crop + noise).clip(0, 255).astype(np.uint8))
 
 
-def _grey(crop: Array, rng: np.random.Generator) -> Array:
+def _gray(crop: Array, rng: np.random.Generator) -> Array:
     return np.asarray(cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
 
 
@@ -163,12 +163,12 @@ def _jpeg(crop: Array, rng: np.random.Generator) -> Array:
 
 
 PHOTOMETRIC: dict[str, Change] = {
-    "colour": _colour,
+    "color": _color,
     "blur": _blur,
     "strong_blur": _strong_blur,
     "low_resolution": _low_resolution,
     "noise": _noise,
-    "grey": _grey,
+    "gray": _gray,
     "jpeg": _jpeg,
 }
 """Changes of the pixels in the order in which they happen to a photo: light, lens, sensor, file."""

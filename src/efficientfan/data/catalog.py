@@ -18,7 +18,7 @@ from efficientfan.data.readers.w300 import read_300w
 from efficientfan.data.readers.wflw import ATTRIBUTES, read_wflw
 from efficientfan.data.readers.wlp import read_300wlp, read_aflw2000
 from efficientfan.data.visibility import VisibilityLabels
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, unknown
 from efficientfan.formats.coco import read_coco
 from efficientfan.formats.csv_tables import read_csv
 from efficientfan.schema import LandmarkSchema, get_schema
@@ -183,7 +183,7 @@ def get_dataset(name: str) -> DatasetInfo:
         InputError: no data set has this name.
     """
     if name not in DATASETS:
-        raise InputError(f"unknown data set {name!r}; known are {', '.join(sorted(DATASETS))}")
+        raise unknown("data set", name, sorted(DATASETS))
     return DATASETS[name]
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from efficientfan.distill.affinity import affinity_distance
 from efficientfan.distill.term import HEATMAPS, Channels, DistillationTerm, at_least_float32
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, unknown
 from efficientfan.losses.objective import Batch, weighted_mean
 
 __all__ = [
@@ -221,9 +221,7 @@ def find_term(kind: str) -> type[DistillationTerm]:
         return TERMS[kind]
     module, colon, name = kind.partition(":")
     if not colon:
-        raise InputError(
-            f"unknown distillation term {kind!r}; known are {', '.join(TERMS)} and package.module:Class"
-        )
+        raise unknown("distillation term", kind, TERMS, "package.module:Class")
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:

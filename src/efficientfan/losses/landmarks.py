@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from efficientfan.codec import gaussian_heatmaps
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, unknown
 from efficientfan.losses.objective import Batch, Prediction, weighted_mean
 
 __all__ = [
@@ -85,7 +85,7 @@ class HeatmapLoss(nn.Module):
     def __init__(self, kind: str, stride: int, sigma: float) -> None:
         super().__init__()
         if kind not in HEATMAP_KINDS:
-            raise InputError(f"unknown heatmap loss {kind!r}; known are {', '.join(HEATMAP_KINDS)}")
+            raise unknown("heatmap loss", kind, HEATMAP_KINDS)
         self.loss = HEATMAP_KINDS[kind]
         self.stride = stride
         self.sigma = sigma
@@ -128,7 +128,7 @@ class CoordinateLoss(nn.Module):
     def __init__(self, kind: str, unit: float = 1.0, **options: float) -> None:
         super().__init__()
         if kind not in COORDINATE_KINDS:
-            raise InputError(f"unknown coordinate loss {kind!r}; known are {', '.join(COORDINATE_KINDS)}")
+            raise unknown("coordinate loss", kind, COORDINATE_KINDS)
         for name, value in options.items():
             if not value > 0:
                 raise InputError(f"coordinate loss {kind!r}: {name} must be above 0, not {value}")

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from efficientfan.codec.centers import BOX_NUMBERS, POINT_NUMBERS, CenterDecoder
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, unknown
 from efficientfan.models.encoder import Encoder, Initialisation
 from efficientfan.models.network import Normalize
 from efficientfan.spec import DetectorSpec
@@ -154,7 +154,7 @@ def detector_config(name: str, **overrides: Any) -> DetectorConfig:
         InputError: unknown name or field.
     """
     if name not in DETECTOR_NETWORKS:
-        raise InputError(f"unknown detector network {name!r}; known are {', '.join(DETECTOR_NETWORKS)}")
+        raise unknown("detector network", name, DETECTOR_NETWORKS)
     try:
         return replace(DETECTOR_NETWORKS[name], **overrides)
     except TypeError as error:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, unknown
 from efficientfan.models.decoder import UpsamplingDecoder
 from efficientfan.models.encoder import Encoder, Initialisation
 from efficientfan.models.head import HEADS, VisibilityHead
@@ -88,7 +88,7 @@ def network_config(name: str, **overrides: Any) -> NetworkConfig:
     """What the network `name` is made of, with single fields replaced.
 
     Raises:
-        InputError: unknown name or field.
+        InputError: unknown name, field or head.
     """
     if name.startswith(TIMM_PREFIX):
         config = NetworkConfig(
@@ -97,13 +97,14 @@ def network_config(name: str, **overrides: Any) -> NetworkConfig:
     elif name in NETWORKS:
         config = NETWORKS[name]
     else:
-        raise InputError(
-            f"unknown network {name!r}; known are {', '.join(NETWORKS)} and {TIMM_PREFIX}ENCODER"
-        )
-    try:
-        return replace(config, **overrides)
-    except TypeError as error:
-        raise InputError(f"network {name!r}: {error}") from error
+        raise unknown("network", name, NETWORKS, f"{TIMM_PREFIX}ENCODER")
+    for key in overrides:
+        if key not in (known := [field.name for field in fields(NetworkConfig)]):
+            raise unknown(f"option of network {name!r}:", key, known)
+    config = replace(config, **overrides)
+    if config.head not in HEADS:
+        raise unknown("head", config.head, HEADS)
+    return config
 
 
 def build_network(
@@ -122,8 +123,6 @@ def build_network(
         MissingDependencyError: ImageNet weights were asked for and cannot be had.
     """
     config = network_config(name, **overrides)
-    if config.head not in HEADS:
-        raise InputError(f"network {name!r}: unknown head {config.head!r}; known are {', '.join(HEADS)}")
     encoder = Encoder(config.encoder, init, levels=1 + config.stages if config.lateral else 1)
     if config.lateral and encoder.strides != [encoder.stride >> i for i in range(config.stages, -1, -1)]:
         raise InputError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
+from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from efficientfan.data.augment import Augmentation
 from efficientfan.data.catalog import get_dataset
+from efficientfan.errors import did_you_mean
 from efficientfan.schema import get_schema
 
 __all__ = [
@@ -26,7 +28,22 @@ __all__ = [
     "Source",
     "TrainConfig",
     "VisibilityConfig",
+    "check_keys",
 ]
+
+
+def check_keys(table: Any, known: Iterable[str]) -> Any:
+    """The table itself, if it has no other keys.
+
+    Raises:
+        ValueError: it has; the message names the nearest known one.
+    """
+    names = list(known)
+    for key in table if isinstance(table, dict) else ():
+        if key not in names:
+            advice = did_you_mean(key, names) or f" known are {', '.join(names)}"
+            raise ValueError(f"there is no {key!r};{advice}")
+    return table
 
 
 class Section(BaseModel):
@@ -37,13 +54,7 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _known_keys(cls, table: Any) -> Any:
-        known = [field.alias or name for name, field in cls.model_fields.items()]
-        for key in table if isinstance(table, dict) else ():
-            if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1)
-                advice = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-                raise ValueError(f"there is no {key!r}; {advice}")
-        return table
+        return check_keys(table, [field.alias or name for name, field in cls.model_fields.items()])
 
 
 class Source(Section):
@@ -201,7 +212,7 @@ class TrainConfig(Section):
 
     epochs: int = Field(60, ge=1)
     batch_size: int = Field(32, ge=1, description="faces per process and step")
-    optimiser: Literal["adam", "adamw"] = "adam"
+    optimizer: Literal["adam", "adamw"] = "adam"
     lr: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     schedule: Literal["steps", "cosine"] = "steps"
@@ -214,14 +225,14 @@ class TrainConfig(Section):
         None, gt=0, lt=1, description="decay of the averaged weights that are validated and kept"
     )
     clip: float | None = Field(None, gt=0, description="largest gradient norm")
-    accumulate: int = Field(1, ge=1, description="batches per optimiser step")
+    accumulate: int = Field(1, ge=1, description="batches per optimizer step")
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     workers: int = Field(1, ge=0, description="loader processes")
     seed: int = 0
     early_stop: int | None = Field(None, ge=1, description="epochs without a better validation NME")
     checkpoint_minutes: float = Field(5.0, gt=0, description="time between checkpoints within an epoch")
     checkpoint_steps: int | None = Field(
-        None, ge=1, description="optimiser steps between them, instead of minutes"
+        None, ge=1, description="optimizer steps between them, instead of minutes"
     )
     deterministic: bool = Field(
         False, description="the same weights from the same seed, bit for bit; slower on GPUs"
@@ -240,6 +251,11 @@ class Recipe(Section):
     distill: DistillConfig | None = None
     augmentation: Augmentation = Augmentation()
     train: TrainConfig = TrainConfig()
+
+    @field_validator("augmentation", mode="before")
+    @classmethod
+    def _known_changes(cls, table: Any) -> Any:
+        return check_keys(table, [field.name for field in fields(Augmentation)])
 
     @model_validator(mode="after")
     def _buildable(self) -> Recipe:

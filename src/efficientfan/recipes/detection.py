@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from efficientfan.data.catalog import DATASETS
 from efficientfan.data.scenes.catalog import SCENE_SETS
 from efficientfan.data.scenes.mosaic import MosaicAugmentation
-from efficientfan.recipes.config import HoldOut, Section, TrainConfig
+from efficientfan.recipes.config import HoldOut, Section, TrainConfig, check_keys
 
 __all__ = [
     "DetectionDataConfig",
@@ -107,6 +108,11 @@ class DetectionRecipe(Section):
     objective: DetectionObjectiveConfig = DetectionObjectiveConfig()
     augmentation: MosaicAugmentation = MosaicAugmentation()
     train: TrainConfig = TrainConfig()
+
+    @field_validator("augmentation", mode="before")
+    @classmethod
+    def _known_changes(cls, table: Any) -> Any:
+        return check_keys(table, [field.name for field in fields(MosaicAugmentation)])
 
     @model_validator(mode="after")
     def _buildable(self) -> DetectionRecipe:

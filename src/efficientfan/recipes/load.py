@@ -11,10 +11,11 @@ from typing import Any, TypeAlias
 import yaml
 from pydantic import ValidationError
 
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, did_you_mean
 from efficientfan.files import read_text
 from efficientfan.recipes.config import Recipe
 from efficientfan.recipes.detection import DetectionRecipe
+from efficientfan.recipes.former_keys import current_key, with_current_keys
 from efficientfan.recipes.published import published_rows
 
 __all__ = [
@@ -59,8 +60,11 @@ class RecipeFacts:
 
 def list_recipes() -> dict[str, RecipeFacts]:
     """The packaged recipes by name: the papers' rows and our own."""
-    names = sorted(name for name in (*_packaged(), *published_rows()) if not name.startswith(_PARTS))
-    return {name: _facts(read_recipe_file(name)) for name in names}
+    return {name: _facts(read_recipe_file(name)) for name in _names()}
+
+
+def _names() -> list[str]:
+    return sorted(name for name in (*_packaged(), *published_rows()) if not name.startswith(_PARTS))
 
 
 def _facts(table: Mapping[str, Any]) -> RecipeFacts:
@@ -96,6 +100,7 @@ def recipe_from_dict(table: dict[str, Any], where: str = "recipe") -> AnyRecipe:
     Raises:
         InputError: an unknown task; else with one clause per fault.
     """
+    table = with_current_keys(table, where)
     task = table.get("task", "landmarks")
     if task not in _TASKS:
         raise InputError(f"{where}: task is one of {', '.join(_TASKS)}, not {task!r}")
@@ -122,13 +127,17 @@ def read_recipe_file(name_or_path: str | Path) -> dict[str, Any]:
     try:
         table = yaml.safe_load(read_text(path))
     except InputError as error:
+        near = did_you_mean(name, _names())
         raise InputError(
-            f"no recipe {name!r}: neither a readable file nor one of `efficientfan recipes list`"
+            f"no recipe {name!r}: neither a readable file nor one of `efficientfan recipes list`;{near}".rstrip(
+                ";"
+            )
         ) from error
     except yaml.YAMLError as error:
         raise InputError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
     if not isinstance(table, dict):
         raise InputError(f"{path}: a recipe is a table of sections, not {type(table).__name__}")
+    table = with_current_keys(table, str(path))
     bases = table.get("base", [])
     bases = [bases] if isinstance(bases, str) else bases
     if not (isinstance(bases, list) and all(isinstance(base, str) for base in bases)):
@@ -183,7 +192,7 @@ def _override(table: dict[str, Any], override: str) -> None:
     key, found, text = override.partition("=")
     if not found:
         raise InputError(f"--set {override!r}: write KEY=VALUE, such as train.epochs=5")
-    *sections, last = key.strip().split(".")
+    *sections, last = current_key(key.strip()).split(".")
     place: Any = table
     for section in sections:
         place = _step(place, section, override, create=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from efficientfan.errors import InputError
+from efficientfan.errors import unknown
 from efficientfan.files import read_json
 from efficientfan.schema.landmark_schema import LandmarkSchema
 
@@ -29,9 +29,7 @@ def get_schema(name: str) -> LandmarkSchema:
         return _packaged(name)
     if name.endswith(".json"):
         return load_schema(name)
-    raise InputError(
-        f"unknown schema {name!r}; packaged are {', '.join(list_schemas())}; or give the path of a .json file"
-    )
+    raise unknown("schema", name, list_schemas(), "the path of a .json file")
 
 
 @cache

@@ -107,7 +107,7 @@ class RunModule(lightning.LightningModule, ABC):
     def configure_optimizers(self) -> Any:
         decayed = [p for p in self.parameters() if p.requires_grad and p.ndim > 1]
         others = [p for p in self.parameters() if p.requires_grad and p.ndim <= 1]
-        kind = torch.optim.AdamW if self.config.optimiser == "adamw" else torch.optim.Adam
+        kind = torch.optim.AdamW if self.config.optimizer == "adamw" else torch.optim.Adam
         optimiser = kind(
             [
                 {"params": decayed, "weight_decay": self.config.weight_decay},

@@ -70,7 +70,9 @@ def test_pts_that_is_no_text(tmp_path):
 
 
 def test_unknown_names(tmp_path):
-    with pytest.raises(InputError, match=r"unknown data set '300x'; known are 300w, .*wflw"):
+    with pytest.raises(
+        InputError, match=r"unknown data set '300x'; did you mean '300w'\? known are 300w, .*wflw"
+    ):
         load_dataset("300x", tmp_path, "train")
     with pytest.raises(InputError, match=r"'300w' has no split 'test'; it has train, common"):
         load_dataset("300w", tmp_path, "test")

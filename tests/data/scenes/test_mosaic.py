@@ -21,7 +21,7 @@ from efficientfan.structures import BoxTrust, Scene
 SIDE = 120
 FACE = np.array([40.0, 30.0, 79.0, 79.0])
 QUIET = MosaicAugmentation(
-    covered=0, dark=0, colour=0, grey=0, noise=0, jpeg=0, blur=0, strong_blur=0, low_resolution=0, negative=0
+    covered=0, dark=0, color=0, gray=0, noise=0, jpeg=0, blur=0, strong_blur=0, low_resolution=0, negative=0
 )
 
 

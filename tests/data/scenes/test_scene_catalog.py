@@ -108,7 +108,12 @@ def test_a_spread_part_reaches_both_ends(tmp_path):
 @pytest.mark.parametrize(
     ("name", "root", "split", "message"),
     [
-        ("scene", ".", "test", "unknown detection data 'scene'; known are aflw68_framed, boxes"),
+        (
+            "scene",
+            ".",
+            "test",
+            "unknown detection data 'scene'; did you mean 'scenes'\\? known are aflw68_framed, boxes",
+        ),
         ("scenes", ".", "val", "has no split 'val'; it has train, test, crowds"),
         ("scenes", "nowhere", "test", "nowhere: no such file or folder"),
         ("scenes", ".", "test", "has no test.json"),

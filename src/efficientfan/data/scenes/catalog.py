@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from efficientfan.data.scenes.generated import draw_non_face, non_face_scenes, read_framed, read_framed_aflw68
 from efficientfan.data.scenes.rolled import read_rolled, roll_scene
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, unknown
 from efficientfan.formats.coco import read_coco_boxes
 from efficientfan.imaging import read_rgb
 from efficientfan.structures import BoxTrust, Scene
@@ -181,12 +181,12 @@ def get_scene_set(name: str, root: str | Path, splits: Sequence[str] = ()) -> Sc
         InputError: an unknown name or split, or no such root.
     """
     if name not in SCENE_SETS:
-        raise InputError(f"unknown detection data {name!r}; known are {', '.join(sorted(SCENE_SETS))}")
+        raise unknown("detection data", name, sorted(SCENE_SETS))
     info = SCENE_SETS[name]
-    unknown = [split for split in splits if info.splits and split not in info.splits]
-    if unknown:
+    strange = [split for split in splits if info.splits and split not in info.splits]
+    if strange:
         raise InputError(
-            f"detection data '{name}' has no split {unknown[0]!r}; it has {', '.join(info.splits)}"
+            f"detection data '{name}' has no split {strange[0]!r}; it has {', '.join(info.splits)}"
         )
     if info.on_disk and not Path(root).exists():
         raise InputError(f"{root}: no such file or folder; give the root of '{name}'")

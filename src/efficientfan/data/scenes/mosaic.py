@@ -43,7 +43,7 @@ class MosaicAugmentation:
         negative: probability that a tile shows a random place instead of a chosen face.
         flip: probability of mirroring.
         covered: probability that something covers a part of a face: a patch, a mask, a cap, dark glasses, a shadow.
-        dark, colour, grey, noise, jpeg, blur, strong_blur, low_resolution: probabilities of the changes of a tile.
+        dark, color, gray, noise, jpeg, blur, strong_blur, low_resolution: probabilities of the changes of a tile.
     """
 
     grids: tuple[float, ...] = (0.35, 0.35, 0.2, 0.1)
@@ -55,8 +55,8 @@ class MosaicAugmentation:
     flip: float = 0.5
     covered: float = 0.35
     dark: float = 0.1
-    colour: float = 0.5
-    grey: float = 0.1
+    color: float = 0.5
+    gray: float = 0.1
     noise: float = 0.1
     jpeg: float = 0.1
     blur: float = 0.1
@@ -243,7 +243,7 @@ _CHANGES: dict[str, Callable[[Array, np.random.Generator], Array]] = {
     "dark": _dark,
     **{
         name: PHOTOMETRIC[name]
-        for name in ("colour", "blur", "strong_blur", "low_resolution", "noise", "grey", "jpeg")
+        for name in ("color", "blur", "strong_blur", "low_resolution", "noise", "gray", "jpeg")
     },
 }
 _FILLS = (0.1, 0.2, 0.05, 0.65)
