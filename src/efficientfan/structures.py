@@ -148,12 +148,16 @@ class Face:
     since arrays may change. They pickle.
 
     Attributes:
-        box: (4,) float32 xyxy in image pixels, the box that the landmarks were looked for in.
+        box: (4,) float32 xyxy in image pixels, the box that the landmarks were looked for in; of a face with a roll, as
+            wide and high as it would be if it was turned upright around the box's center.
         points: (K, 2) float32, (x, y) in image pixels, 0-based, pixel centres at integers.
         scores: (K,) float32 in [0, 1], how sure the network is of each landmark.
         schema: what the K landmarks are.
         visibility: (K, 3) float32, probabilities of `VISIBILITY_CLASSES`; None for models without them.
         model: name of the model that found the landmarks, or None.
+        roll: degrees by which the crop was turned to be upright: + is a face that is turned counter-clockwise.
+        detector_box: (4,) float32 xyxy in image pixels, as the detector gave it; None for boxes of the caller's.
+        detector_score: the detector's own score; None for boxes of the caller's.
 
     Raises:
         InputError: an array of another shape.
@@ -165,12 +169,17 @@ class Face:
     schema: LandmarkSchema
     visibility: Array | None = None
     model: str | None = None
+    roll: float = 0.0
+    detector_box: Array | None = None
+    detector_score: float | None = None
 
     def __post_init__(self) -> None:
         k = self.schema.n_landmarks
         shapes: dict[str, tuple[int, ...]] = {"box": (4,), "points": (k, 2), "scores": (k,)}
         if self.visibility is not None:
             shapes["visibility"] = (k, len(VISIBILITY_CLASSES))
+        if self.detector_box is not None:
+            shapes["detector_box"] = (4,)
         for name, shape in shapes.items():
             array = np.asarray(getattr(self, name), dtype=np.float32)
             if array.shape != shape:
@@ -181,15 +190,18 @@ class Face:
         if not isinstance(other, Face):
             return NotImplemented
         mine, theirs = self._arrays(), other._arrays()
-        return (self.schema, self.model, mine.keys()) == (other.schema, other.model, theirs.keys()) and all(
-            np.array_equal(mine[name], theirs[name], equal_nan=True) for name in mine
+        plain = ("schema", "model", "roll", "detector_score")
+        same = (
+            all(getattr(self, name) == getattr(other, name) for name in plain)
+            and mine.keys() == theirs.keys()
         )
+        return same and all(np.array_equal(mine[name], theirs[name], equal_nan=True) for name in mine)
 
     __hash__ = object.__hash__
 
     def _arrays(self) -> dict[str, Array]:
-        arrays = {"box": self.box, "points": self.points, "scores": self.scores}
-        return arrays if self.visibility is None else {**arrays, "visibility": self.visibility}
+        names = ("box", "points", "scores", "visibility", "detector_box")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     @property
     def score(self) -> float:
@@ -225,10 +237,14 @@ class Face:
             "schema": self.schema.name,
             "model": self.model,
             "box": np.round(self.box.astype(float), 3).tolist(),
+            "roll": round(self.roll, 2),
             "score": round(self.score, 4),
             "points": np.round(self.points.astype(float), 3).tolist(),
             "scores": np.round(self.scores.astype(float), 4).tolist(),
         }
+        if self.detector_box is not None:
+            table["detector_box"] = np.round(self.detector_box.astype(float), 3).tolist()
+            table["detector_score"] = None if self.detector_score is None else round(self.detector_score, 4)
         if self.visibility is not None:
             table["visibility"] = np.round(self.visibility.astype(float), 4).tolist()
         return table

@@ -23,6 +23,6 @@ def test_a_record_names_everything():
     assert (table["image"], table["width"], table["height"]) == ("in/a.jpg", 160, 120)
     assert (table["model"], table["schema"]) == ("tiny", "ibug68")
     first = table["faces"][0]
-    assert set(first) == {"box", "score", "points", "scores"}
+    assert set(first) == {"box", "roll", "score", "points", "scores"}
     assert np.allclose(first["points"], face(0).points, atol=5e-4)
     assert first["box"] == [1.25, 2, 31, 42.5]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Column, Table
 
 from efficientfan.cli.options import BackendOption, DeviceOption, PrecisionOption, bars, message_console
+from efficientfan.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
     from efficientfan.predict.timing import StageTimes
 
 __all__ = ["predict_command"]
+
+
+def _passes(text: str) -> Literal["auto", 1, 2]:
+    """What --passes says.
+
+    Raises:
+        InputError: neither auto nor 1 nor 2.
+    """
+    if text not in ("auto", "1", "2"):
+        raise InputError(f"--passes is auto, 1 or 2, not {text!r}")
+    return "auto" if text == "auto" else 1 if text == "1" else 2
 
 
 def predict_command(
@@ -72,6 +84,37 @@ def predict_command(
             show_default="the model's own threshold",
         ),
     ] = None,
+    detect_size: Annotated[
+        int | None,
+        typer.Option(
+            min=32,
+            help="Longer side, in pixels, of the copy in which faces are looked for: larger finds smaller faces and "
+            "takes longer. Without it the detector's own.",
+        ),
+    ] = None,
+    min_face: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            help="Leave out smaller faces, in pixels; facefinder chooses the copy that it searches by it.",
+        ),
+    ] = None,
+    max_faces: Annotated[
+        int | None, typer.Option(min=1, help="Keep the largest so many faces of each photo.")
+    ] = None,
+    thorough: Annotated[
+        bool,
+        typer.Option(
+            "--thorough", help="Search quarter turns and larger copies too: slow, for archives of scans."
+        ),
+    ] = False,
+    passes: Annotated[
+        str,
+        typer.Option(
+            help="Crops of each found face: 1, 2, or auto: a second one from the landmarks of the first where it "
+            "would show something else."
+        ),
+    ] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Most faces in one run of the network.")] = 16,
     backend: BackendOption = None,
     device: DeviceOption = "cpu",
@@ -112,7 +155,7 @@ def predict_command(
     from efficientfan.imaging import process_settings
     from efficientfan.predict import load
     from efficientfan.predict.backends import backend_class, engine_in_words
-    from efficientfan.predict.detectors import open_detector
+    from efficientfan.predict.detectors import FaceDetector, WholeImageDetector, open_detector
     from efficientfan.predict.given_boxes import read_boxes
     from efficientfan.predict.many import PhotoFailure, Workers, predict_photos, share_threads
     from efficientfan.predict.output import choose_format, open_output
@@ -128,22 +171,29 @@ def predict_command(
     shares = share_threads(threads, len(photos))
     model_file = find_model(model)
     overlap = backend_class(model_file, backend).runs_overlap
+    finder: FaceDetector = WholeImageDetector()  # with boxes it is not asked
+    if given is None:
+        finder = open_detector(
+            detector, shares.each, detect_size=detect_size, min_face=min_face, thorough=thorough
+        )
     predictor = load(
         model_file,
-        detector=open_detector(detector if given is None else "whole", shares.each),  # with boxes not asked
+        detector=finder,
         backend=backend,
         device=device,
         precision=precision,
         threads=shares.each if overlap else threads,  # runs that take turns get all threads
         batch_size=batch_size,
+        passes=_passes(passes),
+        max_faces=max_faces,
         times=times,
     )
     spec = predictor.spec
     console = message_console()
-    finder = predictor.detector.name if given is None else "none, boxes given"
+    searched = finder.name if given is None else "none, boxes given"
     engine = engine_in_words(predictor.backend)
     console.print(
-        f"model: {spec.name} ({spec.schema.name}); {engine}; detector: {finder}; workers: {shares.workers}"
+        f"model: {spec.name} ({spec.schema.name}); {engine}; detector: {searched}; workers: {shares.workers}"
     )
 
     started, n_faces, n_failed = time.perf_counter(), 0, 0

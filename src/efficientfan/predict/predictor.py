@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efficientfan.errors import InputError
-from efficientfan.geometry import CropTransform, box_iou, box_nesting
+from efficientfan.geometry import box_iou, box_nesting
 from efficientfan.imaging import Channels, ImageLike, PhotoPyramid, to_rgb, warp
 from efficientfan.predict.backends import Backend, engine_in_words, open_backend
+from efficientfan.predict.crops import FaceRegion, agree, region_of_landmarks, region_of_proposal
 from efficientfan.predict.detectors import FaceDetector, open_detector
 from efficientfan.predict.detectors.base import suppress
 from efficientfan.predict.given_boxes import boxes_within
@@ -35,9 +36,9 @@ SAME_FACE_NESTING = 0.7
 """Above this share of the smaller box inside the larger they are, too: detectors often take an eye and a cheek for
 a face."""
 
-LOST_IOU = 0.2
-"""Below this IoU with the detector's box the landmarks are discarded, and the detector's box is kept for the second
-crop."""
+Passes: TypeAlias = Literal["auto", 1, 2]
+"""Crops of a found face: one; two, the second from the landmarks of the first; or a second only where it would show
+something else (`crops.agree`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +49,21 @@ class Proposal:
         photo: the image, with the reduced copies that its crops need.
         boxes: (N, 4) xyxy in image pixels.
         given: whether the boxes are the caller's, each kept as a face; a detector's are refined and filtered.
+        points: (N, 5, 2) of schema "five" that the detector gave; None without any.
+        scores: (N,) that the detector gave; None of given boxes.
     """
 
     photo: PhotoPyramid
     boxes: Array
     given: bool
+    points: Array | None = None
+    scores: Array | None = None
+
+    @property
+    def regions(self) -> list[FaceRegion]:
+        """N regions to be cut, turned as the points say."""
+        points = [None] * len(self.boxes) if self.points is None else list(self.points)
+        return [region_of_proposal(box, five) for box, five in zip(self.boxes, points, strict=True)]
 
 
 class LandmarkPredictor:
@@ -62,10 +73,12 @@ class LandmarkPredictor:
         backend: a model on a device.
         detector: finds the faces where the caller gives no boxes.
         batch_size: most crops that go through the network at once; it changes speed and memory, not the results.
+        passes: crops of a found face, see `Passes`.
+        max_faces: keep the largest so many found faces of an image; None keeps all.
         times: sums up the seconds of each stage.
 
     Raises:
-        InputError: a batch size below 1.
+        InputError: a batch size or number of faces below 1, or unknown passes.
 
     Example:
         >>> predictor = efficientfan.load()                              # doctest: +SKIP
@@ -78,13 +91,21 @@ class LandmarkPredictor:
         detector: FaceDetector,
         *,
         batch_size: int = 32,
+        passes: Passes = "auto",
+        max_faces: int | None = None,
         times: StageTimes = UNTIMED,
     ) -> None:
         if batch_size < 1:
             raise InputError(f"batch_size must be at least 1, not {batch_size}")
+        if passes not in ("auto", 1, 2):
+            raise InputError(f'passes is "auto", 1 or 2, not {passes!r}')
+        if max_faces is not None and max_faces < 1:
+            raise InputError(f"max_faces must be at least 1, not {max_faces}")
         self.backend = backend
         self.detector = detector
         self.batch_size = batch_size
+        self.passes = passes
+        self.max_faces = max_faces
         self.times = times
 
     def __repr__(self) -> str:
@@ -114,9 +135,10 @@ class LandmarkPredictor:
     ) -> list[Face]:
         """The faces of one image.
 
-        With boxes: one `Face` per box, in their order, none dropped; one pass. Without: the detector proposes boxes,
-        the landmarks of a first pass choose the crop of a second, faces that score below `min_score` are dropped, of
-        faces found twice the one with the higher score is kept, and the largest comes first.
+        With boxes: one `Face` per box, in their order, none dropped; one pass. Without: the detector proposes boxes
+        and their roll, the landmarks of a first pass choose the crop of a second where that differs, faces that score
+        below `min_score` are dropped, of faces found twice the one with the higher score is kept, and the largest comes
+        first.
 
         Args:
             image: a path; the bytes of an image file; a file open in binary mode; an H x W x 3 uint8 array (H x W
@@ -206,7 +228,7 @@ class LandmarkPredictor:
             return Proposal(PhotoPyramid(photo), boxes_within(boxes, photo.shape[1], photo.shape[0]), True)
         with self.times.measure("detect"):
             found = (detector or self.detector).detect(photo)
-        return Proposal(PhotoPyramid(photo), found.boxes, False)
+        return Proposal(PhotoPyramid(photo), found.boxes, False, found.points, found.scores)
 
     def locate(self, proposals: Sequence[Proposal], min_score: float | None = None) -> list[list[Face]]:
         """The second half of a call: the faces of each image, batched across images; threads may share it.
@@ -220,30 +242,58 @@ class LandmarkPredictor:
         """
         threshold = self.spec.score_threshold if min_score is None else min_score
         photos = [proposal.photo for proposal in proposals]
-        first = self._locate(photos, [each.boxes[: 0 if each.given else None] for each in proposals])
-        with self.times.measure("faces"):
-            refined = [
-                each.boxes if each.given else np.reshape([_refine(face) for face in faces], (-1, 4))
-                for each, faces in zip(proposals, first, strict=True)
+        regions = [each.regions for each in proposals]
+        faces = self._locate(photos, regions)
+        if self.passes != 1:
+            again = [
+                [] if each.given else self._again(own, cut)
+                for each, own, cut in zip(proposals, faces, regions, strict=True)
             ]
-        second = self._locate(photos, refined)
+            second = self._locate(photos, [[region for _, region in chosen] for chosen in again])
+            for own, chosen, better in zip(faces, again, second, strict=True):
+                for (index, _), face in zip(chosen, better, strict=True):
+                    own[index] = face
         with self.times.measure("faces"):
             return [
-                faces if each.given else _select(faces, threshold)
-                for each, faces in zip(proposals, second, strict=True)
+                own if each.given else self._select(own, each, threshold)
+                for each, own in zip(proposals, faces, strict=True)
             ]
 
-    def _locate(self, photos: Sequence[PhotoPyramid], boxes: Sequence[Array]) -> list[list[Face]]:
-        """One pass: the landmarks in each box of each photo, in batches across photos."""
+    def _again(self, faces: Sequence[Face], regions: Sequence[FaceRegion]) -> list[tuple[int, FaceRegion]]:
+        """Which of a photo's faces are cut a second time, and where."""
+        chosen = []
+        for index, (face, region) in enumerate(zip(faces, regions, strict=True)):
+            better = region_of_landmarks(face.points.astype(np.float64), self.spec.schema, region)
+            if self.passes == 2 or not agree(region, better):
+                chosen.append((index, better))
+        return chosen
+
+    def _select(self, faces: list[Face], proposal: Proposal, threshold: float) -> list[Face]:
+        """Drop what is no face or found twice; the largest first, with what the detector said of them."""
+        scores = np.zeros(len(faces)) if proposal.scores is None else proposal.scores
+        found = [
+            replace(face, detector_box=box, detector_score=float(score))
+            for face, box, score in zip(faces, proposal.boxes, scores, strict=True)
+        ]
+        sure = [face for face in found if face.score >= threshold]
+        boxes = np.reshape([face.tight_box for face in sure], (-1, 4))
+        same = (box_iou(boxes, boxes) > SAME_FACE_IOU) | (box_nesting(boxes, boxes) > SAME_FACE_NESTING)
+        kept = [sure[index] for index in suppress(same, np.array([face.score for face in sure]))]
+        return sorted(kept, key=lambda face: -float(np.prod(np.ptp(face.points, axis=0))))[: self.max_faces]
+
+    def _locate(
+        self, photos: Sequence[PhotoPyramid], regions: Sequence[Sequence[FaceRegion]]
+    ) -> list[list[Face]]:
+        """One pass: the landmarks in each region of each photo, batched across photos."""
         spec, times = self.spec, self.times
         faces: list[list[Face]] = [[] for _ in photos]
-        jobs = [(index, box) for index, photo_boxes in enumerate(boxes) for box in photo_boxes]
+        jobs = [(index, region) for index, own in enumerate(regions) for region in own]
         side = spec.input_size
         crops = np.empty((min(self.batch_size, len(jobs)), side, side, 3), np.uint8)
         for start in range(0, len(jobs), self.batch_size):
             batch = jobs[start : start + self.batch_size]
             with times.measure("crop"):
-                cuts = [CropTransform.from_box(box, side, spec.crop_margin) for _, box in batch]
+                cuts = [region.crop(side, spec.crop_margin) for _, region in batch]
                 for index, rows in groupby(range(len(batch)), key=lambda row: batch[row][0]):
                     own = list(rows)
                     place = slice(own[0], own[-1] + 1)
@@ -251,11 +301,12 @@ class LandmarkPredictor:
             with times.measure("network"):
                 found = self.backend.run(crops[: len(batch)])
             with times.measure("faces"):
-                for row, (index, box) in enumerate(batch):
+                for row, (index, region) in enumerate(batch):
                     points = cuts[row].inverse(found.points[row])
                     visibility = None if found.visibility is None else found.visibility[row]
+                    scores = found.scores[row]
                     faces[index].append(
-                        Face(box, points, found.scores[row], spec.schema, visibility, spec.name)
+                        Face(region.box, points, scores, spec.schema, visibility, spec.name, roll=region.roll)
                     )
         return faces
 
@@ -269,6 +320,8 @@ def load(
     threads: int | None = None,
     precision: str = "f32",
     batch_size: int = 32,
+    passes: Passes = "auto",
+    max_faces: int | None = None,
     times: StageTimes = UNTIMED,
 ) -> LandmarkPredictor:
     """Open a packaged model, an exported file or a checkpoint, with a detector, as a predictor.
@@ -283,8 +336,9 @@ def load(
             "gpu:N", with torch "mps". One that is not available is an error. The detector runs on the CPU.
         threads: processor threads of the networks; None takes all cores.
         precision: "f32", "bf16" or "auto" (`open_backend`).
-        batch_size: most crops that go through the network at once.
-        times: sums up the seconds of each stage; nothing is measured without it.
+        batch_size: the most crops that go through the network at once.
+        passes, max_faces: see `LandmarkPredictor`.
+        times: sums up the seconds of each stage.
 
     Raises:
         InputError: an unknown name, engine, device or precision, or a file that is missing, damaged or not
@@ -295,19 +349,6 @@ def load(
         find_model(model), backend=backend, device=device, threads=threads, precision=precision
     )
     finder = open_detector(detector, threads) if isinstance(detector, str) else detector
-    return LandmarkPredictor(engine, finder, batch_size=batch_size, times=times)
-
-
-def _refine(face: Face) -> Array:
-    """The landmarks' box, or the face's own where the two overlap by less than `LOST_IOU`."""
-    box = face.tight_box
-    return box if box_iou(box, face.box)[0, 0] >= LOST_IOU else face.box
-
-
-def _select(faces: list[Face], threshold: float) -> list[Face]:
-    """The faces that score enough, each once, the largest first."""
-    sure = [face for face in faces if face.score >= threshold]
-    boxes = np.reshape([face.tight_box for face in sure], (-1, 4))
-    same = (box_iou(boxes, boxes) > SAME_FACE_IOU) | (box_nesting(boxes, boxes) > SAME_FACE_NESTING)
-    kept = [sure[index] for index in suppress(same, np.array([face.score for face in sure]))]
-    return sorted(kept, key=lambda face: -float(np.prod(np.ptp(face.points, axis=0))))
+    return LandmarkPredictor(
+        engine, finder, batch_size=batch_size, passes=passes, max_faces=max_faces, times=times
+    )

@@ -13,7 +13,7 @@ from efficientfan.predict.detectors import (
     haar,
     open_detector,
 )
-from efficientfan.predict.detectors.base import AboveScore, plausible, shrink_to, suppress
+from efficientfan.predict.detectors.base import Filtered, plausible, shrink_to, suppress
 from efficientfan.predict.detectors.yunet import CORRECTION
 from efficientfan.predict.fetch import FETCHABLE, cache_dir
 
@@ -184,7 +184,7 @@ def test_a_threshold_of_ones_own_drops_the_unsure():
         def detect(self, image):
             return Detections(np.eye(4)[:3] + np.array([0, 0, 1, 1]), [0.2, 0.6, 0.95], np.zeros((3, 5, 2)))
 
-    finder = AboveScore(Stub(), 0.6)
+    finder = Filtered(Stub(), min_score=0.6)
     assert finder.name == "stub"
     found = finder.detect(np.zeros((1, 1, 3), np.uint8))
     assert found.scores == pytest.approx([0.6, 0.95])

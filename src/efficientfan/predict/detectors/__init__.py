@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from efficientfan.errors import InputError
 from efficientfan.predict.detectors.base import (
-    AboveScore,
     Detections,
     FaceDetector,
+    Filtered,
     SharedDetector,
     WholeImageDetector,
 )
 from efficientfan.predict.detectors.facefinder import FaceFinder
 from efficientfan.predict.detectors.haar import HaarDetector
+from efficientfan.predict.detectors.thorough import ThoroughDetector
 from efficientfan.predict.detectors.yunet import YuNetDetector
 from efficientfan.weights import find_detector
 
@@ -22,6 +25,7 @@ __all__ = [
     "FaceFinder",
     "HaarDetector",
     "SharedDetector",
+    "ThoroughDetector",
     "WholeImageDetector",
     "YuNetDetector",
     "open_detector",
@@ -32,29 +36,54 @@ DETECTORS = ("auto", "facefinder", "yunet", "haar", "whole")
 
 
 def open_detector(
-    name: str = "auto", threads: int | None = None, *, min_score: float | None = None
+    name: str = "auto",
+    threads: int | None = None,
+    *,
+    min_score: float | None = None,
+    detect_size: int | None = None,
+    min_face: float | None = None,
+    thorough: bool = False,
 ) -> FaceDetector:
     """A detector by name, or from a file.
 
+    "auto" is facefinder, which is part of the package.
+
     Args:
-        name: one of `DETECTORS`, or the path of an `.onnx` detector of `efficientfan export`. "auto" is facefinder,
-            which is part of the package.
-        threads: processor threads of its network; None takes all cores. OpenCV's detectors use OpenCV's setting.
-        min_score: lowest score of a detection; None takes the detector's own.
+        name: see above.
+        threads: processor threads of its network, None all cores; OpenCV's detectors take what OpenCV is set to.
+        min_score: replaces the detector's own threshold.
+        detect_size: longer side in pixels of the copy in which an image is searched; larger finds smaller faces, and
+            takes longer with its square. Not for haar and whole.
+        min_face: smaller faces, in pixels of the image, are left out; facefinder chooses its copy by it.
+        thorough: search quarter turns too, and copies of twice the size: slow, for archives.
 
     Raises:
-        InputError: an unknown name, or a damaged model file.
+        InputError: an unknown name, a damaged model file, or an option that the detector does not have.
         MissingDependencyError: the detector's model file, or a part of OpenCV, is not available.
     """
-    if name in ("auto", "facefinder"):
-        return FaceFinder(find_detector("facefinder"), threads=threads, min_score=min_score)
+    if detect_size is not None and detect_size < 32:
+        raise InputError(f"detect_size is at least 32 pixels, not {detect_size}")
+    if name in ("auto", "facefinder") or name.endswith(".onnx"):
+        file = Path(name) if name.endswith(".onnx") else find_detector("facefinder")
+        finder = FaceFinder(file, threads=threads, min_score=min_score, min_face=min_face)
+        largest, *smaller = sorted(finder.long_sides, reverse=True)
+        largest = (detect_size or largest) * (2 if thorough else 1)
+        finder.long_sides = (largest, *(side for side in smaller if side < largest))
+        return ThoroughDetector(finder) if thorough else finder
     if name == "yunet":
-        return YuNetDetector() if min_score is None else YuNetDetector(min_score=min_score)
-    if name in ("haar", "whole"):
+        side = (detect_size or YuNetDetector.LONG_SIDE) * (2 if thorough else 1)
+        yunet = YuNetDetector(
+            long_side=side, min_score=YuNetDetector.MIN_SCORE if min_score is None else min_score
+        )
+        detector: FaceDetector = ThoroughDetector(yunet) if thorough else yunet
+    elif name in ("haar", "whole"):
+        if detect_size is not None or thorough:
+            raise InputError(f"detector {name!r} has neither detect_size nor a thorough search")
         detector = HaarDetector() if name == "haar" else WholeImageDetector()
-        return detector if min_score is None else AboveScore(detector, min_score)
-    if name.endswith(".onnx"):
-        return FaceFinder(name, threads=threads, min_score=min_score)
-    raise InputError(
-        f"unknown detector {name!r}; known are {', '.join(DETECTORS)}, or an .onnx detector file"
-    )
+        if min_score is not None:
+            detector = Filtered(detector, min_score=min_score)
+    else:
+        raise InputError(
+            f"unknown detector {name!r}; known are {', '.join(DETECTORS)}, or an .onnx detector file"
+        )
+    return detector if min_face is None else Filtered(detector, min_face=min_face)

@@ -14,9 +14,9 @@ from efficientfan.errors import InputError
 from efficientfan.geometry import box_iou
 
 __all__ = [
-    "AboveScore",
     "Detections",
     "FaceDetector",
+    "Filtered",
     "SharedDetector",
     "WholeImageDetector",
     "plausible",
@@ -62,6 +62,11 @@ class Detections:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    def take(self, chosen: Array) -> Detections:
+        """Those that `chosen`, indices or a (N,) bool mask, names."""
+        points = None if self.points is None else self.points[chosen]
+        return Detections(self.boxes[chosen], self.scores[chosen], points)
+
 
 class FaceDetector(Protocol):
     """Finds faces in an image.
@@ -93,26 +98,26 @@ class WholeImageDetector:
         return self
 
 
-class AboveScore:
-    """A detector without its unsure detections.
+class Filtered:
+    """A detector without its unsure and its small detections.
 
     Args:
         detector: what searches.
         min_score: detections below it are left out.
+        min_face: so are those whose longer side is below it, in pixels.
     """
 
-    def __init__(self, detector: FaceDetector, min_score: float) -> None:
+    def __init__(self, detector: FaceDetector, *, min_score: float = -np.inf, min_face: float = 0.0) -> None:
         self.name = detector.name
         self._detector = detector
         self._min_score = min_score
+        self._min_face = min_face
 
     def detect(self, image: Array) -> Detections:
         """See `FaceDetector.detect`."""
         found = self._detector.detect(image)
-        kept = found.scores >= self._min_score
-        return Detections(
-            found.boxes[kept], found.scores[kept], None if found.points is None else found.points[kept]
-        )
+        longer = (found.boxes[:, 2:] - found.boxes[:, :2]).max(axis=1, initial=0)
+        return found.take((found.scores >= self._min_score) & (longer >= self._min_face))
 
 
 class SharedDetector:
@@ -184,4 +189,4 @@ def strongest(
     """
     sure = np.flatnonzero(scores >= min_score)
     kept = sure[suppress(box_iou(boxes[sure], boxes[sure]) > overlap, scores[sure])]
-    return Detections(boxes[kept], scores[kept], None if points is None else points[kept])
+    return Detections(boxes, scores, points).take(kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ __all__ = ["FaceFinder"]
 
 Array = NDArray[Any]
 
+LEAST_FACE = 8.0
+"""Longer side, in pixels of the searched copy, from which faces are found."""
+
 
 class FaceFinder:
     """A detector file of `efficientfan export`. Threads may share it.
@@ -29,9 +33,11 @@ class FaceFinder:
     Args:
         model: the `.onnx` file.
         device: see `OnnxBackend`.
-        threads: processor threads of one run; None leaves it to ONNX Runtime.
+        threads: processor threads for one run; None leaves it to ONNX Runtime.
         min_score: lowest score of a detection, in [0, 1]; None takes the model's own.
         long_sides: longer sides of the copies, in pixels; None takes the model's own.
+        min_face: smaller faces, in pixels of the image, are left out; large images are searched in copies in which such
+            a face still has `LEAST_FACE` pixels, whatever `long_sides` says of the largest.
 
     Raises:
         InputError: the file is missing, damaged, or no detector of efficientfan; or an option is out of range.
@@ -48,6 +54,7 @@ class FaceFinder:
         *,
         min_score: float | None = None,
         long_sides: tuple[int, ...] | None = None,
+        min_face: float | None = None,
     ) -> None:
         self._session = open_session(Path(model), device, threads)
         self.spec = DetectorSpec.from_json(metadata_of(self._session, str(model)), where=str(model))
@@ -61,6 +68,9 @@ class FaceFinder:
         self.long_sides = self.spec.long_sides if long_sides is None else long_sides
         if not 0 <= self.min_score <= 1:
             raise InputError(f"min_score is within 0 and 1, not {self.min_score}")
+        self.min_face = min_face
+        if min_face is not None and not 1 <= min_face < math.inf:
+            raise InputError(f"min_face is a size in pixels, at least 1, not {min_face}")
         if not self.long_sides or min(self.long_sides) < 1:
             raise InputError(f"long_sides are pixels, at least 1, not {self.long_sides}")
 
@@ -69,6 +79,8 @@ class FaceFinder:
         passes = [self._search(*copy) for copy in self._copies(image)]
         boxes, scores, points = (np.concatenate(each) for each in zip(*passes, strict=True))
         kept = plausible(boxes, image)
+        if self.min_face is not None:
+            kept &= (boxes[:, 2:] - boxes[:, :2]).max(axis=1) >= self.min_face
         found = strongest(boxes[kept], scores[kept], self.min_score, points=points[kept])
         return found if "points" in self._outputs else Detections(found.boxes, found.scores)
 
@@ -79,8 +91,13 @@ class FaceFinder:
     def _copies(self, image: Array) -> Iterator[tuple[Array, float]]:
         """The reduced copies, each made from the one before, and the factor of each."""
         whole = max(image.shape[:2])
-        copy = image
-        for side in sorted({min(side, whole) for side in self.long_sides}, reverse=True):
+        copy, sides = image, self.long_sides
+        if self.min_face is not None:
+            sides = (
+                math.ceil(whole * LEAST_FACE / max(self.min_face, LEAST_FACE)),
+                *sorted(sides, reverse=True)[1:],
+            )
+        for side in sorted({min(side, whole) for side in sides}, reverse=True):
             copy, _ = shrink_to(copy, side)
             yield copy, side / whole
 

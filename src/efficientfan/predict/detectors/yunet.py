@@ -36,8 +36,12 @@ class YuNetDetector:
     """
 
     name = "yunet"
+    LONG_SIDE = 640
+    MIN_SCORE = 0.5
 
-    def __init__(self, model: str | Path | None = None, long_side: int = 640, min_score: float = 0.5) -> None:
+    def __init__(
+        self, model: str | Path | None = None, long_side: int = LONG_SIDE, min_score: float = MIN_SCORE
+    ) -> None:
         self.path = fetched("yunet") if model is None else Path(model)
         self.long_side = long_side
         self.min_score = min_score
