@@ -33,6 +33,12 @@ def test_the_page_lists_what_is_public():
     assert sorted(listed) == sorted(efficientfan.__all__)
 
 
+def test_the_reference_has_every_public_name():
+    page = (Path(__file__).parents[1] / "docs" / "reference.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^::: efficientfan\.(\w+)$", page, re.MULTILINE)
+    assert sorted([*documented, "__version__"]) == sorted(efficientfan.__all__)
+
+
 def test_unknown_names_fail_as_usual():
     with pytest.raises(AttributeError, match="has no attribute 'unload'"):
         operator.attrgetter("unload")(efficientfan)

@@ -46,7 +46,9 @@ def score_points(
     Args:
         points: (N, K, 2) image pixels; NaN throughout for a missed face.
         test_set: N faces.
-        label, subject, settings: what was run and how, for tables and the file (see `Results`).
+        label: what stands in tables for this run.
+        subject: what was run (see `Results`).
+        settings: how it was run (see `Results`).
         normalizers: the first is that of failure rate, AUC and breakdowns; the data set's own by default.
         thresholds: of failure rate and AUC, as fractions; the first is also that of the reliability.
         seed: of the bootstrap.

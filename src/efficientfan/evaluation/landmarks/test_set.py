@@ -160,7 +160,10 @@ def load_test_set(
     """Read a split and sort its faces into the data set's own subsets.
 
     Args:
-        name, root, split, schema: as for `efficientfan.data.catalog.load_dataset`.
+        name: the data set's name, as for `load_dataset`.
+        root: its folder, or its file.
+        split: the split's name.
+        schema: needed for data sets without one of their own.
         by: an attribute of the annotations; each of its values becomes a further group.
 
     Raises:
