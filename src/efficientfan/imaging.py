@@ -31,6 +31,8 @@ __all__ = [
     "PhotoPyramid",
     "process_settings",
     "read_rgb",
+    "roll_photo",
+    "roll_transform",
     "to_rgb",
     "warp",
     "write_image",
@@ -268,6 +270,33 @@ def warp(image: Array | PhotoPyramid, transforms: Sequence[CropTransform], out: 
         matrix[:, :2] *= shrink
         cv2.warpAffine(photo.level(shrink), matrix, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
     return crops
+
+
+def roll_photo(image: Array, degrees: float) -> tuple[Array, CropTransform]:
+    """A photo turned counter-clockwise, on a square gray frame that holds all of it at its own scale.
+
+    Args:
+        image: H x W x 3 uint8 RGB.
+        degrees: of the turn.
+
+    Returns:
+        The S x S x 3 uint8 frame, and the transform from pixels of the photo to pixels of the frame.
+    """
+    transform = roll_transform(image.shape[1], image.shape[0], degrees)
+    size = (transform.size, transform.size)
+    gray = (128, 128, 128)
+    frame = cv2.warpAffine(image, transform.matrix, size, flags=cv2.INTER_LINEAR, borderValue=gray)
+    return np.asarray(frame), transform
+
+
+def roll_transform(width: int, height: int, degrees: float) -> CropTransform:
+    """The transform of `roll_photo` for a photo of that width and height."""
+    angle = math.radians(degrees)
+    across = abs(width * math.cos(angle)) + abs(height * math.sin(angle))
+    along = abs(width * math.sin(angle)) + abs(height * math.cos(angle))
+    size = math.ceil(max(across, along) - 1e-9)
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    return CropTransform.from_box([*(middle - size / 2), *(middle + size / 2)], size, 0.0, rotation=degrees)
 
 
 def _shrink(image: Array, factor: int) -> Array:

@@ -56,6 +56,10 @@ def evaluate_command(
         float, typer.Option(help="Shift and scale boxes at random by up to this fraction, such as 0.1.")
     ] = 0.0,
     flip_test: Annotated[bool, typer.Option("--flip-test", help="Average with the mirrored crop.")] = False,
+    roll: Annotated[
+        float,
+        typer.Option(help="With --box detector: turn the photos by so many degrees counter-clockwise first."),
+    ] = 0.0,
     mean_shape: Annotated[
         bool,
         typer.Option("--mean-shape", help="Also show the error of the mean training face, as a baseline."),
@@ -119,11 +123,11 @@ def evaluate_command(
     normalizers = [*(normalizer or []), *(normaliser or [])] or None
     if model is not None and predictions is not None:
         raise InputError("give --model or --predictions, not both")
-    if predictions is not None and (box_jitter or flip_test):
+    if predictions is not None and (box_jitter or flip_test or roll):
         raise InputError(
-            "--box-jitter and --flip-test change how a model is run and do nothing with --predictions"
+            "--box-jitter, --flip-test and --roll change how a model is run and do nothing with --predictions"
         )
-    setup = EvaluationSetup(box=box or "gt", box_jitter=box_jitter, flip_test=flip_test, seed=seed)
+    setup = EvaluationSetup(box=box or "gt", box_jitter=box_jitter, flip_test=flip_test, roll=roll, seed=seed)
     test_set = load_test_set(dataset, root, split, schema=schema, by=by)
     if limit is not None:
         test_set = test_set.first(limit)

@@ -16,7 +16,7 @@ from efficientfan.evaluation.landmarks.matching import PredictedLandmarks, Repor
 from efficientfan.evaluation.landmarks.mean_shape import fit_mean_shape, place_shape
 from efficientfan.evaluation.landmarks.test_set import BOX_KINDS, TestSet, annotation_boxes, jitter_boxes
 from efficientfan.geometry import CropTransform
-from efficientfan.imaging import read_rgb, warp
+from efficientfan.imaging import read_rgb, roll_photo, warp
 from efficientfan.predict import BackendOutput
 from efficientfan.schema import LandmarkSchema, convert_points, convert_scores
 from efficientfan.spec import ModelSpec
@@ -76,12 +76,14 @@ class EvaluationSetup:
         box: one of `BOX_KINDS`.
         box_jitter: shift and scale of the boxes, as a fraction of their size (`jitter_boxes`).
         flip_test: average with the mirrored crop.
+        roll: degrees by which photos are turned counter-clockwise before they are searched (`roll_photo`).
         seed: of the jitter and of the bootstrap.
     """
 
     box: str = "gt"
     box_jitter: float = 0.0
     flip_test: bool = False
+    roll: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -89,6 +91,8 @@ class EvaluationSetup:
             raise InputError(f"--box is one of {', '.join(BOX_KINDS)}, not {self.box!r}")
         if self.box == "detector" and (self.box_jitter or self.flip_test):
             raise InputError("--box-jitter and --flip-test need given boxes: --box gt or --box supplied")
+        if self.roll and self.box != "detector":
+            raise InputError("--roll turns photos in which faces are looked for: --box detector")
 
     def to_dict(self) -> dict[str, Any]:
         """As the results file holds it."""
@@ -114,7 +118,9 @@ def predict_test_set(
         InputError: an unreadable photo, no box of the wanted kind, or schemas without a conversion.
     """
     if setup.box == "detector":
-        return predict_in_photos(model.batch, test_set.annotations, test_set.schema, progress=progress)
+        return predict_in_photos(
+            model.batch, test_set.annotations, test_set.schema, roll=setup.roll, progress=progress
+        )
     return predict_in_boxes(
         model.backend.run,
         model.spec,
@@ -203,6 +209,7 @@ def predict_in_photos(
     annotations: Sequence[Annotation],
     schema: LandmarkSchema,
     *,
+    roll: float = 0.0,
     progress: Callable[[int], None] = lambda done: None,
 ) -> PredictedLandmarks:
     """Landmarks of N faces by a predictor that finds the faces itself.
@@ -211,14 +218,17 @@ def predict_in_photos(
         find: photos to faces.
         annotations: N faces; their points are used only to match found faces to annotated ones (`match_faces`).
         schema: of the annotations; the found points are converted to it.
+        roll: degrees by which the photos are turned counter-clockwise before; the found points are turned back.
         progress: called with the number of faces done since the last call.
     """
     predicted = PredictedLandmarks.all_missed(len(annotations), schema.n_landmarks)
     photos = list(_by_photo(annotations))
     for start in range(0, len(photos), _PHOTOS_AT_ONCE):
         batch = photos[start : start + _PHOTOS_AT_ONCE]
-        for (_, members), faces in zip(batch, find([read_rgb(path) for path, _ in batch]), strict=True):
-            reported = [_in_schema(face, schema) for face in faces]
+        rolled = [roll_photo(read_rgb(path), roll) if roll else (read_rgb(path), None) for path, _ in batch]
+        found = find([photo for photo, _ in rolled])
+        for (_, members), (_, turn), faces in zip(batch, rolled, found, strict=True):
+            reported = [_in_schema(face, schema, turn) for face in faces]
             for index, match in zip(
                 members, match_faces(reported, [annotations[i].points for i in members]), strict=True
             ):
@@ -228,9 +238,13 @@ def predict_in_photos(
     return predicted
 
 
-def _in_schema(face: Face, schema: LandmarkSchema) -> ReportedFace:
-    points = convert_points(face.points, face.schema, schema)
-    return ReportedFace(points, face.box, convert_scores(face.scores, face.schema, schema))
+def _in_schema(face: Face, schema: LandmarkSchema, turn: CropTransform | None) -> ReportedFace:
+    """The face in pixels of the photo as it was before `turn`."""
+    points, box = convert_points(face.points, face.schema, schema), face.box
+    if turn is not None:
+        points = turn.inverse(points)
+        box = np.concatenate([np.nanmin(points, axis=0), np.nanmax(points, axis=0)])
+    return ReportedFace(points, box, convert_scores(face.scores, face.schema, schema))
 
 
 def _run(run: CropRunner, spec: ModelSpec, crops: Array, *, flip_test: bool) -> tuple[Array, Array]:

@@ -98,6 +98,8 @@ def _boxes(settings: Mapping[str, object]) -> str:
         parts.append(f"jittered by {settings['box_jitter']:g}")
     if settings.get("flip_test"):
         parts.append("+ flip test")
+    if settings.get("roll"):
+        parts.append(f"in photos rolled by {settings['roll']:g} degrees")
     return " ".join(parts)
 
 
