@@ -1,6 +1,6 @@
 """Checks of detection data: photos that do not open, impossible boxes, duplicates.
 
-**Errors**: what a reader refuses; a photo that cannot be decoded; and, in more than 1 % of the boxes
+**Fatal** (not fit): what a reader refuses; a photo that cannot be decoded; and, in more than 1 % of the boxes
 that must be found, a box that lies wholly outside its photo.
 **Warnings**: the same in single boxes; faces to be found of under `TINY` pixels; a face boxed twice; photos that
 are equal pixel by pixel, also between splits.
