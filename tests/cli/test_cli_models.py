@@ -39,10 +39,10 @@ def test_the_index_names_packaged_models_only():
         assert set(weights.aliases().values()) <= set(weights.list_models())
 
 
-def test_list_states_the_licence(run_command, packaged):
+def test_list_states_the_license(run_command, packaged):
     code, out, _ = run_command("models", "list")
     assert code == 0
-    assert out.splitlines()[1] == "  tiny (default): ibug68, 32 px; licence: Apache-2.0"
+    assert out.splitlines()[1] == "  tiny (default): ibug68, 32 px; license: Apache-2.0"
 
 
 def test_list_names_the_networks_without_torch(run_command, packaged, monkeypatch):
@@ -65,7 +65,7 @@ def test_show_a_model(run_command, packaged):
     table = {line[:15].strip(): line[15:] for line in out.splitlines()}
     assert table["landmarks"] == "68, ibug68"
     assert table["crop"] == "32 px, margin 0.25, stride 4"
-    assert table["licence"] == "Apache-2.0"
+    assert table["license"] == "Apache-2.0"
     assert table["training data"] == "none"
 
 
@@ -113,7 +113,7 @@ def test_fetch_from_a_file(run_command, tmp_path, monkeypatch):
     (tmp_path / "copy.onnx").write_bytes(content)
     code, out, err = run_command("models", "fetch", "yunet", "--file", tmp_path / "copy.onnx")
     assert (code, out.strip()) == (0, str(cache_dir() / known.file_name))
-    assert "licence MIT" in err
+    assert "license MIT" in err
     (tmp_path / "copy.onnx").write_bytes(b"else")
     assert run_command("models", "fetch", "yunet", "--file", tmp_path / "copy.onnx")[0] == 2
 

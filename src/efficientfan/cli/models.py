@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from efficientfan.cli.terms import terms_in_short
 from efficientfan.errors import InputError, MissingDependencyError
 
 if TYPE_CHECKING:
@@ -50,10 +51,11 @@ def list_command() -> None:
     for name in names:
         spec = read_graph_spec(find_model(name))
         also = "".join(f" ({alias})" for alias, target in aliases().items() if target == name)
-        typer.echo(f"  {name}{also}: {_in_short(spec)}; licence: {spec.licence or 'not stated'}")
+        typer.echo(f"  {name}{also}: {_in_short(spec)}; license: {terms_in_short(spec.licence)}")
     for name in list_detectors():
         spec = read_graph_spec(find_detector(name))
-        typer.echo(f"  {name}: {_in_short(spec)}; licence: {spec.licence or 'not stated'}")
+        typer.echo(f"  {name}: {_in_short(spec)}; license: {terms_in_short(spec.licence)}")
+    typer.echo("terms and training data of a model: efficientfan models show NAME")
     if not names:
         typer.echo(
             "no packaged models: train one and export it (efficientfan train, efficientfan export)", err=True
@@ -113,7 +115,7 @@ def fetch_command(
 
     path = fetch(name, file, timeout=timeout)
     typer.echo(path)
-    typer.echo(f"{name}: checked; licence {FETCHABLE[name].license}; use it with --detector {name}", err=True)
+    typer.echo(f"{name}: checked; license {FETCHABLE[name].license}; use it with --detector {name}", err=True)
 
 
 def _in_short(spec: ModelSpec | DetectorSpec) -> str:
@@ -141,7 +143,7 @@ def _show_spec(spec: ModelSpec | DetectorSpec, path: Path) -> None:
         "network": _named(spec.network),
         **_purpose(spec),
         "min score": f"{spec.score_threshold:g}",
-        "licence": spec.licence or "not stated",
+        "license": spec.licence or "not stated",
         "training data": spec.training_data or "not stated",
         "metrics": _pairs(spec.metrics) or "none",
         "provenance": _pairs(spec.provenance) or "not stated",

@@ -11,6 +11,7 @@ import typer
 from rich.table import Column, Table
 
 from efficientfan.cli.options import BackendOption, DeviceOption, PrecisionOption, bars, message_console
+from efficientfan.cli.terms import print_terms
 from efficientfan.errors import InputError
 
 if TYPE_CHECKING:
@@ -195,6 +196,8 @@ def predict_command(
     console.print(
         f"model: {spec.name} ({spec.schema.name}); {engine}; detector: {searched}; workers: {shares.workers}"
     )
+
+    print_terms(console, spec, getattr(finder, "spec", None))
 
     started, n_faces, n_failed = time.perf_counter(), 0, 0
     with (

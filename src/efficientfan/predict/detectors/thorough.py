@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.predict.detectors.base import Detections, FaceDetector, strongest
+from efficientfan.spec import DetectorSpec
 
 __all__ = ["ThoroughDetector"]
 
@@ -23,6 +24,7 @@ class ThoroughDetector:
 
     def __init__(self, detector: FaceDetector) -> None:
         self.name = detector.name
+        self.spec: DetectorSpec | None = getattr(detector, "spec", None)
         self._detector = detector
 
     def detect(self, image: Array) -> Detections:
