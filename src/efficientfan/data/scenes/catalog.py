@@ -103,11 +103,11 @@ class SceneSetInfo:
 
 
 HELD_OUT_SHARE = 6
-"""One of so many photos of `masks` is in `masks_heldout`, by a hash of its name; the others are in `masks_fit`."""
+"""One of so many photos of `masks` is in `masks_heldout`, by a hash of its name, the others in `masks_fit`; so of `lfw`."""
 
 
 def read_scenes(root: Path, split: str) -> list[Scene]:
-    """Photos of `scenes`; `masks_fit` and `masks_heldout` are parts of `masks`.
+    """Photos of `scenes`; `masks_fit` and `masks_heldout` are parts of `masks`, and so of `lfw`.
 
     Raises:
         InputError: as `read_coco_boxes`.
@@ -136,14 +136,14 @@ _ROWS = (
         "scenes",
         "300-W photos, WIDER FACE crowds, masked faces and LFW with face boxes (COCO JSON)",
         read_scenes,
-        ("train", "test", "crowds", "masks", "masks_fit", "masks_heldout", "lfw"),
+        ("train", "test", "crowds", "masks", "masks_fit", "masks_heldout", "lfw", "lfw_fit", "lfw_heldout"),
         terms=f"{_RESEARCH} (iBUG, Imperial College London; WIDER FACE, CUHK; LFW, UMass; the masks are CC0).",
     ),
     SceneSetInfo(
         "scenes_rolled",
         "photos of scenes, each turned by 0, 45, 60, 90, 135 and 180 degrees",
         read_rolled_scenes,
-        ("test", "masks_heldout", "lfw"),
+        ("test", "masks_heldout", "lfw_heldout"),
         photo=read_rolled,
         group=lambda scene: f"{scene.attributes['roll']:03d} degrees",
         terms="As scenes.",
