@@ -42,6 +42,20 @@ def evaluate_detector_command(
             show_default="the detector's own",
         ),
     ] = None,
+    overlap: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="Intersection over union from which a face is found; may be repeated.",
+            show_default="0.4 0.5",
+        ),
+    ] = None,
+    unchecked: Annotated[
+        bool,
+        typer.Option(
+            "--unchecked",
+            help="Count boxes of a detector that nobody checked as faces too: recall is then agreement with it.",
+        ),
+    ] = False,
     through_predictor: Annotated[
         bool,
         typer.Option(
@@ -78,11 +92,14 @@ def evaluate_detector_command(
     """
     from efficientfan.data.scenes.catalog import load_scenes
     from efficientfan.evaluation import detection_table, score_detections, search_photos
+    from efficientfan.evaluation.detection.evaluate import OVERLAPS
     from efficientfan.predict.output import check_folder
 
     if not through_predictor:
         _refuse_options(context, _PREDICTOR_ONLY, "sets the landmark model, which needs --through-predictor")
     scenes = load_scenes(dataset, root, split)
+    if unchecked:
+        scenes = scenes.with_unchecked()
     if limit is not None:
         scenes = scenes.spread(limit)
     if out is not None:
@@ -96,7 +113,13 @@ def evaluate_detector_command(
         scenes,
         label=label or chosen.name,
         subject=subject,
-        settings={"min_score": min_score, "through_predictor": through_predictor, "limit": limit},
+        settings={
+            "min_score": min_score,
+            "through_predictor": through_predictor,
+            "unchecked": unchecked,
+            "limit": limit,
+        },
+        overlaps=overlap or OVERLAPS,
         seed=seed,
     )
     typer.echo(detection_table(results))

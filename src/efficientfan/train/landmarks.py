@@ -102,6 +102,8 @@ def provenance(recipe: AnyRecipe) -> dict[str, Any]:
     table: dict[str, Any] = recipe.model_dump(mode="json", by_alias=True)
     table["data"].pop("root", None)  # a path of one machine tells others nothing
     if isinstance(recipe, DetectionRecipe):
+        if recipe.model.teacher is not None:
+            table["model"]["teacher"] = recipe.model.teacher.name
         return table
     if recipe.model.start is not None:
         table["model"]["start"] = recipe.model.start.name

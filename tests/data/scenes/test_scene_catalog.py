@@ -13,7 +13,7 @@ from efficientfan.data.scenes.catalog import SCENE_SETS, SceneSet, load_scenes
 from efficientfan.data.scenes.generated import FACE_CROP, FRAME
 from efficientfan.errors import InputError
 from efficientfan.imaging import read_rgb, write_image
-from efficientfan.structures import BoxTrust
+from efficientfan.structures import BoxTrust, Scene
 
 
 def test_scenes_are_grouped_by_company(tmp_path):
@@ -132,3 +132,25 @@ def test_a_set_is_never_empty():
 
 def test_every_row_stands_under_its_name():
     assert all(name == info.name for name, info in SCENE_SETS.items())
+
+
+def test_unchecked_boxes_can_be_counted_as_faces(tmp_path):
+    scene = Scene(tmp_path / "a.jpg", np.eye(4)[:3] + np.array([0, 0, 9, 9]), np.array([0, 1, 2]))
+    plain = SceneSet("any", "test", [scene], ["all"], lambda scene: np.zeros((1, 1, 3), np.uint8))
+    assert plain.with_unchecked().scenes[0].trust.tolist() == [0, 2, 2]
+    assert plain.scenes[0].trust.tolist() == [0, 1, 2]
+
+
+def test_held_out_photos_are_a_fixed_sixth_that_the_rest_does_not_hold(tmp_path):
+    images = [{"id": i, "file_name": f"{i}.png"} for i in range(120)]
+    (tmp_path / "masks").mkdir()
+    for image in images:
+        (tmp_path / "masks" / image["file_name"]).touch()
+    (tmp_path / "masks.json").write_text(json.dumps({"images": images, "annotations": []}))
+    whole, rest, held = (
+        {scene.name for scene in load_scenes("scenes", tmp_path, split).scenes}
+        for split in ("masks", "masks_fit", "masks_heldout")
+    )
+    assert rest | held == whole
+    assert not rest & held
+    assert 10 < len(held) < 32
