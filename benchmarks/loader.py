@@ -64,6 +64,10 @@ def consumed(recipe: Recipe, batches: int) -> tuple[float, float]:
     optimiser = torch.optim.AdamW(deployed.parameters(), lr=1e-4)
     size, side, landmarks = recipe.train.batch_size, spec.input_size, spec.schema.n_landmarks
     crops = torch.randint(0, 256, (size, side, side, 3), dtype=torch.uint8)
+    others = {
+        wanted: torch.randint(0, 256, (size, wanted, wanted, 3), dtype=torch.uint8)
+        for wanted in objective.crop_sides
+    }
     points, weights = side * torch.rand(size, landmarks, 2), torch.ones(size, landmarks)
     kind = {"fp16": torch.float16}.get(recipe.train.precision, torch.bfloat16)
     clock = Clock()
@@ -71,7 +75,7 @@ def consumed(recipe: Recipe, batches: int) -> tuple[float, float]:
         if batch == WARM_UP:
             clock = Clock()
         with torch.autocast("cpu", kind, enabled=recipe.train.precision != "fp32"):
-            inputs = Batch(deployed.normalize(crops), points, weights)
+            inputs = Batch(deployed.normalize(crops), points, weights, crops=others | {side: crops})
             output = network(inputs.images)
             parts = objective(Prediction(output, deployed.decoder(output.heatmaps)[0]), inputs)
         optimiser.zero_grad()

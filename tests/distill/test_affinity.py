@@ -39,7 +39,7 @@ def test_no_intermediate_is_larger_than_the_larger_map(kind):
     t = tuple(torch.rand(1, c, side, side) for _, c, side in sides.values())
     channels = Channels({k: v[0] for k, v in sides.items()}, {k: v[1] for k, v in sides.items()})
     heatmaps = torch.zeros(1, 1, 64, 64)
-    batch = Batch(torch.zeros(1), torch.zeros(1), torch.zeros(1))
+    batch = Batch(torch.zeros(1), torch.zeros(1), torch.ones(1, 1))
     loss = TERMS[kind](channels, list(sides))
     with LargestTensor() as largest:
         loss(NetworkOutput(heatmaps, s), NetworkOutput(heatmaps, t), batch).backward()

@@ -1,6 +1,7 @@
 """Every term against a slow transcription of its formula in float64, position by position."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from efficientfan.models import NetworkOutput
 STAGES = {"encoder": (5, 4), "stage1": (3, 8), "stage2": (3, 16)}  # level: channels, side
 TEACHER = {"encoder": (7, 4), "stage1": (6, 8), "stage2": (6, 16)}
 N, K = 2, 4
+SHARES = (1 / 3, 2 / 3)  # of the faces of `batch`, by their heaviest landmarks
 CHANNELS = Channels(
     {**{level: c for level, (c, _) in STAGES.items()}, "heatmaps": K},
     {**{level: c for level, (c, _) in TEACHER.items()}, "heatmaps": K},
@@ -58,6 +60,11 @@ def affinities(maps: Tensor) -> Tensor:
     return torch.stack([torch.stack([a @ b / (a.norm() * b.norm()) for b in vectors]) for a in vectors])
 
 
+def by_face(difference: Tensor) -> float:
+    """Mean square of each face, the faces by their shares."""
+    return sum(difference[image].square().mean().item() * SHARES[image] for image in range(N))
+
+
 def pooled(maps: Tensor, side: int) -> Tensor:
     c, h, w = maps.shape
     return maps.reshape(c, h // side, side, w // side, side).mean(dim=(2, 4))
@@ -70,7 +77,7 @@ def test_feature_similarity_is_the_papers_sum(student, teacher, batch):
         positions = s.shape[2] * s.shape[3]
         for image in range(N):
             difference = affinities(s[image]) - affinities(t[image])
-            expected += difference.square().sum().item() / positions**2 / N
+            expected += difference.square().sum().item() / positions**2 * SHARES[image]
     assert term("fs", levels=["encoder", "stage1"])(student, teacher, batch).item() == pytest.approx(
         expected, rel=1e-12
     )
@@ -84,7 +91,7 @@ def test_both_ways_of_affinity_distance_agree_with_the_definition(channels):
     s = torch.randn(1, 3, 4, 4, dtype=torch.float64)
     t = torch.randn(1, channels, 4, 4, dtype=torch.float64)
     expected = (affinities(s[0]) - affinities(t[0])).square().mean()
-    assert affinity_distance(s, t).item() == pytest.approx(expected.item(), rel=1e-12)
+    assert affinity_distance(s, t).tolist() == pytest.approx([expected.item()], rel=1e-12)
 
 
 def test_a_dead_position_is_unlike_everything_and_has_a_finite_gradient():
@@ -108,7 +115,7 @@ def test_patch_similarity_is_the_papers_sum(student, teacher, batch):
             for k in range(n):
                 a_s, a_t = affinities(pooled(s[image], 2**k)), affinities(pooled(t[image], 2**k))
                 assert a_s.shape[0] == 4 ** (n - k)
-                expected += ((a_s - a_t).square().sum() / 16 ** (n - k)).item() / n / N
+                expected += ((a_s - a_t).square().sum() / 16 ** (n - k)).item() / n * SHARES[image]
     found = term("ps", levels=["encoder", "stage1"])(student, teacher, batch)
     assert found.item() == pytest.approx(expected, rel=1e-12)
 
@@ -122,7 +129,7 @@ def test_feature_aligned_in_mobilefans_form(student, teacher, batch):
         mixed = torch.einsum("oc,nchw->nohw", conv.weight[:, :, 0, 0], student.features[index])
         mean, variance = mixed.mean(dim=(0, 2, 3)), mixed.var(dim=(0, 2, 3), unbiased=False)
         normed = (mixed - mean[:, None, None]) / (variance[:, None, None] + norm.eps).sqrt()
-        expected += (normed.clamp(min=0) - teacher.features[index]).square().mean().item()
+        expected += by_face(normed.clamp(min=0) - teacher.features[index])
     assert fa(student, teacher, batch).item() == pytest.approx(expected, rel=1e-12)
 
 
@@ -133,7 +140,7 @@ def test_feature_aligned_in_efficientfans_form(student, teacher, batch):
     for index, level in enumerate(levels):
         conv = fa.adapters[level]
         mixed = torch.einsum("oc,nchw->nohw", conv.weight[:, :, 0, 0], student.features[index])
-        expected += (mixed + conv.bias[:, None, None] - teacher.features[index]).square().mean().item()
+        expected += by_face(mixed + conv.bias[:, None, None] - teacher.features[index])
     assert fa(student, teacher, batch).item() == pytest.approx(expected, rel=1e-12)
 
 
@@ -142,7 +149,7 @@ def test_attention_transfer_as_in_the_authors_code(student, teacher, batch):
     for index in (1, 2):
         for image in range(N):
             q_s, q_t = (o.features[index][image].square().mean(dim=0).flatten() for o in (student, teacher))
-            expected += (q_s / q_s.norm() - q_t / q_t.norm()).square().mean().item() / N
+            expected += (q_s / q_s.norm() - q_t / q_t.norm()).square().mean().item() * SHARES[image]
     found = term("at", levels=["stage1", "stage2"])(student, teacher, batch)
     assert found.item() == pytest.approx(expected, rel=1e-12)
 
@@ -178,7 +185,9 @@ def test_channel_wise_on_heatmaps_counts_labelled_landmarks(student, teacher, ba
 def test_channel_wise_on_features_matches_the_channels_first(student, teacher, batch):
     cwd = term("cwd", levels=["stage1"])
     matched, t = cwd.matchers["stage1"](student.features[1]), teacher.features[1]
-    expected = sum(divergence(matched[i, c], t[i, c], 1.0) for i in range(N) for c in range(6)) / (N * 6)
+    expected = sum(
+        divergence(matched[i, c], t[i, c], 1.0) * SHARES[i] / 6 for i in range(N) for c in range(6)
+    )
     assert cwd(student, teacher, batch).item() == pytest.approx(expected, rel=1e-12)
 
 
@@ -187,7 +196,8 @@ def test_pearson_is_one_minus_the_correlation(student, teacher, batch):
     matched, t = pkd.matchers["stage1"](student.features[1]), teacher.features[1]
     r = [torch.corrcoef(torch.stack([matched[:, c].flatten(), t[:, c].flatten()]))[0, 1] for c in range(6)]
     expected = 1 - torch.stack(r).mean().item()
-    assert pkd(student, teacher, batch).item() == pytest.approx(expected, rel=1e-9)
+    alike = replace(batch, teaching_weights=torch.ones(N, K, dtype=torch.float64))
+    assert pkd(student, teacher, alike).item() == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("kind", sorted(set(TERMS) - {"fa"}))
@@ -250,6 +260,20 @@ class Mine(DistillationTerm):
         return (student.mean() - teacher.mean()).abs()
 
 
+class PerFace(Mine):
+    """One value per face: 0, 1, ..."""
+
+    def compare(self, level: str, student: Tensor, teacher: Tensor, batch: Batch) -> Tensor:
+        return torch.arange(N, dtype=torch.float64)
+
+
+class PerChannel(Mine):
+    """Neither a scalar nor one value per face."""
+
+    def compare(self, level: str, student: Tensor, teacher: Tensor, batch: Batch) -> Tensor:
+        return student.mean(dim=(2, 3))
+
+
 def test_a_term_of_ones_own_is_found_by_its_import_string(student, teacher, batch):
     found = find_term(f"{__name__}:Mine")
     expected = (student.features[1].mean() - teacher.features[1].mean()).abs()
@@ -269,3 +293,30 @@ def test_a_term_of_ones_own_is_found_by_its_import_string(student, teacher, batc
 def test_a_wrong_kind_is_refused(kind, message):
     with pytest.raises(InputError, match=message):
         find_term(kind)
+
+
+def test_values_per_face_are_averaged_by_the_weights_of_the_faces(student, teacher, batch):
+    mean = PerFace(CHANNELS, ["stage1", "stage2"])
+    assert mean(student, teacher, batch).item() == pytest.approx(2 * SHARES[1])
+    unlabelled = replace(
+        batch, weights=torch.zeros(N, K), teaching_weights=torch.tensor([[0.0] * K, [0.5] * K])
+    )
+    assert mean(student, teacher, unlabelled).item() == pytest.approx(2.0)
+
+
+def test_a_face_without_weight_does_not_count_in_any_term(student, teacher, batch):
+    alone = replace(batch, teaching_weights=torch.tensor([[1.0] * K, [0.0] * K], dtype=torch.float64))
+    for kind in sorted(set(TERMS) - {"pkd"}):  # its variances are of the whole batch
+        levels = ["heatmaps"] if kind == "soft" else ["stage1"]
+        options = {"adapter": "conv"} if kind == "fa" else {}
+        loss = term(kind, levels=levels, **options)
+        first = [
+            NetworkOutput(o.heatmaps[:1], tuple(maps[:1] for maps in o.features)) for o in (student, teacher)
+        ]
+        single = replace(batch, weights=torch.ones(1, K, dtype=torch.float64))
+        assert loss(student, teacher, alone).item() == pytest.approx(loss(*first, single).item()), kind
+
+
+def test_another_shape_than_faces_is_refused(student, teacher, batch):
+    with pytest.raises(InputError, match=r"PerChannel.compare returns a scalar.*2 faces, not \(2, 3\)"):
+        PerChannel(CHANNELS)(student, teacher, batch)

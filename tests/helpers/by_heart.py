@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch.utils.data import default_collate
 
 from efficientfan.data.catalog import load_dataset
 from efficientfan.data.dataset import CropSpec, FaceCrops
-from efficientfan.losses import Batch, Prediction
+from efficientfan.losses import Prediction
 from efficientfan.recipes import Recipe
 from efficientfan.train.landmarks import LandmarkModule, build_spec, build_student
 from efficientfan.train.objective import build_objective
@@ -23,19 +24,19 @@ def learn_by_heart(
     spec = build_spec(recipe, student)
     module = LandmarkModule(student, build_objective(recipe, student, spec), spec, recipe.train).train()
     faces = FaceCrops(
-        load_dataset("300w", data, "train"), spec.schema, CropSpec(spec.input_size, spec.crop_margin)
+        load_dataset("300w", data, "train"),
+        spec.schema,
+        CropSpec(spec.input_size, spec.crop_margin, tuple(module.objective.crop_sides - {spec.input_size})),
     )
-    samples = [faces[index] for index in range(8)]
-    crops, points, weights = (torch.stack([s[key] for s in samples]) for key in ("crop", "points", "weights"))
+    batch = module.batch_of(default_collate([faces[index] for index in range(8)]))
     optimiser = torch.optim.Adam(module.parameters(), lr=0.004)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.004, total_steps=steps)
-    images = module.deployed.normalize(crops)
     for _ in range(steps):
-        output = module.deployed.network(images)
+        output = module.deployed.network(batch.images)
         predicted, _ = module.deployed.decoder(output.heatmaps)
-        parts = module.objective(Prediction(output, predicted), Batch(images, points, weights))
+        parts = module.objective(Prediction(output, predicted), batch)
         optimiser.zero_grad()
         sum(parts.values()).backward()
         optimiser.step()
         schedule.step()
-    return module, crops, points
+    return module, batch.crops[spec.input_size], batch.points

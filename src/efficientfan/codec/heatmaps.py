@@ -65,12 +65,14 @@ class Decoder(nn.Module, ABC):
     Attributes:
         trains_coordinates: whether a coordinate loss can train through the points. Argmax and its refinements
             pick one cell: at most its neighbours would feel a gradient.
+        takes_logits: whether a map counts by its softmax over the cells; if not, its values are heights.
 
     Args:
         stride: crop pixels per heatmap cell.
     """
 
     trains_coordinates: ClassVar[bool] = True
+    takes_logits: ClassVar[bool] = False
 
     def __init__(self, stride: int) -> None:
         super().__init__()
@@ -233,6 +235,8 @@ class IntegralDecoder(Decoder):
 
 class SoftArgmaxDecoder(IntegralDecoder):
     """The expectation over the softmax of the map (Sun et al., ECCV 2018)."""
+
+    takes_logits = True
 
     def probability(self, maps: Tensor) -> Tensor:
         return maps.flatten(2).softmax(dim=2).view(maps.shape)

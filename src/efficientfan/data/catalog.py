@@ -12,6 +12,7 @@ from efficientfan.data.readers.aflw import read_aflw
 from efficientfan.data.readers.aflw68 import read_aflw68
 from efficientfan.data.readers.cofw import read_cofw
 from efficientfan.data.readers.cofw68 import read_cofw68
+from efficientfan.data.readers.faces import read_faces
 from efficientfan.data.readers.lapa import read_lapa
 from efficientfan.data.readers.pts_folder import read_menpo, read_pts_tree
 from efficientfan.data.readers.w300 import read_300w
@@ -49,6 +50,7 @@ class DatasetInfo:
         visibility: what its flags say of a landmark's visibility, for training a visibility head.
         mirror_offset: how far its labels lean, measured on training faces by `efficientfan data check --mirror-offset`;
             None where nobody has measured it.
+        labelled: whether its faces have landmarks; if not, they serve distillation alone.
         terms: one sentence on licence and terms.
     """
 
@@ -61,6 +63,7 @@ class DatasetInfo:
     subsets: Mapping[str, tuple[str, str | int | bool]] = field(default_factory=dict)
     visibility: VisibilityLabels = "none"
     mirror_offset: MirrorOffset | None = None
+    labelled: bool = True
     terms: str = "Yours: the terms are those of the data you bring."
 
 
@@ -169,6 +172,14 @@ _ROWS = (
     DatasetInfo("csv", "a CSV table, or a folder with SPLIT.csv", read_csv, None, {}, visibility="occlusion"),
     DatasetInfo(
         "pts", "folders of photos with a .pts beside each; SPLIT is a folder", read_pts_tree, None, {}
+    ),
+    DatasetInfo(
+        "faces",
+        "faces without landmarks: COCO boxes, or a folder with SPLIT.json; for distillation",
+        read_faces,
+        None,
+        {},
+        labelled=False,
     ),
 )
 

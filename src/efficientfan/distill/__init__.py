@@ -5,9 +5,10 @@ A term of your own is one class, a subclass of `DistillationTerm`, and one line 
 """
 
 from efficientfan.distill.objective import DistillationObjective
-from efficientfan.distill.teacher import Teacher, load_teacher
+from efficientfan.distill.teacher import Teacher, Teachers, load_teachers
 from efficientfan.distill.term import Channels, DistillationTerm, channels_of
 from efficientfan.distill.terms import TERMS, find_term
+from efficientfan.distill.weighting import TermWeights
 
 __all__ = [
     "TERMS",
@@ -15,7 +16,9 @@ __all__ = [
     "DistillationObjective",
     "DistillationTerm",
     "Teacher",
+    "Teachers",
+    "TermWeights",
     "channels_of",
     "find_term",
-    "load_teacher",
+    "load_teachers",
 ]

@@ -10,7 +10,7 @@ __all__ = ["affinity_distance"]
 
 
 def affinity_distance(student: Tensor, teacher: Tensor) -> Tensor:
-    """Mean-squared difference of two maps' cosine affinities between all positions; mean over the batch.
+    """Mean-squared difference of two maps' cosine affinities between all positions.
 
     With unit vectors s_i at the P = H W positions (columns of S, C x P), the affinities are A = SᵀS, and
 
@@ -27,7 +27,7 @@ def affinity_distance(student: Tensor, teacher: Tensor) -> Tensor:
         teacher: (N, C', H, W); C' may differ from C.
 
     Returns:
-        Scalar in [0, 4], to within that error.
+        (N,) in [0, 4], to within that error.
     """
     positions = student.shape[2] * student.shape[3]
     with torch.autocast(student.device.type, enabled=False):
@@ -37,7 +37,7 @@ def affinity_distance(student: Tensor, teacher: Tensor) -> Tensor:
             total = (s.mT @ s - t.mT @ t).square().sum(dim=(1, 2))
         else:
             total = _energy(s, s) + _energy(t, t) - 2 * _energy(s, t)
-    return (total / positions**2).mean()
+    return total / positions**2
 
 
 def _energy(a: Tensor, b: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from efficientfan.errors import InputError
-from efficientfan.losses import Batch
+from efficientfan.losses.objective import Batch, weighted_mean
 from efficientfan.models import LandmarkNet, NetworkOutput
 
 __all__ = [
@@ -63,6 +63,9 @@ class DistillationTerm(nn.Module, ABC):
     A term of your own is a subclass with `compare` (and `__init__`, if it has adapters or options); a recipe
     names it as `kind: package.module:Class`.
 
+    Attributes:
+        needs_labels: whether it looks at the labels of a batch (`points`, `weights`), which some faces lack.
+
     Args:
         channels: of both networks, for adapters.
         levels: which maps to compare; `default_levels` if None.
@@ -72,6 +75,7 @@ class DistillationTerm(nn.Module, ABC):
     """
 
     default_levels: ClassVar[tuple[str, ...]]
+    needs_labels: ClassVar[bool] = False
 
     def __init__(self, channels: Channels, levels: Sequence[str] | None = None) -> None:
         super().__init__()
@@ -82,18 +86,28 @@ class DistillationTerm(nn.Module, ABC):
                 raise InputError(f"{type(self).__name__}: no level {level!r}; the networks have {known}")
 
     def forward(self, student: NetworkOutput, teacher: NetworkOutput, batch: Batch) -> Tensor:
-        """Scalar; it is 0 where student and teacher agree, and has no gradient for the teacher."""
-        parts = [
-            self.compare(
-                level,
-                at_least_float32(maps_at(student, level)),
-                at_least_float32(maps_at(teacher, level)),
-                batch,
-            )
-            for level in self.levels
-        ]
+        """Scalar; it is 0 where student and teacher agree, and has no gradient for the teacher.
+
+        Raises:
+            InputError: `compare` returned neither a scalar nor one value per face.
+        """
+        parts = []
+        for level in self.levels:
+            ours, theirs = (at_least_float32(maps_at(output, level)) for output in (student, teacher))
+            part = self.compare(level, ours, theirs, batch)
+            if part.ndim and part.shape != batch.face_weights.shape:
+                raise InputError(
+                    f"{type(self).__name__}.compare returns a scalar, or one value for each of the "
+                    f"{len(batch.face_weights)} faces, not {tuple(part.shape)}"
+                )
+            parts.append(weighted_mean(part, batch.face_weights.to(part.dtype)) if part.ndim else part)
         return torch.stack(parts).sum()
 
     @abstractmethod
     def compare(self, level: str, student: Tensor, teacher: Tensor, batch: Batch) -> Tensor:
-        """Scalar of two maps (N, C, H, W) of the same H and W; C may differ, except for the heatmaps."""
+        """How far two maps (N, C, H, W) of the same H and W differ; C may differ, except for the heatmaps.
+
+        Returns:
+            (N,), one value per face, which is averaged by `Batch.face_weights`; or a scalar, where the term weighs the
+            faces itself (by `Batch.teaching`).
+        """

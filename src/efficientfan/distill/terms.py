@@ -60,7 +60,7 @@ class FeatureAligned(DistillationTerm):
         )
 
     def compare(self, level: str, student: Tensor, teacher: Tensor, batch: Batch) -> Tensor:
-        return F.mse_loss(cast(Tensor, self.adapters[level](student)).to(teacher.dtype), teacher)
+        return _squared(cast(Tensor, self.adapters[level](student)).to(teacher.dtype), teacher)
 
 
 def _adapter(student: int, teacher: int, rectified: bool) -> nn.Module:
@@ -101,7 +101,7 @@ class PatchSimilarity(DistillationTerm):
             affinity_distance(F.avg_pool2d(student, 2**k), F.avg_pool2d(teacher, 2**k))
             for k in range(n_scales)
         ]
-        return torch.stack(scales).mean()
+        return torch.stack(scales).mean(dim=0)
 
 
 class AttentionTransfer(DistillationTerm):
@@ -114,7 +114,7 @@ class AttentionTransfer(DistillationTerm):
     default_levels = ("stage1", "stage2", "stage3")
 
     def compare(self, level: str, student: Tensor, teacher: Tensor, batch: Batch) -> Tensor:
-        return F.mse_loss(_attention(student), _attention(teacher))
+        return _squared(_attention(student), _attention(teacher))
 
 
 def _attention(maps: Tensor) -> Tensor:
@@ -125,21 +125,21 @@ def _attention(maps: Tensor) -> Tensor:
 class SoftHeatmaps(DistillationTerm):
     """Soft targets (Hinton, Vinyals & Dean, 2015) for heatmaps: mean-squared error to the teacher's.
 
-    Landmarks without a label do not count. The form with softmax and temperature, for maps that are trained
-    by cross-entropy, is `ChannelWise` on the heatmaps.
+    Landmarks count by `Batch.teaching`. The form with softmax and temperature, for maps that are trained by
+    cross-entropy, is `ChannelWise` on the heatmaps.
     """
 
     default_levels = ("heatmaps",)
 
     def compare(self, level: str, student: Tensor, teacher: Tensor, batch: Batch) -> Tensor:
-        return weighted_mean((student - teacher).square().mean(dim=(2, 3)), batch.weights)
+        return weighted_mean((student - teacher).square().mean(dim=(2, 3)), batch.teaching)
 
 
 class ChannelWise(DistillationTerm):
     """Channel-wise distillation (Shu et al., ICCV 2021): T² KL(teacher, student), mean over the channels.
 
     Each channel becomes a softmax over its positions at temperature T. On heatmaps it is soft-target
-    distillation (Hinton et al., 2015) with one class per cell, and landmarks without a label do not count. On
+    distillation (Hinton et al., 2015) with one class per cell, and landmarks count by `Batch.teaching`. On
     features, a 1x1 convolution makes the channels equal where they are not.
 
     Args:
@@ -162,14 +162,15 @@ class ChannelWise(DistillationTerm):
         log_s = (matched.flatten(2) / self.temperature).log_softmax(dim=2)
         log_t = (teacher.flatten(2) / self.temperature).log_softmax(dim=2)
         divergence = self.temperature**2 * (log_t.exp() * (log_t - log_s)).sum(dim=2)  # (N, C)
-        return weighted_mean(divergence, batch.weights) if level == HEATMAPS else divergence.mean()
+        return weighted_mean(divergence, batch.teaching) if level == HEATMAPS else divergence.mean(dim=1)
 
 
 class Pearson(DistillationTerm):
     """Pearson-correlation distillation (PKD, Cao et al., NeurIPS 2022): 1 - r, mean over the channels.
 
     Each channel is brought to mean 0 and variance 1 over the batch and the positions; half the mean-squared
-    difference of two such maps is 1 - r. A 1x1 convolution makes the channels equal where they are not.
+    difference of two such maps is 1 - r. Weights of faces weigh the difference, not mean and variance. A 1x1
+    convolution makes the channels equal where they are not.
     """
 
     default_levels = ("stage1", "stage2", "stage3")
@@ -180,13 +181,18 @@ class Pearson(DistillationTerm):
 
     def compare(self, level: str, student: Tensor, teacher: Tensor, batch: Batch) -> Tensor:
         matched = at_least_float32(cast(Tensor, self.matchers[level](student)))
-        return F.mse_loss(_standardise(matched), _standardise(teacher)) / 2
+        return _squared(_standardize(matched), _standardize(teacher)) / 2
 
 
-def _standardise(maps: Tensor) -> Tensor:
+def _standardize(maps: Tensor) -> Tensor:
     """(N, C, H, W) with mean 0 and variance 1 in every channel; a constant channel becomes 0."""
     centred = maps - maps.mean(dim=(0, 2, 3), keepdim=True)
     return centred * (centred.square().mean(dim=(0, 2, 3), keepdim=True) + 1e-12).rsqrt()
+
+
+def _squared(student: Tensor, teacher: Tensor) -> Tensor:
+    """(N,) mean-squared difference of each face's values, (N, ...)."""
+    return (student - teacher).square().flatten(1).mean(dim=1)
 
 
 def _channel_matchers(channels: Channels, levels: Iterable[str]) -> nn.ModuleDict:

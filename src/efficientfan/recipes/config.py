@@ -64,7 +64,12 @@ class Source(Section):
     folder: str = Field("", description="its folder below data.root")
     split: str = "train"
     repeat: int = Field(1, ge=1, description="how often each face is seen in an epoch")
-    weight: float = Field(1.0, gt=0, description="loss weight of its landmarks")
+    weight: float = Field(1.0, gt=0, description="loss weight of its landmarks, also in distillation")
+
+    @property
+    def labelled(self) -> bool:
+        """Whether its faces have landmarks; if not, they are for distillation alone."""
+        return get_dataset(self.dataset).labelled
 
     @model_validator(mode="after")
     def _there(self) -> Source:
@@ -107,6 +112,14 @@ class DataConfig(Section):
     def _one_validation(self) -> DataConfig:
         if (self.holdout is None) == (self.validation is None):
             raise ValueError("give either data.holdout or data.validation, and set the other to null")
+        judge = self.validation or self.train[0]
+        if not judge.labelled:
+            raise ValueError(
+                f"validation faces come from {judge.dataset!r}, whose faces have no landmarks; name a data set that "
+                "has them first, or as data.validation"
+            )
+        if not any(source.labelled for source in self.train):
+            raise ValueError("no training source has landmarks; a teacher alone is not enough")
         return self
 
 
@@ -171,14 +184,23 @@ class DistillTermConfig(Section):
     levels: list[str] | None = Field(
         None, min_length=1, description="encoder, stage1, ..., heatmaps; the term's own if null"
     )
-    weight: float = Field(1.0, ge=0)
+    weight: float | None = Field(None, ge=0, description="its factor; 1 where no ratio is given either")
+    ratio: float | None = Field(
+        None,
+        gt=0,
+        description="norm of its gradient in those of the base loss, instead of a weight; the factor follows",
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="further arguments of the term")
 
     @model_validator(mode="before")
     @classmethod
     def _named(cls, table: Any) -> Any:
-        if isinstance(table, dict) and not table.get("name") and isinstance(table.get("kind"), str):
-            return {**table, "name": table["kind"].rpartition(":")[2]}
+        if not isinstance(table, dict):
+            return table
+        if not table.get("name") and isinstance(table.get("kind"), str):
+            table = {**table, "name": table["kind"].rpartition(":")[2]}
+        if table.get("weight") is None and table.get("ratio") is None:
+            table = {**table, "weight": 1.0}
         return table
 
     @model_validator(mode="after")
@@ -188,16 +210,32 @@ class DistillTermConfig(Section):
         find_term(self.kind)
         if "." in self.name:
             raise ValueError(f"a term's name has no dot, unlike {self.name!r}")
+        if self.weight is not None and self.ratio is not None:
+            raise ValueError(f"term {self.name!r}: give either weight or ratio, and leave the other out")
         return self
 
 
 class DistillConfig(Section):
-    """Knowledge transfer from a teacher."""
+    """Knowledge transfer from a teacher, or several."""
 
-    teacher: Path | None = Field(
-        None, description="its .safetensors; mostly given by --set distill.teacher=..."
+    teacher: Path | list[Path] | None = Field(
+        None,
+        description="its .safetensors, or a list of them; mostly given by --set distill.teacher=...",
+    )
+    mirrored: bool = Field(
+        False, description="average the teacher's heatmaps with those of the mirrored crop; twice its time"
+    )
+    decay: Literal["none", "linear", "cosine"] = Field(
+        "none", description="how the weights of all terms shrink to nothing over the run"
     )
     terms: list[DistillTermConfig] = Field(min_length=1)
+
+    @property
+    def teachers(self) -> tuple[Path, ...]:
+        """The files of all teachers."""
+        if isinstance(self.teacher, list):
+            return tuple(self.teacher)
+        return () if self.teacher is None else (self.teacher,)
 
     @model_validator(mode="after")
     def _names(self) -> DistillConfig:
@@ -274,6 +312,22 @@ class Recipe(Section):
             if not decoder.trains_coordinates:
                 name = self.model.decoder["name"]
                 raise ValueError(f"objective.coordinate needs a decoder with a gradient; {name!r} has none")
+        return self
+
+    @model_validator(mode="after")
+    def _unlabelled(self) -> Recipe:
+        names = ", ".join(source.dataset for source in self.data.train if not source.labelled)
+        if not names:
+            return self
+        if self.distill is None:
+            raise ValueError(f"data.train: {names} has no landmarks, so it needs a teacher; give distill")
+        from efficientfan.distill import find_term
+
+        for term in self.distill.terms:
+            if find_term(term.kind).needs_labels:
+                raise ValueError(
+                    f"data.train: {names} has no landmarks, and distillation term {term.name!r} looks at them"
+                )
         return self
 
     @model_validator(mode="after")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -92,7 +92,8 @@ def build_spec(recipe: Recipe, network: LandmarkNet) -> ModelSpec:
 
 def _mirror_offset(recipe: Recipe) -> float:
     """How far the network's landmarks will lean: as the labels of the source that weighs most per face."""
-    main = max(recipe.data.train, key=lambda source: source.repeat * source.weight)
+    labelled = [source for source in recipe.data.train if source.labelled]
+    main = max(labelled, key=lambda source: source.repeat * source.weight)
     offset = get_dataset(main.dataset).mirror_offset
     return offset.mean if offset is not None and recipe.augmentation.flip else 0.0
 
@@ -108,7 +109,8 @@ def provenance(recipe: AnyRecipe) -> dict[str, Any]:
     if recipe.model.start is not None:
         table["model"]["start"] = recipe.model.start.name
     if recipe.distill is not None and recipe.distill.teacher is not None:
-        table["distill"]["teacher"] = recipe.distill.teacher.name
+        names = [path.name for path in recipe.distill.teachers]
+        table["distill"]["teacher"] = names if isinstance(recipe.distill.teacher, list) else names[0]
     return table
 
 
@@ -169,7 +171,7 @@ def hold_out(faces: list[NamedT], fraction: float, seed: int) -> tuple[list[Name
 def _read(source: Source, root: Path, schema: str) -> list[Annotation]:
     faces = load_dataset(source.dataset, root / source.folder, source.split, schema=schema)
     # A crop needs a box: a face with fewer than two labelled landmarks cannot be trained on.
-    usable = [face for face in faces if np.isfinite(face.points).all(axis=1).sum() >= 2]
+    usable = [f for f in faces if not source.labelled or np.isfinite(f.points).all(axis=1).sum() >= 2]
     if not usable:
         raise InputError(
             f"data set {source.dataset!r}, split {source.split!r}: no usable face in {root / source.folder}"
@@ -177,14 +179,21 @@ def _read(source: Source, root: Path, schema: str) -> list[Annotation]:
     return usable
 
 
-def build_crops(recipe: Recipe, faces: Faces) -> tuple[FaceCrops, FaceCrops]:
-    """Training crops as the recipe augments them, and plain validation crops."""
+def build_crops(recipe: Recipe, faces: Faces, sides: Iterable[int] = ()) -> tuple[FaceCrops, FaceCrops]:
+    """Training crops as the recipe augments them, and plain validation crops.
+
+    Args:
+        recipe: what to do.
+        faces: its faces.
+        sides: in which the training crops are wanted besides (`Objective.crop_sides`).
+    """
     schema = get_schema(recipe.data.schema_name)
     crop = CropSpec(recipe.model.input_size, recipe.model.margin)
+    also = tuple(sorted(set(sides) - {crop.size}))
     train = FaceCrops(
         faces.train,
         schema,
-        crop,
+        replace(crop, also=also),
         augmentation=recipe.augmentation,
         weights=faces.weights,
         seed=recipe.train.seed,
@@ -228,12 +237,26 @@ class LandmarkModule(RunModule):
         return output
 
     def training_step(self, sample: dict[str, Tensor], index: int) -> Tensor:
-        images = self.deployed.normalize(sample["crop"])
-        batch = Batch(images, sample["points"], sample["weights"], sample["visibility"])
+        batch = self.batch_of(sample, self.progress)
         output = self.deployed.network(batch.images)
         points, _ = self.deployed.decoder(output.heatmaps)
         parts = self.objective(Prediction(output, points), batch)
+        self.log_dict(dict(self.objective.notes))
         return self.total_loss(parts, index)
+
+    def batch_of(self, sample: Mapping[str, Tensor], progress: float = 0.0) -> Batch:
+        """Collated samples of `FaceCrops` as the objective takes them, at this share of the run."""
+        size = self.spec.input_size
+        others = {side: sample[f"crop_{side}"] for side in self.objective.crop_sides if side != size}
+        return Batch(
+            self.deployed.normalize(sample["crop"]),
+            sample["points"],
+            sample["weights"],
+            sample["visibility"],
+            sample["teaching"],
+            {size: sample["crop"], **others},
+            progress,
+        )
 
     def on_validation_epoch_start(self) -> None:
         self.validated: list[tuple[Any, Any, Any]] = []

@@ -60,6 +60,7 @@ class RunModule(lightning.LightningModule, ABC):
         super().__init__()
         self.config = config
         self.judged = math.nan
+        self.total_steps = 0
 
     @abstractmethod
     def pictures(self, samples: Sequence[Sample]) -> list[NDArray[np.uint8]]:
@@ -81,6 +82,11 @@ class RunModule(lightning.LightningModule, ABC):
         self.log_dict({f"loss/{name}": part.detach() for name, part in parts.items()})
         self.log("loss", loss.detach(), prog_bar=True)
         return loss
+
+    @property
+    def progress(self) -> float:
+        """Share of the run's optimiser steps that are done, in [0, 1]; it goes on exactly where a run does."""
+        return min(1.0, self.global_step / max(1, self.total_steps))
 
     def shared(self, values: Tensor) -> list[float]:
         """The sum of a vector over all processes."""
@@ -115,7 +121,7 @@ class RunModule(lightning.LightningModule, ABC):
             ],
             lr=self.config.lr,
         )
-        total = int(self.trainer.estimated_stepping_batches)
+        total = self.total_steps = int(self.trainer.estimated_stepping_batches)
         if self.config.warmup_steps >= total:
             logger.warning(
                 "the run has %d steps, train.warmup_steps is %d: it ends before train.lr is reached",

@@ -8,10 +8,12 @@ from efficientfan.distill import (
     Channels,
     DistillationObjective,
     DistillationTerm,
+    TermWeights,
     channels_of,
     find_term,
-    load_teacher,
+    load_teachers,
 )
+from efficientfan.distill.term import HEATMAPS
 from efficientfan.errors import InputError
 from efficientfan.losses import CoordinateLoss, HeatmapLoss, Objective, VisibilityLoss
 from efficientfan.models import LandmarkNet
@@ -23,49 +25,53 @@ __all__ = ["build_objective"]
 
 
 def build_objective(recipe: Recipe, student: LandmarkNet, spec: ModelSpec) -> Objective:
-    """The sum of the recipe's loss parts; with `distill`, those against its teacher besides.
+    """The sum of the recipe's loss parts; with `distill`, those against its teachers besides.
 
     Args:
         recipe: what to minimise.
         student, spec: what is trained.
 
     Raises:
-        InputError: no teacher was given, or it does not fit; a term does not take its levels or options.
+        InputError: no teacher was given, or one does not fit; a term does not take its levels or options.
     """
     base = _base_objective(recipe, spec.stride)
     if recipe.distill is None:
         return base
-    return _with_teacher(base, recipe, recipe.distill, student, spec)
+    return _with_teachers(base, recipe, recipe.distill, student, spec)
 
 
-def _with_teacher(
-    base: Objective,
-    recipe: Recipe,
-    distill: DistillConfig,
-    student: LandmarkNet,
-    spec: ModelSpec,
+def _with_teachers(
+    base: Objective, recipe: Recipe, distill: DistillConfig, student: LandmarkNet, spec: ModelSpec
 ) -> Objective:
-    if distill.teacher is None:
+    if not distill.teachers:
         raise InputError(
             f"recipe {recipe.name!r} has no distill.teacher; add --set distill.teacher=FILE.safetensors"
         )
-    if not distill.teacher.is_file():
-        raise InputError(
-            f"recipe {recipe.name!r} learns from {distill.teacher}, which is not there; train that first, or add --set "
-            "distill.teacher=FILE.safetensors"
-        )
-    teacher = load_teacher(distill.teacher, student, spec)
-    n_landmarks = spec.schema.n_landmarks
-    channels = Channels(channels_of(student, n_landmarks), channels_of(teacher.network, n_landmarks))
+    for path in distill.teachers:
+        if not path.is_file():
+            raise InputError(
+                f"recipe {recipe.name!r} learns from {path}, which is not there; train that first, or add --set "
+                "distill.teacher=FILE.safetensors"
+            )
+    teachers = load_teachers(distill.teachers, student, spec, mirrored=distill.mirrored)
+    channels = Channels(channels_of(student, spec.schema.n_landmarks), teachers.channels)
     terms: dict[str, DistillationTerm] = {}
-    scales: dict[str, float] = {}
     for entry in distill.terms:
         try:
-            term = find_term(entry.kind)(channels, entry.levels, **entry.options)
+            terms[entry.name] = find_term(entry.kind)(channels, entry.levels, **entry.options)
         except TypeError as error:
             raise InputError(f"recipe {recipe.name!r}: distillation term {entry.kind!r}: {error}") from error
-        terms[entry.name], scales[entry.name] = term, entry.weight
-    return DistillationObjective(base, teacher, terms, scales)
+    if distill.mirrored and not any(HEATMAPS in term.levels for term in terms.values()):
+        raise InputError(
+            f"recipe {recipe.name!r}: distill.mirrored averages heatmaps, and no term compares them; add one that does "
+            "(cwd), or leave it out"
+        )
+    weights = TermWeights(
+        {entry.name: entry.weight for entry in distill.terms if entry.weight is not None},
+        {entry.name: entry.ratio for entry in distill.terms if entry.ratio is not None},
+        student.parameters(),
+    )
+    return DistillationObjective(base, teachers, terms, weights, distill.decay)
 
 
 def _base_objective(recipe: Recipe, stride: int) -> Objective:

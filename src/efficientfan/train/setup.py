@@ -46,5 +46,5 @@ def set_up_training(recipe: AnyRecipe) -> TrainingSetup:
     objective = build_objective(recipe, network, landmark_spec)
     return TrainingSetup(
         LandmarkModule(network, objective, landmark_spec, recipe.train),
-        lambda: build_crops(recipe, build_faces(recipe)),
+        lambda: build_crops(recipe, build_faces(recipe), objective.crop_sides),
     )
