@@ -193,3 +193,60 @@ def test_an_unreadable_photo_is_named(faces, tmp_path):
     crops = FaceCrops([dataclasses.replace(faces[0], image=tmp_path / "broken.jpg")], IBUG68, SPEC)
     with pytest.raises(InputError, match=r"broken\.jpg"):
         crops[0]
+
+
+def test_the_same_crop_in_several_sizes(faces):
+    """The larger one is cut, the smaller one averaged down: points and pictures agree."""
+    sizes = CropSpec(64, 0.25, also=(96, 128))
+    for draw in (Draw(0, 1), Draw(3, 2)):
+        sample, large, alone = (
+            FaceCrops(faces, IBUG68, spec, augmentation=dataclasses.replace(GEOMETRY_ONLY, flip=0.5), seed=3)[
+                draw
+            ]
+            for spec in (sizes, CropSpec(128, 0.25), CropSpec(64, 0.25))
+        )
+        assert {key: len(sample[key]) for key in ("crop", "crop_96", "crop_128")} == {
+            "crop": 64,
+            "crop_96": 96,
+            "crop_128": 128,
+        }
+        np.testing.assert_array_equal(sample["crop_128"], large["crop"])
+        np.testing.assert_allclose(sample["points"], alone["points"], atol=1e-4)
+        np.testing.assert_allclose((sample["points"] + 0.5) * 2 - 0.5, large["points"], atol=1e-4)
+        np.testing.assert_array_equal(sample["weights"], alone["weights"])
+        blocks = sample["crop_128"].float().reshape(64, 2, 64, 2, 3).mean(dim=(1, 3))
+        assert (sample["crop"] - blocks).abs().max() <= 0.5
+
+
+def test_a_size_like_the_crops_own_changes_nothing(faces):
+    first, second = (
+        FaceCrops(faces, IBUG68, CropSpec(64, 0.25, also), augmentation=Augmentation(), seed=3)[1]
+        for also in ((), (32,))
+    )
+    assert_equal(first, second)
+
+
+def test_a_face_without_labels_counts_in_teaching_alone(faces):
+    blank = dataclasses.replace(faces[0], points=np.full((68, 2), np.nan), visibility=np.zeros(68))
+    half = dataclasses.replace(faces[1], visibility=np.repeat([2, 0], 34))
+    crops = FaceCrops(
+        [blank, half],
+        IBUG68,
+        SPEC,
+        weights=np.array([0.5, 2.0]),
+        augmentation=dataclasses.replace(Augmentation(), flip=1.0, mask=1.0, hand=1.0),
+        mirror_offsets=[0.0, 0.01],
+    )
+    assert crops.box(0).tolist() == blank.box.tolist()
+    unlabelled, labelled = crops[0], crops[1]
+    assert unlabelled["weights"].tolist() == [0.0] * 68
+    assert unlabelled["teaching"].tolist() == [0.5] * 68
+    assert unlabelled["points"].tolist() == [[0.0, 0.0]] * 68
+    np.testing.assert_array_equal(labelled["teaching"], labelled["weights"])
+    assert set(labelled["teaching"].tolist()) == {0.0, 2.0}
+
+
+def test_a_face_with_neither_labels_nor_box_is_refused(faces):
+    blank = dataclasses.replace(faces[0], points=np.full((68, 2), np.nan), box=None)
+    with pytest.raises(InputError, match="its landmarks span no box to crop"):
+        FaceCrops([blank], IBUG68, SPEC)

@@ -133,7 +133,7 @@ def test_overrides_replace_values_and_reach_into_lists():
         ("distill.terms.0.kind=fsp", "unknown distillation term 'fsp'; did you mean 'fs'? known are fa, fs"),
         ("distill.terms.0.kind=fs", "terms of the same kind need a name each"),
         ("distill.terms=[]", "at least 1 item"),
-        ("distill.teacher=[1]", "distill.teacher: Input is not a valid path"),
+        ("distill.teacher=[1]", "distill.teacher: give a file, or a list of files, not [1]"),
         ("augmentation.flip=2", "flip is a probability, not 2"),
         ("train.lr=.nan", "train.lr: Input should be a finite number"),
         ("train.milestones=[30, 50]", "train.milestones.0: Input should be less than 1"),

@@ -1,17 +1,24 @@
 """Distillation in the loop: it helps, and the teacher leaves no trace in what is written."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from by_heart import learn_by_heart
-from drawn_faces import write_drawn_300w
+from drawn_faces import drawn_annotations, write_drawn_300w
+from lightning import Trainer
+from safetensors.numpy import load_file
 from tiny_training import tiny_recipe
 
 from efficientfan.models import load_checkpoint, save_checkpoint
 from efficientfan.recipes import Recipe
 from efficientfan.train import fit
+from efficientfan.train.callbacks import KeepLast
 from efficientfan.train.landmarks import LandmarkModule, validation_nme
+from efficientfan.train.run_folder import RunFolder
 
 SIZE = "model.input_size=64"
 
@@ -83,3 +90,62 @@ def test_a_run_writes_student_and_adapters_but_no_teacher(data: Path, teacher: P
     log = next((tmp_path / "run").rglob("metrics.csv")).read_text()
     assert "loss/distill/fa" in log
     assert "loss/distill/ps" in log
+
+
+def write_unlabelled(root: Path) -> None:
+    """Six drawn faces without landmarks, as data set `faces`, split `wild`."""
+    (root / "wild").mkdir()
+    faces = drawn_annotations(root / "wild", 6)
+    boxes = [face.tight_box for face in faces]
+    rows = [
+        {"id": i, "image_id": i, "bbox": [x0 + 0.5, y0 + 0.5, x1 - x0, y1 - y0]}
+        for i, (x0, y0, x1, y1) in enumerate(boxes)
+    ]
+    images = [{"id": i, "file_name": face.image.name} for i, face in enumerate(faces)]
+    (root / "wild.json").write_text(json.dumps({"images": images, "annotations": rows}))
+
+
+def test_a_run_with_all_of_it_can_be_resumed_exactly(
+    data: Path, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two teachers, one of another size; mirrored; faces without landmarks; a ratio; weights that decay."""
+    for name, value in {"FIRST_STEP": 1, "FIRST_MEASUREMENTS": 2, "EVERY_STEPS": 3}.items():
+        monkeypatch.setattr(f"efficientfan.distill.weighting.{name}", value)
+    network, spec = load_checkpoint(teacher)
+    larger = tmp_path / "larger.safetensors"
+    save_checkpoint(larger, network, replace(spec, input_size=96, mirror_offset=0.01))
+    (tmp_path / "300w").symlink_to(data)
+    write_unlabelled(tmp_path)
+    recipe = tiny_recipe(
+        tmp_path,
+        SIZE,
+        "train.epochs=2",
+        "train.workers=0",
+        "train.checkpoint_steps=1",
+        "data.train=[{dataset: 300w, folder: 300w}, {dataset: faces, split: wild, weight: 0.5}]",
+        f"distill={{teacher: [{teacher}, {larger}], mirrored: true, decay: linear, terms: "
+        "[{kind: cwd, ratio: 0.5}, {kind: fa, weight: 0.1}]}",
+    )
+    folder = RunFolder(tmp_path / "run")
+    save, kept = KeepLast.save, {}
+
+    def save_and_keep(self: KeepLast, trainer: Trainer) -> None:
+        save(self, trainer)
+        kept[trainer.global_step] = folder.last.read_bytes()
+
+    monkeypatch.setattr(KeepLast, "save", save_and_keep)
+    expected = load_file(fit(recipe, folder.path, devices=1))
+    monkeypatch.setattr(KeepLast, "save", save)
+    state = torch.load(folder.last, weights_only=True)["current_model_state"]
+    measured = next(value for name, value in state.items() if name.endswith("term_weights.measured"))
+    assert measured.tolist() == [3, 3]
+    log = next(folder.path.rglob("metrics.csv")).read_text()
+    assert "ratio/cwd" in log
+    assert "ratio/fa" in log
+
+    assert len(kept) == 6
+    folder.last.write_bytes(kept[2])
+    folder.model.unlink()
+    found = load_file(fit(recipe, folder.path, resume=True, devices=1))
+    for name, weights in expected.items():
+        np.testing.assert_array_equal(found[name], weights, err_msg=name)

@@ -110,7 +110,7 @@ def check_dataset(
         except InputError as error:
             report.errors.append(str(error))
             continue
-        check_split(report, found, digests, progress)
+        check_split(report, found, digests, progress, labelled=info.labelled)
         if report.official not in (None, report.faces):
             text = f"{report.faces} is not the official count {report.official}"
             if allow_partial:
@@ -126,8 +126,13 @@ def check_split(
     faces: Sequence[Annotation],
     digests: dict[str, Path],
     progress: Callable[[str, int, int], None] = lambda title, done, total: None,
+    *,
+    labelled: bool = True,
 ) -> None:
-    """Add to `report` what is wrong with `faces`; `digests` carries photo hashes from split to split."""
+    """Add to `report` what is wrong with `faces`; `digests` carries photo hashes from split to split.
+
+    Points are looked at only where the data set is `labelled`.
+    """
     sizes: dict[Path, tuple[int, int] | None] = {}
     twins, unreadable, bare, flat, outside, missed = [], [], [], [], [], []
     for done, face in enumerate(faces, start=1):
@@ -143,11 +148,11 @@ def check_split(
                 if first != face.image:
                     twins.append(f"{face.image} = {first}")
         size = sizes[face.image]
-        if (face.visibility != UNLABELLED).sum() < 2:
+        if labelled and (face.visibility != UNLABELLED).sum() < 2:
             bare.append(face.name)
-        elif not (face.tight_box[2:] > face.tight_box[:2]).all():
+        elif labelled and not (face.tight_box[2:] > face.tight_box[:2]).all():
             flat.append(face.name)
-        elif size is not None:
+        elif labelled and size is not None:
             if _overshoot(face, size) > FAR:
                 outside.append(face.name)
             if face.box is not None and box_iou(face.box, face.tight_box)[0, 0] == 0:
@@ -181,7 +186,8 @@ def face_sheet(
     for index in np.unique(np.linspace(0, len(faces) - 1, count).round().astype(int)) if faces else ():
         face = faces[int(index)]
         try:
-            crop = CropTransform.from_box(face.tight_box, 256, 0.5)
+            box = face.tight_box if face.box is None or face.visibility.any() else face.box
+            crop = CropTransform.from_box(box, 256, 0.5)
             (picture,) = warp(read_rgb(face.image), [crop])
         except InputError:
             continue

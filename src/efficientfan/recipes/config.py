@@ -230,6 +230,14 @@ class DistillConfig(Section):
     )
     terms: list[DistillTermConfig] = Field(min_length=1)
 
+    @field_validator("teacher", mode="before")
+    @classmethod
+    def _files(cls, given: Any) -> Any:
+        listed = given if isinstance(given, list) else [given]
+        if given is not None and not (listed and all(isinstance(each, str | Path) for each in listed)):
+            raise ValueError(f"give a file, or a list of files, not {given!r}")
+        return given
+
     @property
     def teachers(self) -> tuple[Path, ...]:
         """The files of all teachers."""
