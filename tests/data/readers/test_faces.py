@@ -45,7 +45,7 @@ def test_no_face_at_all_is_an_error(tmp_path):
 
 def test_they_are_fit_to_use_and_can_be_looked_at(tmp_path):
     write(tmp_path, {"image_id": 0, "bbox": [2, 3, 10, 8]}, {"image_id": 1, "bbox": [2, 3, 10, 10]})
-    (report,), faces = check_dataset("faces", tmp_path, "ibug68", splits=["wild"])
+    (report,), faces = check_dataset("faces", tmp_path, ["wild"], schema="ibug68")
     assert report.errors == []
     assert report.faces == 2
     assert face_sheet(faces, get_schema("ibug68")).ndim == 3
