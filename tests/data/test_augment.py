@@ -35,7 +35,7 @@ def face_crop(side=128):
 
 
 def test_every_change_has_a_probability_and_the_reverse():
-    names = {"rotation", "scale", "shift", "flip", *OCCLUDERS, *PHOTOMETRIC}
+    names = {"rotation", "rotated", "scale", "shift", "flip", *OCCLUDERS, *PHOTOMETRIC}
     assert {field.name for field in dataclasses.fields(Augmentation)} == names
 
 
@@ -62,7 +62,7 @@ def geometry_of(transform, flipped):
 
 
 def test_random_geometry_fills_its_limits_and_stays_within():
-    limits = dataclasses.replace(NOTHING, rotation=60, scale=0.25, shift=0.1, flip=0.5)
+    limits = dataclasses.replace(NOTHING, rotation=60, rotated=1, scale=0.25, shift=0.1, flip=0.5)
     drawn = [random_transform(BOX, 64, 0.25, limits, rng) for rng in rngs(400)]
     rotation, scale, shift = map(np.array, zip(*(geometry_of(*each) for each in drawn), strict=True))
     for values, limit in ((rotation, 60), (np.log(scale), np.log(1.25)), (shift, 0.1)):
@@ -170,3 +170,20 @@ def test_probabilities_are_checked(name, value):
 def test_limits_are_checked(name, value):
     with pytest.raises(InputError, match=f"{name} is a limit"):
         Augmentation(**{name: value})
+
+
+def test_some_faces_are_left_upright():
+    """With `rotated` 1 no number is drawn for it: runs of older recipes repeat."""
+    box = np.array([10.0, 20.0, 60.0, 80.0])
+
+    def transforms(rotated):
+        augmentation = dataclasses.replace(NOTHING, rotation=30.0, rotated=rotated)
+        rng = np.random.default_rng(0)
+        return [random_transform(box, 64, 0.25, augmentation, rng)[0] for _ in range(400)]
+
+    def share(rotated):
+        return np.mean([abs(transform.matrix[0, 1]) > 1e-9 for transform in transforms(rotated)])
+
+    assert share(1.0) == 1
+    assert share(0.0) == 0
+    assert share(0.6) == pytest.approx(0.6, abs=0.08)

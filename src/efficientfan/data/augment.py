@@ -31,6 +31,7 @@ class Augmentation:
 
     Attributes:
         rotation: degrees.
+        rotated: probability that a face is rotated at all.
         scale: share of the size, log-uniform; 0.25 draws factors from 1 / 1.25 to 1.25.
         shift: crop sides, along x and y of the crop.
         flip: probability of mirroring.
@@ -52,9 +53,10 @@ class Augmentation:
     strong_blur: float = 0.0
     hand: float = 0.0
     mask: float = 0.0
+    rotated: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("flip", *OCCLUDERS, *PHOTOMETRIC):
+        for name in ("flip", "rotated", *OCCLUDERS, *PHOTOMETRIC):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"augmentation: {name} is a probability, not {getattr(self, name)}")
         for name in ("rotation", "scale", "shift"):
@@ -89,11 +91,14 @@ def random_transform(
     """A random crop around an xyxy box, and whether it is mirrored (the caller swaps the landmarks then)."""
     flip = bool(rng.random() < augmentation.flip)
     limit = np.log1p(augmentation.scale)
+    angle = rng.uniform(-1, 1) * augmentation.rotation
+    if augmentation.rotated < 1 and rng.random() >= augmentation.rotated:
+        angle = 0.0
     transform = CropTransform.from_box(
         box,
         size,
         margin,
-        rotation=rng.uniform(-1, 1) * augmentation.rotation,
+        rotation=angle,
         scale=float(np.exp(rng.uniform(-limit, limit))),
         shift=(rng.uniform(-1, 1) * augmentation.shift, rng.uniform(-1, 1) * augmentation.shift),
         flip=flip,
