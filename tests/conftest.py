@@ -23,7 +23,7 @@ def run_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
             main()
         captured = capsys.readouterr()
         assert "Traceback" not in captured.err
-        return exit_.value.code or 0, captured.out, captured.err
+        return int(exit_.value.code or 0), captured.out, captured.err
 
     return call
 

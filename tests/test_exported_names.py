@@ -15,6 +15,7 @@ def exported(tree: ast.Module) -> list[str] | None:
     for node in tree.body:
         targets = getattr(node, "targets", [getattr(node, "target", None)])  # of `=`, and of `: list[str] =`
         if any(getattr(target, "id", "") == "__all__" for target in targets):
+            assert isinstance(node, ast.Assign | ast.AnnAssign)
             return list(ast.literal_eval(node.value))
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from drawn_faces import drawn_face
@@ -40,7 +41,7 @@ def make_aflw68(root: Path, count: int = 24) -> Path:
     return root
 
 
-SCENES = {
+SCENES: dict[str, list[tuple[list[int], dict[str, Any]]]] = {
     "alone": [([20, 30, 40, 50], {"source": "human"})],
     "empty": [],
     "pair": [([10, 10, 30, 30], {}), ([60, 40, 30, 30], {"source": "pseudo"})],

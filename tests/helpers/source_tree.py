@@ -43,7 +43,7 @@ def imports() -> tuple[Import, ...]:
     for module, tree in trees().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
-                targets = [(alias.name, ()) for alias in node.names]
+                targets: list[tuple[str, tuple[str, ...]]] = [(alias.name, ()) for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
                 targets = _from(node.module, [alias.name for alias in node.names])
             elif isinstance(node, ast.ImportFrom):

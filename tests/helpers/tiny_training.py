@@ -15,7 +15,9 @@ RECIPE = Path(__file__).parent / "tiny.yaml"
 
 def tiny_recipe(data: Path, *overrides: str) -> Recipe:
     """The recipe of `tiny.yaml` on a folder of `write_drawn_300w`."""
-    return load_recipe(RECIPE, [f"data.root={data}", *overrides])
+    recipe = load_recipe(RECIPE, [f"data.root={data}", *overrides])
+    assert isinstance(recipe, Recipe)
+    return recipe
 
 
 if __name__ == "__main__":

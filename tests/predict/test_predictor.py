@@ -25,7 +25,7 @@ class Scripted:
         return Detections(found, np.ones(len(found)))
 
 
-def square(x, y, half):
+def square(x: float, y: float, half: float) -> list[float]:
     return [x - half, y - half, x + half, y + half]
 
 
@@ -115,7 +115,7 @@ def test_batches_across_images_and_faces_change_nothing(backend):
     rng = np.random.default_rng(0)
     photos = [rng.integers(0, 256, (90 + 7 * i, 140, 3), np.uint8) for i in range(4)]
     boxes = [
-        np.array([square(*rng.uniform(20, 90, 2), rng.uniform(8, 40)) for _ in range(n)])
+        np.array([square(rng.uniform(20, 90), rng.uniform(20, 90), rng.uniform(8, 40)) for _ in range(n)])
         for n in (3, 0, 1, 6)
     ]
     boxes[1] = np.zeros((0, 4))

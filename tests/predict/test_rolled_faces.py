@@ -86,6 +86,6 @@ class Counting:
 def test_a_second_crop_only_where_it_would_show_something_else(upright, shift, passes, crops):
     box = [*upright.points.min(axis=0) + shift, *upright.points.max(axis=0) + shift]
     predictor = efficientfan.load(detector=Told([box], None), threads=1, passes=passes)
-    predictor.backend = Counting(predictor.backend)
+    counting = predictor.backend = Counting(predictor.backend)  # type: ignore[assignment]
     assert len(predictor(astronaut())) == 1
-    assert predictor.backend.crops == crops
+    assert counting.crops == crops

@@ -37,7 +37,8 @@ def gradients(
     output = run(image)
     torch.manual_seed(9)
     above = torch.randn(output.shape).to(output.dtype)
-    return output.detach(), *torch.autograd.grad(output, (image, weight), above)
+    of_image, of_weight = torch.autograd.grad(output, (image, weight), above)
+    return output.detach(), of_image, of_weight
 
 
 def in_mode(run: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:

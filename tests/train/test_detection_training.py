@@ -50,7 +50,8 @@ def learnt(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     plain = type(pictures)(pictures.scenes, 160, network.stride)
     samples = [plain[index] for index in range(len(plain))]
     batch = {key: torch.stack([sample[key] for sample in samples]) for key in samples[0]}
-    module.log = module.log_dict = lambda *_, **__: None  # there is no trainer
+    for name in ("log", "log_dict"):
+        setattr(module, name, lambda *_, **__: None)  # there is no trainer
     optimiser = torch.optim.Adam(module.parameters(), lr=0.004)
     for _ in range(120):
         optimiser.zero_grad()

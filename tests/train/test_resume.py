@@ -28,7 +28,7 @@ from efficientfan.train.run_folder import RunFolder
 SCRIPT = Path(tiny_training.__file__)
 
 
-def start(data: Path, out: Path, *arguments: str, **options: object) -> subprocess.Popen[str]:
+def start(data: Path, out: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SCRIPT.parent)}
     return subprocess.Popen(
         [sys.executable, str(SCRIPT), str(data), str(out), *arguments],

@@ -11,7 +11,9 @@ def test_a_network_of_ours_gets_the_threshold_itself(name):
     finder = open_detector(name, min_score=0.01)
     assert isinstance(finder, FaceFinder)
     assert finder.min_score == 0.01
-    assert open_detector(name).min_score == finder.spec.score_threshold > 0.01
+    plain = open_detector(name)
+    assert isinstance(plain, FaceFinder)
+    assert plain.min_score == finder.spec.score_threshold > 0.01
 
 
 def test_which_file_a_detector_has():

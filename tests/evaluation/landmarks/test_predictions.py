@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def test_json_list_and_bare_file_names(test_set, tmp_path):
 
 @pytest.mark.parametrize("name", ["p.jsonl", "p.json", "p.csv", "coco.json"])
 def test_what_predict_writes_is_read(test_set, tmp_path, name):
-    writers = {
+    writers: dict[str, Any] = {
         "p.jsonl": JsonLinesWriter,
         "p.json": JsonListWriter,
         "p.csv": lambda s: CsvWriter(s, IBUG68),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from efficientfan.errors import InputError
-from efficientfan.predict.detectors import Detections, Filtered, ThoroughDetector, open_detector
+from efficientfan.predict.detectors import Detections, FaceFinder, Filtered, ThoroughDetector, open_detector
 
 
 class CornerDetector:
@@ -44,6 +44,7 @@ def test_small_and_unsure_faces_are_left_out():
 
 def test_sizes_of_the_search():
     finder = open_detector("facefinder", detect_size=1000, min_face=20)
+    assert isinstance(finder, FaceFinder)
     assert finder.long_sides[0] == 1000
     assert finder.min_face == 20
     assert open_detector("facefinder", thorough=True).name == "facefinder"
