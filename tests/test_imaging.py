@@ -1,9 +1,14 @@
 import io
+import os
 import struct
+import sys
 import threading
+import tracemalloc
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -13,7 +18,15 @@ from skimage.data import astronaut
 
 from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform
-from efficientfan.imaging import PhotoPyramid, process_settings, read_rgb, to_rgb, warp, write_image
+from efficientfan.imaging import (
+    PhotoPyramid,
+    photo_size,
+    process_settings,
+    read_rgb,
+    to_rgb,
+    warp,
+    write_image,
+)
 
 WAIT = 20  # seconds until a test that would hang fails
 FOUR = np.array(
@@ -149,6 +162,129 @@ def test_damaged_bytes_are_read_or_refused_never_worse(tmp_path, kind):
         assert "\n" not in text
 
 
+def test_only_advertised_formats_are_decoded(tmp_path, monkeypatch):
+    """Whatever a file is called: EPS would start Ghostscript."""
+    from PIL import EpsImagePlugin
+
+    def ghostscript(*_, **__):
+        raise AssertionError("Ghostscript is started")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", ghostscript)
+    header = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
+    foreign = {"eps": header, "dds": b"DDS " + (124).to_bytes(4, "little") + bytes(120)}
+    for kind in ("TGA", "ICO", "PCX", "JPEG2000"):
+        foreign[kind] = encoded(kind)
+    for kind, content in foreign.items():
+        (tmp_path / f"{kind}.jpg").write_bytes(content)
+        with pytest.raises(InputError, match=r"is not an image that can be read \(JPEG, PNG"):
+            read_rgb(tmp_path / f"{kind}.jpg")
+
+
+class StrangeError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    "error", [NotImplementedError("on\ntwo lines"), StrangeError(), RecursionError("deep")]
+)
+def test_whatever_a_decoder_raises_is_one_line(tmp_path, monkeypatch, error):
+    from PIL.PngImagePlugin import PngImageFile
+
+    def fail(self):
+        raise error
+
+    path = save(tmp_path, Image.fromarray(FOUR))
+    monkeypatch.setattr(PngImageFile, "load", fail)
+    with pytest.raises(InputError, match=r"^[^\n]*a\.png: cannot be read as an image \([^\n]+$"):
+        read_rgb(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_pipes_and_devices_are_refused_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for path in (tmp_path / "pipe.jpg", Path("/dev/zero"), Path("/dev/null")):
+        with pytest.raises(InputError, match=f"{path.name}: .*it is a pipe, socket or device"):
+            read_rgb(path)
+    with pytest.raises(InputError, match="it is a folder"):
+        read_rgb(tmp_path)
+
+
+def test_control_characters_of_names_do_not_reach_the_terminal(tmp_path):
+    path = tmp_path / "a\x1b[2J\nerror: forged.jpg"
+    path.write_bytes(b"no photo")
+    with pytest.raises(InputError, match=r"a\\x1b\[2J\\nerror: forged\.jpg: is not an image"):
+        read_rgb(path)
+
+
+def test_a_jpeg_of_too_many_scans_is_refused_before_decoding(tmp_path, monkeypatch):
+    """Each scan costs as much time as decoding the photo once."""
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    stream = io.BytesIO()
+    Image.fromarray(astronaut()[:200, :200]).save(stream, "JPEG", progressive=True)
+    content = stream.getvalue()
+    assert read_rgb(io.BytesIO(content)).shape == (200, 200, 3)
+    last = content.rindex(b"\xff\xda")
+    scan = content[last:-2]
+
+    def load(self):
+        raise AssertionError("it is decoded")
+
+    monkeypatch.setattr(JpegImageFile, "load", load)
+    with pytest.raises(InputError, match="is a JPEG file of 2010 scans, more than 100"):
+        read_rgb(io.BytesIO(content[:-2] + scan * 2000 + content[-2:]))
+
+
+def test_webp_may_have_half_the_pixels(tmp_path):
+    """Its decoder holds the image several times: 34 bytes could claim 3 GB."""
+    path = save(tmp_path, Image.new("RGB", (40, 30)), "a.webp")
+    assert read_rgb(path, max_pixels=2400).shape == (30, 40, 3)
+    with pytest.raises(InputError, match="40 x 30 pixels, more than the limit of 1199 for WEBP"):
+        read_rgb(path, max_pixels=2399)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "I;16", "L"])
+def test_conversion_takes_no_more_memory_than_the_result(mode):
+    image = Image.new(mode, (2000, 1500))
+    image.load()
+    tracemalloc.start()
+    try:
+        result = to_rgb(image)
+        assert tracemalloc.get_traced_memory()[1] < result.nbytes * 3
+    finally:
+        tracemalloc.stop()
+
+
+def test_heic_where_its_plugin_is_installed_and_else_how_to_get_it(tmp_path, monkeypatch, request):
+    import efficientfan.imaging as imaging
+
+    path = tmp_path / "a.heic"
+    path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    imaging._formats.cache_clear()
+    with pytest.raises(InputError, match=r"a\.heic: .*pip install 'efficientfan\[heic\]'"):
+        read_rgb(path)
+
+    def register():
+        Image.register_open("HEIF", lambda *_: Image.new("RGB", (2, 3)), lambda start: b"ftypheic" in start)
+
+    monkeypatch.setattr(Image, "OPEN", dict(Image.OPEN))
+    monkeypatch.setattr(Image, "ID", list(Image.ID))
+    monkeypatch.setitem(sys.modules, "pi_heif", SimpleNamespace(register_heif_opener=register))
+    imaging._formats.cache_clear()
+    request.addfinalizer(imaging._formats.cache_clear)
+    assert read_rgb(path).shape == (3, 2, 3)
+
+
+def test_the_size_of_a_photo_is_that_of_the_upright_one(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = save(tmp_path, Image.new("RGB", (40, 30)), "a.jpg", exif=exif)
+    assert photo_size(path) == read_rgb(path).shape[1::-1] == (30, 40)
+    with pytest.raises(InputError, match="cannot be read as an image"):
+        photo_size(tmp_path / "none.jpg")
+
+
 def test_missing_file_and_folder(tmp_path):
     for path in (tmp_path / "none.jpg", tmp_path):
         with pytest.raises(InputError, match="cannot be read as an image"):
@@ -278,7 +414,7 @@ def test_what_is_no_image_is_refused(image, message):
 def test_a_cut_pil_image_is_refused():
     with (
         Image.open(io.BytesIO(encoded()[:4000])) as image,
-        pytest.raises(InputError, match="cannot be decoded"),
+        pytest.raises(InputError, match=r"^image: cannot be read as an image"),
     ):
         to_rgb(image)
 

@@ -11,7 +11,9 @@ __all__ = [
     "InputError",
     "MissingDependencyError",
     "did_you_mean",
+    "first_line",
     "needs_extra",
+    "printable",
     "unknown",
 ]
 
@@ -64,4 +66,28 @@ def unknown(what: str, name: object, known: Iterable[str], besides: str = "") ->
     more = f" and {besides}" if besides else ""
     return InputError(
         f"unknown {what} {name!r};{did_you_mean(name, names)} known are {', '.join(names)}{more}"
+    )
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, at most 200 characters, or the error's type where it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return printable(lines[0][:200]) if lines else type(error).__name__
+
+
+def printable(text: str, keep: str = "") -> str:
+    """`text` with its control characters, and what else a terminal would act on, as Python's escapes.
+
+    Args:
+        text: such as the name of a file, which may hold anything.
+        keep: characters that stay as they are.
+
+    >>> print(printable("a\x1b[2Jb.jpg"))
+    a\\x1b[2Jb.jpg
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        sign if sign.isprintable() or sign in keep else sign.encode("unicode_escape").decode()
+        for sign in text
     )

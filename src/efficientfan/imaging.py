@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import os
-import struct
+import stat
 import threading
 import warnings
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, first_line, printable
 from efficientfan.files import atomic_path
 from efficientfan.geometry import CropTransform
 
@@ -28,7 +28,9 @@ __all__ = [
     "DEFAULT_MAX_PIXELS",
     "IMAGE_SUFFIXES",
     "ImageLike",
+    "PHOTO_SUFFIXES",
     "PhotoPyramid",
+    "photo_size",
     "process_settings",
     "read_rgb",
     "roll_photo",
@@ -47,11 +49,36 @@ ImageLike: TypeAlias = (
 Channels: TypeAlias = Literal["rgb", "bgr"]
 """Order of an array's colours."""
 
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
-)
+_FORMATS: Mapping[str, tuple[str, ...]] = {
+    "JPEG": (".jpg", ".jpeg"),
+    "PNG": (".png",),
+    "BMP": (".bmp",),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "GIF": (".gif",),
+    "PPM": (".ppm", ".pgm"),
+}
+"""Pillow's name of a format -> suffixes of its files. Nothing else is decoded, whatever a file is called: Pillow knows
+forty formats, of which one starts another program (EPS), and whose decoders are of unequal care."""
+
+_HEIF_SUFFIXES = frozenset({".heic", ".heif"})
+
+IMAGE_SUFFIXES = frozenset(suffix for suffixes in _FORMATS.values() for suffix in suffixes)
+"""Images that are read and written."""
+
+PHOTO_SUFFIXES = IMAGE_SUFFIXES | _HEIF_SUFFIXES
+"""What is taken for a photo in a folder. HEIC is read where the extra `heic` is installed; elsewhere that is said."""
 DEFAULT_MAX_PIXELS = 100_000_000
 """Photos of more pixels are refused before they are decoded: a small file can claim a huge size."""
+
+_WEIGHTS = {"WEBP": 2}
+"""Pixels of these formats count so many times: their decoders hold several copies of the image."""
+
+_MAX_SCANS = 100
+"""A JPEG file of more scans is refused: each costs as long as decoding the photo once, and encoders write about ten."""
+
+_STRIP = 1 << 17
+"""Pixels that are converted at once, so that conversions need no memory to speak of."""
 
 
 def read_rgb(file: str | os.PathLike[str] | IO[bytes], *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Array:
@@ -64,28 +91,65 @@ def read_rgb(file: str | os.PathLike[str] | IO[bytes], *, max_pixels: int = DEFA
         max_pixels: photos of more pixels are refused before they are decoded.
 
     Raises:
-        InputError: missing, not an image, truncated, of floating-point pixels (whose range is not known), or of
-            more than `max_pixels` pixels.
+        InputError: missing, no regular file, not an image of a format that is read, damaged, of floating-point pixels
+            (whose range is not known), of more than `max_pixels` pixels (of WebP, half as many), or of too many scans.
     """
-    where = str(file) if isinstance(file, str | os.PathLike) else "image"
+    where = _named(file)
+    with _refusing(where), _QUIET, _open(_seekable(file)) as image:
+        _check_cost(image, max_pixels, where)
+        return _from_pillow(image)
+
+
+def photo_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """(width, height) of a photo as `read_rgb` gives it, from the file's header alone.
+
+    Raises:
+        InputError: missing, no regular file, or not an image of a format that is read.
+    """
+    with _refusing(_named(path)), _QUIET, _open(path) as image:
+        width, height = image.size
+        sideways = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5  # 5 to 8 swap the sides
+    return (height, width) if sideways else (width, height)
+
+
+def _named(file: str | os.PathLike[str] | IO[bytes]) -> str:
+    return printable(os.fspath(file)) if isinstance(file, str | os.PathLike) else "image"
+
+
+@contextmanager
+def _refusing(where: str) -> Iterator[None]:
+    """Whatever a decoder raises in this block, as an `InputError` of one line that names the image."""
     try:
-        with _QUIET, _open(_seekable(file)) as image:
-            _check_size(image.size, max_pixels, where)
-            return _from_pillow(image)
+        yield
+    except InputError:
+        raise
     except UnidentifiedImageError as error:
-        if isinstance(file, str | os.PathLike) and os.stat(file).st_size == 0:
-            raise InputError(f"{where}: is an empty file; copy it anew") from error
         raise InputError(
-            f"{where}: is not an image that can be read; copy it anew, or convert it to .jpg or .png"
+            f"{where}: is not an image that can be read ({', '.join(_formats())}); copy it anew, or convert "
+            f"it to .jpg or .png{_heif_hint(where)}"
         ) from error
-    except _BROKEN as error:
-        if isinstance(error, InputError):
-            raise
+    except Exception as error:  # of damaged files: decoders raise whatever they stumble over
         if isinstance(error, OSError) and error.strerror:
             raise InputError(f"{where}: cannot be read as an image ({error.strerror})") from error
         raise InputError(
-            f"{where}: cannot be read as an image ({error}); copy it anew, or convert it"
+            f"{where}: cannot be read as an image ({first_line(error)}); copy it anew, or convert it"
         ) from error
+
+
+def _heif_hint(where: str) -> str:
+    missing = Path(where).suffix.lower() in _HEIF_SUFFIXES and "HEIF" not in _formats()
+    return "; HEIC files need: pip install 'efficientfan[heic]'" if missing else ""
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    """Pillow's names of the formats that are read."""
+    try:
+        import pi_heif
+    except ImportError:
+        return tuple(_FORMATS)
+    pi_heif.register_heif_opener()
+    return (*_FORMATS, "HEIF")
 
 
 def _seekable(file: str | os.PathLike[str] | IO[bytes]) -> str | os.PathLike[str] | IO[bytes]:
@@ -126,19 +190,20 @@ class _Quiet:
 _QUIET = _Quiet()
 _LOCK = threading.Lock()
 
-_BROKEN: tuple[type[Exception], ...] = (
-    *(OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, OverflowError, MemoryError),
-    *(struct.error, zlib.error, Image.DecompressionBombError),
-)
-"""What Pillow's readers let out on damaged files."""
-
 
 def _open(file: str | os.PathLike[str] | IO[bytes]) -> Image.Image:
     """Open without decoding, and without Pillow's own cap, which is below what a caller may allow."""
+    if isinstance(file, str | os.PathLike):
+        status = os.stat(file)
+        if not stat.S_ISREG(status.st_mode):  # a pipe would wait for a writer, a device need not end
+            what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
+            raise InputError(f"{_named(file)}: cannot be read as an image (it is {what})")
+        if not status.st_size:
+            raise InputError(f"{_named(file)}: is an empty file; copy it anew")
     with _LOCK:
         cap, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(file)
+            return Image.open(file, formats=_formats())
         finally:
             Image.MAX_IMAGE_PIXELS = cap
 
@@ -161,11 +226,9 @@ def to_rgb(image: ImageLike, *, max_pixels: int = DEFAULT_MAX_PIXELS, channels: 
     if isinstance(image, np.ndarray):
         return _from_array(image, channels)
     if isinstance(image, Image.Image):
-        _check_size(image.size, max_pixels, "image")
-        try:
+        with _refusing("image"):
+            _check_cost(image, max_pixels, "image")
             return _from_pillow(image)
-        except _BROKEN as error:
-            raise InputError(f"image: cannot be decoded ({error})") from error
     if isinstance(image, bytes | bytearray | memoryview):
         image = io.BytesIO(image)
     if not isinstance(image, str | os.PathLike) and not hasattr(image, "read"):
@@ -192,31 +255,68 @@ def _from_array(image: Array, channels: Channels) -> Array:
     if image.ndim != 3 or image.shape[2] not in (3, 4) or 0 in image.shape:
         raise InputError(f"an image array has shape H x W, H x W x 3 or H x W x 4, not {image.shape}")
     if image.shape[2] == 4:
-        alpha = image[..., 3:].astype(np.uint16)
-        image = ((image[..., :3] * alpha + 127) // 255).astype(np.uint8)
+        laid = np.empty((*image.shape[:2], 3), np.uint8)
+        for rows in _strips(*image.shape[:2]):
+            alpha = image[rows, :, 3:].astype(np.uint16)
+            laid[rows] = (image[rows, :, :3] * alpha + 127) // 255
+        image = laid
     return np.ascontiguousarray(image if channels == "rgb" else image[..., ::-1])
 
 
-def _check_size(size: tuple[int, int], max_pixels: int, where: str) -> None:
-    if size[0] * size[1] > max_pixels:
+def _strips(height: int, width: int) -> Iterator[slice]:
+    """The rows of an image, a strip of about `_STRIP` pixels at a time."""
+    rows = max(1, _STRIP // width)
+    return (slice(top, min(top + rows, height)) for top in range(0, height, rows))
+
+
+def _check_cost(image: Image.Image, max_pixels: int, where: str) -> None:
+    """Refuse an opened image that would take too much memory or time, before it is decoded."""
+    width, height = image.size
+    most = max_pixels // _WEIGHTS.get(image.format or "", 1)
+    if width * height > most:
+        of_format = "" if most == max_pixels else f" for {image.format} (half of the others')"
         raise InputError(
-            f"{where}: claims {size[0]} x {size[1]} pixels, more than the limit of {max_pixels}; raise "
+            f"{where}: claims {width} x {height} pixels, more than the limit of {most}{of_format}; raise "
             "max_pixels (--max-pixels) if the file is to be trusted"
         )
+    if image.format in ("JPEG", "MPO") and (scans := _count_scans(image)) > _MAX_SCANS:
+        raise InputError(f"{where}: is a JPEG file of {scans} scans, more than {_MAX_SCANS}; convert it")
+
+
+def _count_scans(image: Image.Image) -> int:
+    """Start-of-scan markers in an opened JPEG file: none can stand in compressed data by chance."""
+    file = getattr(image, "fp", None)
+    if file is None:  # decoded already
+        return 0
+    place, scans, last = file.tell(), 0, b""
+    file.seek(0)
+    while chunk := file.read(1 << 20):
+        scans += (last + chunk).count(b"\xff\xda")
+        last = chunk[-1:]
+    file.seek(place)
+    return scans
 
 
 def _from_pillow(image: Image.Image) -> Array:
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point; 8 or 16 bits are read")
     image.load()  # some formats tell their orientation only then
     upright = image.getexif().get(ExifTags.Base.Orientation, 1) == 1
     turned = image if upright else ImageOps.exif_transpose(image)  # which copies in any case
-    if turned.mode.startswith("I;16") or turned.mode == "I":
-        values = np.asarray(turned).astype(np.int64)
-        return to_rgb((values.clip(0, 65535) >> 8).astype(np.uint8))
-    if turned.mode == "F":
-        raise ValueError("its pixels are floating-point; 8 or 16 bits are read")
-    if turned.mode in ("RGBA", "LA", "PA") or "transparency" in turned.info:
-        return to_rgb(np.asarray(turned.convert("RGBA")))
-    return np.ascontiguousarray(turned if turned.mode == "RGB" else turned.convert("RGB"))
+    width, height = turned.size
+    result = np.empty((height, width, 3), np.uint8)
+    for rows in _strips(height, width):
+        result[rows] = _strip_to_rgb(turned.crop((0, rows.start, width, rows.stop)))
+    return result
+
+
+def _strip_to_rgb(strip: Image.Image) -> Array:
+    if strip.mode.startswith("I;16") or strip.mode == "I":
+        values = np.asarray(strip).astype(np.int64)
+        return _from_array((values.clip(0, 65535) >> 8).astype(np.uint8), "rgb")
+    if strip.mode in ("RGBA", "LA", "PA") or "transparency" in strip.info:
+        return _from_array(np.asarray(strip.convert("RGBA")), "rgb")
+    return np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"))
 
 
 class PhotoPyramid:

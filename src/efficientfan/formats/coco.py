@@ -17,13 +17,13 @@ from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from efficientfan.errors import InputError
 from efficientfan.files import read_json, write_json
 from efficientfan.formats.records import Record
 from efficientfan.formats.text import LARGEST, find_image, is_scalar, relative_path, split_file, stable_name
 from efficientfan.geometry import BoxCorrection
+from efficientfan.imaging import photo_size
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import OCCLUDED, UNLABELLED, VISIBLE, Annotation, BoxTrust, Scene
 
@@ -191,7 +191,7 @@ def write_coco(faces: Sequence[Annotation], schema: LandmarkSchema, out: Path) -
     rows = []
     for number, face in enumerate(faces, start=1):
         if face.image not in images:
-            width, height = _size(face.image)
+            width, height = photo_size(face.image)
             path = relative_path(face.image, out.parent)
             images[face.image] = {"id": len(images) + 1, "file_name": path, "width": width, "height": height}
         labelled = face.visibility != UNLABELLED
@@ -287,17 +287,6 @@ def _category(schema: LandmarkSchema) -> dict[str, Any]:
         "keypoints": list(schema.landmarks),
         "skeleton": [[a + 1, b + 1] for a, b in schema.edges],  # COCO counts keypoints from 1
     }
-
-
-def _size(image: Path) -> tuple[int, int]:
-    """(width, height) from the header alone."""
-    try:
-        with Image.open(image) as opened:
-            width, height = opened.size
-            turned = opened.getexif().get(0x0112, 1) >= 5  # EXIF orientation: 5 to 8 swap the sides
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{image}: cannot be read as an image") from error
-    return (height, width) if turned else (width, height)
 
 
 def _known(identity: Any, categories: Mapping[Any, Any]) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from efficientfan.errors import InputError
-from efficientfan.imaging import IMAGE_SUFFIXES
+from efficientfan.imaging import PHOTO_SUFFIXES
 
 __all__ = ["Photo", "find_photos", "result_paths"]
 
@@ -44,7 +44,7 @@ def find_photos(sources: Iterable[str | Path], *, recursive: bool = False) -> li
             if not found:
                 hint = "" if recursive else "; --recursive looks into its folders"
                 raise InputError(
-                    f"{source}: this folder holds no photos ({', '.join(sorted(IMAGE_SUFFIXES))}){hint}"
+                    f"{source}: this folder holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))}){hint}"
                 )
         elif os.path.lexists(source):
             found = [Photo(source, os.path.basename(source))]
@@ -62,7 +62,7 @@ def _in_folder(folder: str, recursive: bool) -> list[Photo]:
     for where, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
         for file in sorted(files):
-            if PurePath(file).suffix.lower() in IMAGE_SUFFIXES and not file.startswith("."):
+            if PurePath(file).suffix.lower() in PHOTO_SUFFIXES and not file.startswith("."):
                 path = os.path.join(where, file)
                 found.append(Photo(path, os.path.relpath(path, folder)))
     return found

@@ -6,10 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
-from PIL import Image
 
 from efficientfan.data.scenes.mosaic import move_boxes, move_points
-from efficientfan.imaging import read_rgb, roll_photo, roll_transform
+from efficientfan.imaging import photo_size, read_rgb, roll_photo, roll_transform
 from efficientfan.structures import Scene
 
 __all__ = ["read_rolled", "roll_scene"]
@@ -19,9 +18,7 @@ Array = NDArray[Any]
 
 def roll_scene(scene: Scene, degrees: int) -> Scene:
     """The scene turned counter-clockwise; its photo is `read_rolled(scene)`, not the file itself."""
-    with Image.open(scene.image) as photo:  # the header alone; photos of `scenes` have no EXIF turn
-        width, height = photo.size
-    transform = roll_transform(width, height, degrees)
+    transform = roll_transform(*photo_size(scene.image), degrees)
     return replace(
         scene,
         boxes=move_boxes(scene.boxes, transform),

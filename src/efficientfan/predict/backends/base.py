@@ -21,7 +21,6 @@ __all__ = [
     "check_graph",
     "check_options",
     "engine_in_words",
-    "first_line",
     "precision_in_use",
     "run_checked",
     "spec_text",
@@ -206,12 +205,6 @@ def run_checked(crops: Array, spec: ModelSpec, infer: Callable[[Array], Iterable
 def precision_in_use(spec: ModelSpec, floats: str) -> str:
     """The float precision, preceded by "int8+" for a quantized file."""
     return f"int8+{floats}" if "quantisation" in spec.provenance else floats
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an engine's error message, at most 200 characters."""
-    lines: Sequence[str] = [line.strip() for line in str(error).split("\n") if line.strip()]
-    return lines[0][:200] if lines else type(error).__name__
 
 
 def _output_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:

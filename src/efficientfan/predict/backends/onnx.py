@@ -8,13 +8,12 @@ from typing import Any, ClassVar
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from efficientfan.errors import InputError, MissingDependencyError
+from efficientfan.errors import InputError, MissingDependencyError, first_line
 from efficientfan.predict.backends.base import (
     BackendOutput,
     Port,
     check_graph,
     check_options,
-    first_line,
     precision_in_use,
     run_checked,
     spec_text,

@@ -9,13 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.errors import InputError, MissingDependencyError, needs_extra
+from efficientfan.errors import InputError, MissingDependencyError, first_line, needs_extra
 from efficientfan.predict.backends.base import (
     BackendOutput,
     Port,
     check_graph,
     check_options,
-    first_line,
     precision_in_use,
     run_checked,
     spec_text,
