@@ -14,8 +14,8 @@ DOCS = Path(__file__).parents[1] / "docs" / "architecture.md"
 ROWS = re.findall(r"^\| (\d) \w+ \| (.+?) \|", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
 LEVEL = {room: int(level) for level, rooms in ROWS for room in re.findall(r"`(\w+)`", rooms)}
 
-EXCEPTIONS = {("structures", "draw")}
-"""`Face.draw()` is a convenience for people at a prompt; it imports when it is called."""
+EXCEPTIONS = {("structures", room) for room in ("draw", "pose", "align", "imaging")}
+"""`Face.draw()`, `Face.pose` and `Face.align()` are conveniences for people at a prompt; they import when called."""
 
 
 TORCH_ENGINE = "efficientfan.predict.backends.torch"

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from efficientfan.align import align_transform, crop_faces
     from efficientfan.data.catalog import load_dataset
     from efficientfan.draw import draw_faces
     from efficientfan.errors import EfficientFanError, InputError, MissingDependencyError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from efficientfan.geometry import CropTransform
     from efficientfan.imaging import read_rgb, write_image
     from efficientfan.metrics import MetricAccumulator
+    from efficientfan.pose import Blink, Pose, blinks, eye_openness, head_pose, head_shape, mouth_openness
     from efficientfan.predict import (
         Backend,
         BackendOutput,
@@ -56,6 +58,7 @@ __all__ = [
     "Annotation",
     "Backend",
     "BackendOutput",
+    "Blink",
     "CropTransform",
     "Detections",
     "EfficientFanError",
@@ -71,20 +74,28 @@ __all__ = [
     "MissingDependencyError",
     "ModelSpec",
     "Photo",
+    "Pose",
     "StageTimes",
     "Workers",
     "__version__",
+    "align_transform",
+    "blinks",
     "convert_points",
     "convert_visibility",
+    "crop_faces",
     "draw_faces",
+    "eye_openness",
     "find_photos",
     "get_schema",
+    "head_pose",
+    "head_shape",
     "list_models",
     "list_schemas",
     "load",
     "load_dataset",
     "load_test_set",
     "match_predictions",
+    "mouth_openness",
     "open_backend",
     "open_detector",
     "predict_photos",
@@ -97,6 +108,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "align": ("align_transform", "crop_faces"),
     "data.catalog": ("load_dataset",),
     "draw": ("draw_faces",),
     "errors": (
@@ -119,6 +131,7 @@ _HOMES = {
         "write_image",
     ),
     "metrics": ("MetricAccumulator",),
+    "pose": ("Blink", "Pose", "blinks", "eye_openness", "head_pose", "head_shape", "mouth_openness"),
     "predict": (
         "Backend",
         "BackendOutput",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 from efficientfan.errors import InputError
 from efficientfan.geometry import as_boxes, box_of_points
 from efficientfan.schema import LandmarkSchema
+
+if TYPE_CHECKING:
+    from efficientfan.align import Template
+    from efficientfan.imaging import ImageLike
+    from efficientfan.pose import Pose
 
 __all__ = [
     "OCCLUDED",
@@ -228,10 +233,47 @@ class Face:
             return np.zeros(len(self.points), dtype=bool)
         return np.asarray(self.visibility.argmax(axis=1) != VISIBILITY_CLASSES.index("visible"))
 
-    def to_dict(self) -> dict[str, Any]:
+    @property
+    def pose(self) -> Pose:
+        """Yaw, pitch and roll of the head in degrees, and its rotation matrix (`pose.head_pose`).
+
+        Raises:
+            InputError: fewer than five landmarks of eyes, brows, nose and mouth are visible and sure.
+        """
+        from efficientfan.pose import head_pose
+
+        return head_pose(self)
+
+    @property
+    def eye_openness(self) -> tuple[float, float]:
+        """Of the person's right and left eye: 0 shut, 0.25 to 0.35 usual, 0.5 wide open; NaN where it cannot be seen.
+
+        Raises:
+            InputError: a schema without eyelids, or no pose (`pose.eye_openness`).
+        """
+        from efficientfan.pose import eye_openness
+
+        return eye_openness(self)
+
+    @property
+    def mouth_openness(self) -> float:
+        """Of the mouth: 0 shut, about 0.3 in speech, 1 and more a yawn; NaN where it cannot be seen.
+
+        Raises:
+            InputError: a schema without the inner edges of the lips, or no pose (`pose.mouth_openness`).
+        """
+        from efficientfan.pose import mouth_openness
+
+        return mouth_openness(self)
+
+    def to_dict(self, *, pose: bool = False) -> dict[str, Any]:
         """Plain values, ready for JSON: the names of `schema` and `model`, `box`, `score`, `points`, `scores`.
 
         Pixels are rounded to 1/1000, scores to 1/10000. `visibility` is among the keys only where the face has it.
+
+        Args:
+            pose: add `pose` (`yaw`, `pitch`, `roll`, `error`), `eye_openness` (right, left) and `mouth_openness`; None
+                where they are not known.
         """
         table: dict[str, Any] = {
             "schema": self.schema.name,
@@ -247,7 +289,29 @@ class Face:
             table["detector_score"] = None if self.detector_score is None else round(self.detector_score, 4)
         if self.visibility is not None:
             table["visibility"] = np.round(self.visibility.astype(float), 4).tolist()
+        if pose:
+            from efficientfan.pose import describe
+
+            table |= describe(self)
         return table
+
+    def align(
+        self, image: ImageLike, size: int = 112, template: Template = "arcface", margin: float = 0.0
+    ) -> Array:
+        """An aligned crop of this face: size x size x 3 uint8 RGB (`align.crop_faces`).
+
+        Args:
+            image: what the face was found in.
+            size: side of the crop in pixels.
+            template: "arcface", "ffhq", "upright" or "box" (`align.TEMPLATES`).
+            margin: share by which the square around the face grows.
+
+        Raises:
+            InputError: as for `crop_faces`.
+        """
+        from efficientfan.align import crop_faces
+
+        return np.asarray(crop_faces(image, [self], size=size, template=template, margin=margin)[0])
 
     def draw(self, image: Array) -> Array:
         """A copy of an H x W x 3 uint8 RGB image with this face drawn on it."""

@@ -55,6 +55,17 @@ def test_json_lines_on_standard_output_and_logs_on_standard_error(run, folder):
     assert "2 images, 2 faces, 0 failed" in err
 
 
+def test_pose_and_openness_are_there_when_asked_for(run, folder):
+    keys = {"pose", "eye_openness", "mouth_openness"}
+    _, out, _ = run(folder / "a.png")
+    [without] = rows(out)[0]["faces"]
+    _, out, _ = run(folder / "a.png", "--pose")
+    [face] = rows(out)[0]["faces"]
+    assert face.keys() - without.keys() == keys
+    assert face["pose"].keys() == {"yaw", "pitch", "roll", "error"}
+    assert {key: face[key] for key in without} == without
+
+
 def test_the_detector_in_use_is_said_in_one_line(run, folder):
     code, out, err = run(folder / "a.png", detector="auto")
     assert code == 0
@@ -112,6 +123,7 @@ def test_a_photo_of_one_pixel(run, tmp_path):
         (["{photo}", "--draw", "{photo}/drawn"], "cannot be made a folder"),
         (["{photo}", "--draw", "{folder}"], "is the photo itself"),
         (["{photo}", "--out", "o.xml"], "unknown suffix"),
+        (["{photo}", "--out", "o.csv", "--pose"], "--pose is written to jsonl and json, not to csv"),
         (["{photo}", "--boxes", "none.json"], "none.json: cannot be read"),
         (["{photo}", "--boxes", "{negative}"], "'a.png': box 0 has no positive width"),
         (["{photo}", "--detector", "mtcnn"], "unknown detector 'mtcnn'"),

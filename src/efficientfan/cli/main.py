@@ -9,6 +9,7 @@ import typer
 
 from efficientfan.cli.benchmark import benchmark_command
 from efficientfan.cli.compare import compare_command
+from efficientfan.cli.crop import crop_command
 from efficientfan.cli.data import data_app
 from efficientfan.cli.doctor import doctor_command
 from efficientfan.cli.evaluate import evaluate_command
@@ -51,6 +52,7 @@ def _options(
 
 
 app.command("predict")(predict_command)
+app.command("crop")(crop_command)
 app.command("doctor")(doctor_command)
 app.add_typer(models_app, name="models")
 app.add_typer(schemas_app, name="schemas")

@@ -55,6 +55,14 @@ def predict_command(
     draw: Annotated[
         Path | None, typer.Option(help="Also write the photos, with the faces drawn, to this folder.")
     ] = None,
+    pose: Annotated[
+        bool,
+        typer.Option(
+            "--pose",
+            help="Add yaw, pitch and roll of each head, in degrees, and the openness of eyes and mouth; jsonl and json "
+            "only.",
+        ),
+    ] = False,
     boxes: Annotated[
         Path | None,
         typer.Option(
@@ -167,6 +175,8 @@ def predict_command(
     photos = find_photos(sources, recursive=recursive)
     given = None if boxes is None else read_boxes(boxes)
     format_name = choose_format(out, output_format)
+    if pose and format_name not in ("jsonl", "json"):
+        raise InputError(f"--pose is written to jsonl and json, not to {format_name}")
     times = StageTimes() if timing else UNTIMED
     drawings = _Drawings(draw, photos, times)
     shares = share_threads(threads, len(photos))
@@ -217,7 +227,8 @@ def predict_command(
                 continue
             height, width = result.image.shape[:2]
             with times.measure("write"):
-                writer.add(Record(result.photo.path, width, height, spec.name, spec.schema, result.faces))
+                photo = result.photo.path
+                writer.add(Record(photo, width, height, spec.name, spec.schema, result.faces, pose))
             n_faces += len(result.faces)
     milliseconds = (time.perf_counter() - started) * 1e3
     console.print(

@@ -24,14 +24,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from efficientfan.errors import InputError
 from efficientfan.files import write_text
-from efficientfan.formats.records import Record
+from efficientfan.formats.records import FaceFiles, Record
 from efficientfan.formats.text import numbers, read_lines
 
 __all__ = ["PtsWriter", "read_pts", "write_pts"]
 
 Line = tuple[int, str]
-
-_FURTHER = re.compile(r"(.+)_face(?:[2-9]|[1-9][0-9]+)", re.DOTALL)
 
 
 def read_pts(path: str | Path, n_points: int | None = None) -> NDArray[np.float64]:
@@ -80,10 +78,9 @@ def write_pts(path: str | Path, points: ArrayLike, decimals: int = 6) -> None:
 
 
 class PtsWriter:
-    """The largest face of photo `a.jpg` goes to `a.pts`, further ones to `a_face2.pts`, `a_face3.pts`, ...
+    """One `.pts` file per face, named by `FaceFiles`. A photo without faces has no file.
 
-    A photo without faces has no file. The format holds points only: no box, score, model or schema. Points are rounded
-    to 1/1000 pixel.
+    The format holds points only: no box, score, model or schema. Points are rounded to 1/1000 pixel.
 
     Args:
         targets: photo's path -> path of its first `.pts` file.
@@ -93,23 +90,12 @@ class PtsWriter:
     """
 
     def __init__(self, targets: Mapping[str, Path]) -> None:
-        photos = {target: photo for photo, target in targets.items()}
-        for target, photo in photos.items():
-            further = _FURTHER.fullmatch(target.stem)
-            other = photos.get(target.with_stem(further[1])) if further else None
-            if other is not None:
-                raise InputError(
-                    f"{target}: would be written for {photo} and for a further face of {other}; write them to "
-                    "different folders"
-                )
-        self._targets = targets
+        self._files = FaceFiles(targets)
 
     def add(self, record: Record) -> None:
         """Write one file per face."""
-        first = self._targets[record.image]
         for number, face in enumerate(record.faces, start=1):
-            path = first if number == 1 else first.with_stem(f"{first.stem}_face{number}")
-            write_pts(path, face.points, decimals=3)
+            write_pts(self._files.path(record.image, number), face.points, decimals=3)
 
     def finish(self) -> None:
         """Every file is complete already."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -14,6 +15,7 @@ from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import Face
 
 __all__ = [
+    "FaceFiles",
     "JsonLinesWriter",
     "JsonListWriter",
     "Record",
@@ -21,6 +23,8 @@ __all__ = [
     "list_records",
     "read_json_lines",
 ]
+
+_FURTHER = re.compile(r"(.+)_face(?:[2-9]|[1-9][0-9]+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Record:
         model: name of the model.
         schema: of the landmarks.
         faces: its faces, possibly none.
+        pose: whether `to_dict` says the pose and the openness of each face.
     """
 
     image: str
@@ -41,6 +46,7 @@ class Record:
     model: str
     schema: LandmarkSchema
     faces: list[Face]
+    pose: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -50,13 +56,43 @@ class Record:
             "height": self.height,
             "model": self.model,
             "schema": self.schema.name,
-            "faces": [_without_source(face.to_dict()) for face in self.faces],
+            "faces": [_without_source(face.to_dict(pose=self.pose)) for face in self.faces],
         }
 
 
 def _without_source(face: dict[str, Any]) -> dict[str, Any]:
     """A face's values without those that its record holds for all faces."""
     return {key: value for key, value in face.items() if key not in ("schema", "model")}
+
+
+class FaceFiles:
+    """The files of results that are one file per face.
+
+    The largest face of photo `a.jpg` has the photo's own file, further ones `a_face2`, `a_face3`, ... beside it.
+
+    Args:
+        targets: photo's path -> path of the file of its first face.
+
+    Raises:
+        InputError: a photo has the name that a further face of another would get.
+    """
+
+    def __init__(self, targets: Mapping[str, Path]) -> None:
+        photos = {target: photo for photo, target in targets.items()}
+        for target, photo in photos.items():
+            further = _FURTHER.fullmatch(target.stem)
+            other = photos.get(target.with_stem(further[1])) if further else None
+            if other is not None:
+                raise InputError(
+                    f"{target}: would be written for {photo} and for a further face of {other}; write them to "
+                    "different folders"
+                )
+        self._targets = targets
+
+    def path(self, image: str, number: int) -> Path:
+        """The file of face `number`, from 1, of the photo with path `image`."""
+        first = self._targets[image]
+        return first if number == 1 else first.with_stem(f"{first.stem}_face{number}")
 
 
 class RecordWriter(Protocol):
