@@ -98,7 +98,7 @@ def start_from(path: str | Path, network: LandmarkNet, schema: LandmarkSchema) -
     """Give a network the weights of a checkpoint, to go on training from there.
 
     The checkpoint must be a part of the network; what it lacks, such as a new head, keeps its fresh weights. Its
-    visibility head is left out where the network has none.
+    visibility head is left out where the network has none. The encoder's `mean` and `std` become the checkpoint's.
 
     Raises:
         InputError: unreadable, of another schema, or weights that the network has no place for.
@@ -118,6 +118,7 @@ def start_from(path: str | Path, network: LandmarkNet, schema: LandmarkSchema) -
             f"checkpoint of the same network (it holds {spec.network['name']!r})"
         )
     network.load_state_dict({**own, **tensors})
+    network.encoder.mean, network.encoder.std = spec.mean, spec.std  # of the crops that it has learnt from
     logger.info("%d weights from %s, %d fresh", len(tensors), path, len(own) - len(tensors))
 
 

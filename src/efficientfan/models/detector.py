@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from efficientfan.codec.centers import BOX_NUMBERS, POINT_NUMBERS, CenterDecoder
 from efficientfan.errors import InputError, unknown
-from efficientfan.models.encoder import Encoder, Initialisation
+from efficientfan.models.encoder import Encoder, Initialization
 from efficientfan.models.network import Normalize
 from efficientfan.spec import DetectorSpec
 
@@ -134,11 +134,13 @@ class DetectorConfig:
         encoder: timm's name.
         channels: of `TopDownDecoder`.
         levels: how many of the encoder's last maps are used; the finest gives the cells.
+        padding: of the encoder, see `efficientfan.models.encoder.Encoder`.
     """
 
     encoder: str
     channels: int = 48
     levels: int = 3
+    padding: str = ""
 
 
 DETECTOR_NETWORKS: Mapping[str, DetectorConfig] = {
@@ -162,7 +164,7 @@ def detector_config(name: str, **overrides: Any) -> DetectorConfig:
 
 
 def build_detector_network(
-    name: str, *, init: Initialisation = "scratch", **overrides: Any
+    name: str, *, init: Initialization = "scratch", **overrides: Any
 ) -> FaceDetectorNet:
     """Build a detector network by name.
 
@@ -176,5 +178,5 @@ def build_detector_network(
         MissingDependencyError: ImageNet weights were asked for and cannot be had.
     """
     config = detector_config(name, **overrides)
-    encoder = Encoder(config.encoder, init, levels=config.levels)
+    encoder = Encoder(config.encoder, init, levels=config.levels, padding=config.padding)
     return FaceDetectorNet(encoder, TopDownDecoder(encoder.level_channels, config.channels))

@@ -5,20 +5,37 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, TypeAlias, cast
 
 from torch import Tensor, nn
 
-from efficientfan.errors import InputError, MissingDependencyError
-from efficientfan.models.imagenet import PACKAGES, packaged_file, packaged_weights
+from efficientfan.errors import InputError, MissingDependencyError, did_you_mean
+from efficientfan.models.imagenet import PACKAGES, EncoderFile, fill_encoder, packaged_file, packaged_weights
 from efficientfan.models.torchvision_guard import declare_torchvision_operators
 from efficientfan.spec import IMAGENET_MEAN, IMAGENET_STD
 
-__all__ = ["Encoder", "Initialisation"]
+__all__ = ["INITIALIZATIONS", "Encoder", "Initialization", "check_initialization"]
 
 logger = logging.getLogger(__name__)
 
-Initialisation = Literal["scratch", "imagenet", "auto"]
+INITIALIZATIONS = ("scratch", "imagenet", "auto")
+
+Initialization: TypeAlias = str
+"""One of `INITIALIZATIONS`, or the path of a `.safetensors` file with timm's names."""
+
+
+def check_initialization(init: Initialization) -> Initialization:
+    """The value itself, if it may say how an encoder starts; whether a file is there is seen when it is read.
+
+    Raises:
+        InputError: it may not.
+    """
+    if init not in INITIALIZATIONS and not init.endswith(".safetensors"):
+        near = did_you_mean(init, INITIALIZATIONS)
+        raise InputError(
+            f"init is scratch, imagenet, auto or FILE.safetensors, not {init!r}" + (near and f";{near}")
+        )
+    return init
 
 
 class Encoder(nn.Module):
@@ -28,31 +45,37 @@ class Encoder(nn.Module):
         name: timm's name, such as "mobilenetv2_100".
         init: "scratch"; "imagenet", the weights of an installed package (`efficientfan.models.imagenet`), else timm's
             pretrained ones, or an error; "auto", ImageNet where they can be had and from scratch otherwise, said in
-            the log.
+            the log; or a `.safetensors` file with the weights of the encoder, or of a part of it, under timm's names.
         levels: how many of its last feature maps are wanted.
-        options: further arguments of `timm.create_model`.
+        padding: "same" pads as TensorFlow and Keras do, for weights from there; empty is timm's own way.
 
     Attributes:
         level_channels, strides: channels and input pixels per cell of those maps, fine to coarse.
         channels, stride: of the last.
-        mean, std: three values each, of RGB in [0, 1]: the normalization that its ImageNet weights were made for.
+        mean, std: three values each, of RGB in [0, 1]: the normalization that its weights were made for, as the
+            file's metadata says, else as timm says of its ImageNet weights.
 
     Raises:
-        InputError: timm has no such network, or not as a feature extractor; or its package's file is damaged.
+        InputError: timm has no such network, or not as a feature extractor; the file or its package's is damaged, or
+            of another encoder.
         MissingDependencyError: ImageNet weights were asked for and cannot be had.
     """
 
     def __init__(
-        self, name: str, init: Initialisation = "scratch", *, levels: int = 1, **options: Any
+        self, name: str, init: Initialization = "scratch", *, levels: int = 1, padding: str = ""
     ) -> None:
         super().__init__()
-        self.backbone = _create(name, init, levels, options)
+        if padding not in ("", "same"):
+            raise InputError(f"padding is 'same', or empty, not {padding!r}")
+        file = EncoderFile.read(Path(init)) if check_initialization(init) not in INITIALIZATIONS else None
+        self.backbone = _create(name, file or init, levels, {"pad_type": padding} if padding else {})
         features: Any = self.backbone.feature_info  # timm's own table, not a tensor
         self.level_channels: list[int] = features.channels()[-levels:]
         self.strides: list[int] = features.reduction()[-levels:]
         self.channels = self.level_channels[-1]
         self.stride = self.strides[-1]
-        self.mean, self.std = _normalization(name)
+        said = None if file is None else file.normalization
+        self.mean, self.std = said or _normalization(name)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(N, 3, H, W) normalised RGB to its last maps, fine to coarse."""
@@ -69,7 +92,7 @@ def _normalization(name: str) -> tuple[tuple[float, float, float], tuple[float, 
     return (a, b, c), (d, e, f)
 
 
-def _create(name: str, init: Initialisation, levels: int, options: dict[str, Any]) -> nn.Module:
+def _create(name: str, init: Initialization | EncoderFile, levels: int, options: dict[str, Any]) -> nn.Module:
     declare_torchvision_operators()
     import timm
 
@@ -95,6 +118,17 @@ def _create(name: str, init: Initialisation, levels: int, options: dict[str, Any
     if init == "scratch":
         logger.info("encoder %s starts from scratch", name)
         return create(False)
+    if isinstance(init, EncoderFile):
+        backbone = create(False)
+        fill_encoder(backbone, init)
+        logger.info(
+            "encoder %s starts from %s (input: %s)", name, init.path, init.note or "not said; as timm's"
+        )
+        if "padding 'same'" in init.note and not options:
+            logger.warning(
+                "%s: was trained with padding 'same'; add --set model.options.padding=same", init.path
+            )
+        return backbone
     file = packaged_file(name)
     if file is not None:
         backbone = create(False)
@@ -108,9 +142,14 @@ def _create(name: str, init: Initialisation, levels: int, options: dict[str, Any
         if init == "imagenet":
             raise MissingDependencyError(
                 f"ImageNet weights of {name!r} cannot be had here ({type(error).__name__}: {error}); {_advice(name)}, "
-                "or train from scratch with init=scratch"
+                "or add --set model.init=FILE.safetensors with such weights, or --set model.init=scratch"
             ) from error
-        logger.warning("encoder %s: ImageNet weights cannot be had here; it starts from scratch", name)
+        logger.warning(
+            "encoder %s: ImageNet weights cannot be had here; it starts from scratch (%s, or add --set "
+            "model.init=FILE.safetensors)",
+            name,
+            _advice(name),
+        )
         return create(False)
     logger.info("encoder %s starts from ImageNet weights", name)
     return backbone

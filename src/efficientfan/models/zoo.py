@@ -8,7 +8,7 @@ from typing import Any
 
 from efficientfan.errors import InputError, unknown
 from efficientfan.models.decoder import UpsamplingDecoder
-from efficientfan.models.encoder import Encoder, Initialisation
+from efficientfan.models.encoder import Encoder, Initialization
 from efficientfan.models.head import HEADS, VisibilityHead
 from efficientfan.models.network import LandmarkNet
 
@@ -28,6 +28,7 @@ class NetworkConfig:
         lateral: whether the encoder's finer maps help the decoder, see `UpsamplingDecoder`.
         mixing: whether the decoder's stages end with a depthwise 3x3 convolution, see `UpsamplingDecoder`.
         visibility: with a `VisibilityHead` besides.
+        padding: "same", as of encoders from TensorFlow and Keras; empty for timm's own, symmetric one.
         about: one line for people.
     """
 
@@ -39,6 +40,7 @@ class NetworkConfig:
     lateral: bool = False
     mixing: bool = False
     visibility: bool = False
+    padding: str = ""
     about: str = ""
 
 
@@ -108,7 +110,7 @@ def network_config(name: str, **overrides: Any) -> NetworkConfig:
 
 
 def build_network(
-    name: str, n_landmarks: int, *, init: Initialisation = "scratch", **overrides: Any
+    name: str, n_landmarks: int, *, init: Initialization = "scratch", **overrides: Any
 ) -> LandmarkNet:
     """Build a network by name.
 
@@ -123,7 +125,9 @@ def build_network(
         MissingDependencyError: ImageNet weights were asked for and cannot be had.
     """
     config = network_config(name, **overrides)
-    encoder = Encoder(config.encoder, init, levels=1 + config.stages if config.lateral else 1)
+    encoder = Encoder(
+        config.encoder, init, levels=1 + config.stages if config.lateral else 1, padding=config.padding
+    )
     if config.lateral and encoder.strides != [encoder.stride >> i for i in range(config.stages, -1, -1)]:
         raise InputError(
             f"network {name!r}: lateral maps of {config.stages} stages must halve in stride each; this encoder's have "

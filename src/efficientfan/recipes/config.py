@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from efficientfan.data.augment import Augmentation
 from efficientfan.data.catalog import get_dataset
@@ -21,6 +21,7 @@ __all__ = [
     "DistillTermConfig",
     "HeatmapConfig",
     "HoldOut",
+    "Init",
     "ModelConfig",
     "ObjectiveConfig",
     "Recipe",
@@ -55,6 +56,16 @@ class Section(BaseModel):
     @classmethod
     def _known_keys(cls, table: Any) -> Any:
         return check_keys(table, [field.alias or name for name, field in cls.model_fields.items()])
+
+
+def _init(init: str) -> str:
+    from efficientfan.models.encoder import check_initialization  # here, for recipes alone: it loads torch
+
+    return check_initialization(init)
+
+
+Init: TypeAlias = Annotated[str, AfterValidator(_init)]
+"""How an encoder starts."""
 
 
 class Source(Section):
@@ -128,7 +139,9 @@ class ModelConfig(Section):
 
     network: str = Field("mobilefan", description="see `efficientfan models list`, or timm/ENCODER")
     options: dict[str, Any] = Field(default_factory=dict, description="fields of NetworkConfig to replace")
-    init: Literal["scratch", "imagenet", "auto"] = "scratch"
+    init: Init = Field(
+        "scratch", description="how the encoder starts: scratch, imagenet, auto, or a FILE.safetensors"
+    )
     start: Path | None = Field(
         None, description="a checkpoint of the same network to go on from, to fine-tune"
     )

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from efficientfan.data.catalog import DATASETS
 from efficientfan.data.scenes.catalog import SCENE_SETS
 from efficientfan.data.scenes.mosaic import MosaicAugmentation
-from efficientfan.recipes.config import HoldOut, Section, TrainConfig, check_keys
+from efficientfan.recipes.config import HoldOut, Init, Section, TrainConfig, check_keys
 
 __all__ = [
     "DetectionDataConfig",
@@ -77,7 +77,9 @@ class DetectionModelConfig(Section):
 
     network: str = "facefinder"
     options: dict[str, Any] = Field(default_factory=dict, description="fields of DetectorConfig to replace")
-    init: Literal["scratch", "imagenet", "auto"] = "scratch"
+    init: Init = Field(
+        "scratch", description="how the encoder starts: scratch, imagenet, auto, or a FILE.safetensors"
+    )
     teacher: Path | None = Field(
         None, description="a trained detector (.safetensors) that is asked about every training picture"
     )

@@ -166,7 +166,7 @@ def _inherit(name: str, heirs: tuple[str, ...]) -> dict[str, Any]:
         merged = _merge(merged, _inherit(base, (*heirs, name)))
     merged["about"] = ""  # its name and its story are a recipe's own
     facts = {key: own.pop(key) for key in _FACTS if key in own}
-    if facts.get("teacher"):
+    if facts.get("teacher") and "distill" in {**merged, **own}:
         teacher = _RUNS / facts["teacher"] / "model.safetensors"
         merged = _merge(merged, {"distill": {"teacher": str(teacher)}})
     return _merge(merged, own)

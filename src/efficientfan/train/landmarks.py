@@ -102,6 +102,7 @@ def provenance(recipe: AnyRecipe) -> dict[str, Any]:
     """What a spec tells of the recipe: all but the paths of this machine."""
     table: dict[str, Any] = recipe.model_dump(mode="json", by_alias=True)
     table["data"].pop("root", None)  # a path of one machine tells others nothing
+    table["model"]["init"] = Path(recipe.model.init).name
     if isinstance(recipe, DetectionRecipe):
         if recipe.model.teacher is not None:
             table["model"]["teacher"] = recipe.model.teacher.name
