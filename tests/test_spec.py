@@ -81,11 +81,28 @@ def test_heatmap_size():
         edited(input_size=130),
         edited(crop_margin=-1),
         edited(crop_margin=None),
+        edited(crop_margin=float("nan")),
+        edited(crop_margin=float("inf")),
+        edited(crop_margin=1e300),
+        edited(crop_margin=10**400),
+        edited(score_threshold=float("nan")),
+        edited(score_threshold=1.5),
+        edited(mirror_offset=float("inf")),
+        edited(mean=[0.5, 0.5, float("nan")]),
+        edited(std=[1, 1, float("inf")]),
+        edited(mean=[0.5, 0.5, 10**400]),
+        edited(input_size=10**9),
     ],
 )
 def test_a_damaged_spec_is_an_error_that_names_its_file(text):
     with pytest.raises(InputError, match=r"face\.onnx: its model spec is damaged"):
         ModelSpec.from_json(text, where="face.onnx")
+
+
+@pytest.mark.parametrize("reader", [ModelSpec.from_json, DetectorSpec.from_json, read_spec])
+def test_a_deeply_nested_spec_is_an_error(reader):
+    with pytest.raises(InputError, match=r"face\.onnx: its model spec is nested too deeply"):
+        reader('{"network": ' + "[" * 100_000, where="face.onnx")
 
 
 @pytest.mark.parametrize("version", [2, None, "drop"])
@@ -150,6 +167,8 @@ def test_a_file_from_before_there_were_tasks_is_of_landmarks():
         ({"multiple": 20}, "20 is no multiple of stride 8"),
         ({"long_sides": ()}, "long_sides"),
         ({"long_sides": (640, 16)}, "at least 32"),
+        ({"long_sides": (10**9,)}, "at most 65536"),
+        ({"score_threshold": float("nan")}, "score_threshold is within 0 and 1, not nan"),
         ({"long_sides": (640.0,)}, "whole numbers"),
         ({"std": (0.0, 1.0, 1.0)}, "std > 0"),
     ],

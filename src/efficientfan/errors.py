@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from numbers import Integral, Real
 
 __all__ = [
     "EfficientFanError",
     "InputError",
     "MissingDependencyError",
+    "check_number",
     "did_you_mean",
     "first_line",
     "needs_extra",
@@ -67,6 +70,28 @@ def unknown(what: str, name: object, known: Iterable[str], besides: str = "") ->
     return InputError(
         f"unknown {what} {name!r};{did_you_mean(name, names)} known are {', '.join(names)}{more}"
     )
+
+
+def check_number(
+    name: str, value: object, least: float, most: float = math.inf, *, whole: bool = False
+) -> None:
+    """Check an option that is a number.
+
+    Args:
+        name: of the option.
+        value: what was given.
+        least, most: its limits, both allowed.
+        whole: whether it counts something.
+
+    Raises:
+        InputError: another type, not finite, or out of its limits.
+    """
+    kind = Integral if whole else Real
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise InputError(f"{name} is a {'whole ' if whole else ''}number, not {value!r}")
+    if not (least <= value <= most and math.isfinite(value)):  # type: ignore[operator]  # the protocols lack them
+        limits = f"must be at least {least:g}" if most == math.inf else f"is within {least:g} and {most:g}"
+        raise InputError(f"{name} {limits}, not {value}")
 
 
 def first_line(error: Exception) -> str:

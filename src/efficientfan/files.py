@@ -85,6 +85,8 @@ def read_json(path: str | Path) -> Any:
         raise InputError(f"{path}: is nested too deeply") from error
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: line {error.lineno}: is not JSON ({error.msg})") from error
+    except ValueError as error:  # an integer of thousands of digits
+        raise InputError(f"{path}: is not JSON that can be read ({error})") from error
 
 
 def sha256_of(path: str | Path) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, first_line
 
 __all__ = [
     "BoxCorrection",
@@ -28,6 +28,9 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
+
+_SMALLEST, _LARGEST = 1e-6, 1e12
+"""Pixels. Narrower boxes, and coordinates beyond, have crops that floating-point numbers cannot describe."""
 
 
 def pixels_to_cells(points: ArrayLike, stride: float) -> Array:
@@ -52,12 +55,13 @@ def as_boxes(boxes: ArrayLike) -> Array:
     """Check xyxy boxes and return them as (N, 4) float64; one box of shape (4,) becomes (1, 4).
 
     Raises:
-        InputError: a wrong shape, a value that is not finite, or a width or height that is not positive.
+        InputError: a wrong shape, a value that is not finite or beyond any image, or a width or height that is not
+            positive.
     """
     try:
         array = np.asarray(boxes, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"boxes must be numbers of shape (N, 4), xyxy: {error}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"boxes must be numbers of shape (N, 4), xyxy: {first_line(error)}") from error
     if array.shape == (4,):
         array = array[None]
     if array.size == 0 and array.ndim <= 2:
@@ -67,7 +71,9 @@ def as_boxes(boxes: ArrayLike) -> Array:
     for index, box in enumerate(array):
         if not np.isfinite(box).all():
             raise InputError(f"box {index} holds a value that is not finite: {box.tolist()}")
-        if box[2] <= box[0] or box[3] <= box[1]:
+        if np.abs(box).max() > _LARGEST:
+            raise InputError(f"box {index} holds a value that is no pixel coordinate: {box.tolist()}")
+        if (box[2:] - box[:2] < _SMALLEST).any():
             raise InputError(
                 f"box {index} has no positive width and height: {box.tolist()}; boxes are x0, y0, x1, y1"
             )

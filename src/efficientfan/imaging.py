@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from efficientfan.errors import InputError, first_line, printable
+from efficientfan.errors import InputError, check_number, first_line, printable
 from efficientfan.files import atomic_path
 from efficientfan.geometry import CropTransform
 
@@ -94,6 +94,7 @@ def read_rgb(file: str | os.PathLike[str] | IO[bytes], *, max_pixels: int = DEFA
         InputError: missing, no regular file, not an image of a format that is read, damaged, of floating-point pixels
             (whose range is not known), of more than `max_pixels` pixels (of WebP, half as many), or of too many scans.
     """
+    check_number("max_pixels", max_pixels, 1)
     where = _named(file)
     with _refusing(where), _QUIET, _open(_seekable(file)) as image:
         _check_cost(image, max_pixels, where)
@@ -221,6 +222,7 @@ def to_rgb(image: ImageLike, *, max_pixels: int = DEFAULT_MAX_PIXELS, channels: 
     Raises:
         InputError: another type, shape or dtype, an unreadable file, or an unknown order of channels.
     """
+    check_number("max_pixels", max_pixels, 1)
     if channels not in ("rgb", "bgr"):
         raise InputError(f"channels is 'rgb' or 'bgr', not {channels!r}")
     if isinstance(image, np.ndarray):

@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar
 
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, check_number
 from efficientfan.schema import LandmarkSchema
 
 __all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "METADATA_KEY", "DetectorSpec", "ModelSpec", "read_spec"]
@@ -24,6 +25,9 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 FORMAT_VERSION = 1
+
+_LARGEST_CROP, _LARGEST_PHOTO = 4096, 65_536
+"""Pixels; a model that asks for crops or copies of photos with longer sides is damaged, or meant to fill the memory."""
 
 SpecT = TypeVar("SpecT", bound="_Spec")
 
@@ -67,8 +71,10 @@ class _Spec:
     code_version: str = ""
 
     def __post_init__(self) -> None:
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+        if len(self.mean) != 3 or len(self.std) != 3 or not min(self.std) > 0:
             raise InputError(f"model {self.name!r}: mean and std have three values each, std > 0")
+        if not all(map(math.isfinite, (*self.mean, *self.std))):
+            raise InputError(f"model {self.name!r}: mean and std are finite, not {self.mean} and {self.std}")
 
     def to_json(self) -> str:
         """The spec as one line of JSON; `from_json` reads it."""
@@ -118,8 +124,14 @@ class ModelSpec(_Spec):
                 f"model {self.name!r}: input size {self.input_size} must be a positive multiple of the "
                 f"stride {self.stride}"
             )
-        if self.crop_margin <= -1:
-            raise InputError(f"model {self.name!r}: crop_margin must be > -1, not {self.crop_margin}")
+        if self.input_size > _LARGEST_CROP:
+            raise InputError(f"model {self.name!r}: input size {self.input_size} is above {_LARGEST_CROP}")
+        if not -1 < self.crop_margin <= 10:
+            raise InputError(
+                f"model {self.name!r}: crop_margin must be > -1 and at most 10, not {self.crop_margin}"
+            )
+        check_number(f"model {self.name!r}: score_threshold", self.score_threshold, 0, 1)
+        check_number(f"model {self.name!r}: mirror_offset", self.mirror_offset, -1, 1)
 
     def join_mirrored(self, points: Any, mirrored: Any) -> Any:
         """Mean of the points of crops and of their mirrored copies, with the lean that either has by itself.
@@ -169,12 +181,13 @@ class DetectorSpec(_Spec):
             raise InputError(
                 f"detector {self.name!r}: {self.multiple} is no multiple of stride {self.stride}"
             )
+        check_number(f"detector {self.name!r}: score_threshold", self.score_threshold, 0, 1)
         if not self.long_sides or any(
-            type(side) is not int or side < self.multiple for side in self.long_sides
+            type(side) is not int or not self.multiple <= side <= _LARGEST_PHOTO for side in self.long_sides
         ):
             raise InputError(
-                f"detector {self.name!r}: long_sides are whole numbers, at least {self.multiple}, not "
-                f"{self.long_sides}"
+                f"detector {self.name!r}: long_sides are whole numbers, at least {self.multiple} and at most "
+                f"{_LARGEST_PHOTO}, not {self.long_sides}"
             )
 
 
@@ -213,7 +226,9 @@ def _damage(where: str) -> Iterator[None]:
     """What a damaged spec raises, as an `InputError` that names the file."""
     try:
         yield
-    except (KeyError, TypeError, ValueError) as error:
+    except RecursionError as error:
+        raise InputError(f"{where}: its model spec is nested too deeply") from error
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{where}: its model spec is damaged or of no use here ({error})") from error
 
 

@@ -247,6 +247,25 @@ def test_weights_that_do_not_fit_their_spec_are_refused(tmp_path, network, chang
         load_checkpoint(path)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"network": {}},
+        {"network": {"name": 3}},
+        {"network": {"name": "mobilefan_050", "colour": "red"}},
+        {"network": {"name": "mobilefan_050", "decoder_channels": "many"}},
+        {"network": {"name": "mobilefan_050", "decoder_channels": -1}},
+        {"decoder": {}},
+        {"decoder": {"name": "local", "colour": "red"}},
+    ],
+)
+def test_half_a_spec_is_refused(tmp_path, network, changes):
+    path = tmp_path / "half.safetensors"
+    save_checkpoint(path, network, spec(**changes))
+    with pytest.raises(InputError, match=r"^\S*half\.safetensors: its model spec is of no use \([^\n]*$"):
+        load_checkpoint(path)
+
+
 # torchvision
 
 

@@ -9,7 +9,7 @@ from tiny_model import MARGIN, SIZE, disc_photo, oval, spec, tiny_graph, write_m
 
 from efficientfan.errors import InputError
 from efficientfan.imaging import write_image
-from efficientfan.predict import Detections, LandmarkPredictor, OnnxBackend
+from efficientfan.predict import Detections, LandmarkPredictor, OnnxBackend, load, open_detector
 
 
 class Scripted:
@@ -241,6 +241,8 @@ def test_no_face_is_an_empty_list(backend):
     [
         ([[10, 10, 5, 20]], "no positive width"),
         ([[0, 0, 5, float("nan")]], "not finite"),
+        ([[0, 0, 1e155, 1e155]], "no pixel coordinate"),
+        ([[0, 0, 10**400, 5]], "boxes must be numbers"),
         ([[200, 10, 220, 30]], "wholly outside the 160 x 120 image"),
         ([[0, -30, 5, -0.5]], "wholly outside"),
         ([[1, 2, 3]], "shape"),
@@ -249,6 +251,55 @@ def test_no_face_is_an_empty_list(backend):
 def test_bad_boxes_are_refused(backend, boxes, message):
     with pytest.raises(InputError, match=message):
         LandmarkPredictor(backend, Scripted())(disc_photo(), boxes)
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), -0.1, 1.1, "0.5", True])
+def test_a_min_score_that_is_no_share_is_refused(backend, score):
+    predictor = LandmarkPredictor(backend, Scripted([square(60, 60, 20)]))
+    with pytest.raises(InputError, match="min_score is "):
+        predictor(disc_photo((60, 60, 20)), min_score=score)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"threads": "2"},
+        {"threads": 2.0},
+        {"batch_size": "16"},
+        {"batch_size": True},
+        {"max_faces": 1.5},
+        {"passes": [1]},
+        {"device": 0},
+        {"backend": 3},
+        {"precision": None},
+        {"detector": 3},
+        {"detector": None},
+        {"model": None},
+        {"model": 3},
+    ],
+)
+def test_options_of_other_types_are_refused(model_file, options):
+    with pytest.raises(InputError):
+        load(**({"model": model_file, "detector": "whole"} | options))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"name": None},
+        {"threads": "2"},
+        {"min_score": float("nan")},
+        {"min_score": 2},
+        {"detect_size": "640"},
+        {"detect_size": 640.0},
+        {"min_face": float("nan")},
+        {"min_face": "large"},
+    ],
+)
+@pytest.mark.parametrize("name", ["facefinder", "haar"])
+def test_options_of_detectors_are_checked(name, options):
+    with pytest.raises(InputError):
+        open_detector(**({"name": name} | options))
 
 
 def test_a_huge_box_costs_no_memory(backend):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,8 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, MissingDependencyError, first_line
 from efficientfan.files import write_bytes
+from efficientfan.models.deployed import DeployedNet
 from efficientfan.models.detector import FaceDetectorNet, build_detector_network
 from efficientfan.models.network import LandmarkNet
 from efficientfan.models.zoo import build_network
@@ -62,7 +65,9 @@ def load_checkpoint(path: str | Path) -> tuple[LandmarkNet, ModelSpec]:
         InputError: missing, damaged, written by something else, a detector's, or weights that do not fit the spec.
     """
     tensors, spec = _landmark_tensors(path)
-    network = build_network(**spec.network, n_landmarks=spec.schema.n_landmarks)
+    with _spec_in_use(path):
+        network = build_network(**spec.network, n_landmarks=spec.schema.n_landmarks)
+        DeployedNet(network, spec)  # its decoder
     return _filled(network, tensors, path), spec
 
 
@@ -71,7 +76,9 @@ def load_detector_checkpoint(path: str | Path) -> tuple[FaceDetectorNet, Detecto
     tensors, spec = read_tensors(path)
     if not isinstance(spec, DetectorSpec):
         raise InputError(f"{path}: is a landmark model; a face detector's checkpoint is needed")
-    return _filled(build_detector_network(**spec.network), tensors, path), spec
+    with _spec_in_use(path):
+        network = build_detector_network(**spec.network)
+    return _filled(network, tensors, path), spec
 
 
 def is_detector(path: str | Path) -> bool:
@@ -86,11 +93,22 @@ def _landmark_tensors(path: str | Path) -> tuple[dict[str, Tensor], ModelSpec]:
     return tensors, spec
 
 
+@contextmanager
+def _spec_in_use(path: str | Path) -> Iterator[None]:
+    """What a spec of strange values raises in this block, as an `InputError` of one line that names the file."""
+    try:
+        yield
+    except MissingDependencyError:
+        raise
+    except Exception as error:  # the values reach constructors of torch and timm, which raise all sorts
+        raise InputError(f"{path}: its model spec is of no use ({first_line(error)})") from error
+
+
 def _filled(network: NetworkT, tensors: dict[str, Tensor], path: str | Path) -> NetworkT:
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
-        raise InputError(f"{path}: its weights do not fit its own spec ({error})") from error
+        raise InputError(f"{path}: its weights do not fit its own spec ({first_line(error)})") from error
     return network.eval()
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from numpy.typing import NDArray
 
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, check_number
 from efficientfan.imaging import DEFAULT_MAX_PIXELS, read_rgb
 from efficientfan.predict.detectors import FaceDetector, SharedDetector
 from efficientfan.predict.photos import Photo
@@ -51,8 +51,7 @@ class Workers:
     """
 
     def __init__(self, threads: int) -> None:
-        if threads < 1:
-            raise InputError(f"threads must be at least 1, not {threads}")
+        check_number("threads", threads, 1, whole=True)
         self.threads = threads
         self._pool = ThreadPoolExecutor(threads, "efficientfan") if threads > 1 else None
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, NoReturn, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, check_number
 from efficientfan.geometry import box_iou, box_nesting
 from efficientfan.imaging import Channels, ImageLike, PhotoPyramid, to_rgb, warp
 from efficientfan.predict.backends import Backend, engine_in_words, open_backend
@@ -95,12 +95,11 @@ class LandmarkPredictor:
         max_faces: int | None = None,
         times: StageTimes = UNTIMED,
     ) -> None:
-        if batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, not {batch_size}")
+        check_number("batch_size", batch_size, 1, whole=True)
         if passes not in ("auto", 1, 2):
             raise InputError(f'passes is "auto", 1 or 2, not {passes!r}')
-        if max_faces is not None and max_faces < 1:
-            raise InputError(f"max_faces must be at least 1, not {max_faces}")
+        if max_faces is not None:
+            check_number("max_faces", max_faces, 1, whole=True)
         self.backend = backend
         self.detector = detector
         self.batch_size = batch_size
@@ -239,8 +238,14 @@ class LandmarkPredictor:
 
         Returns:
             N lists of faces.
+
+        Raises:
+            InputError: a `min_score` outside [0, 1], or a model that fails or gives numbers that are not finite.
         """
-        threshold = self.spec.score_threshold if min_score is None else min_score
+        threshold = self.spec.score_threshold
+        if min_score is not None:
+            check_number("min_score", min_score, 0, 1)
+            threshold = min_score
         photos = [proposal.photo for proposal in proposals]
         regions = [each.regions for each in proposals]
         faces = self._locate(photos, regions)
@@ -349,6 +354,8 @@ def load(
         find_model(model), backend=backend, device=device, threads=threads, precision=precision
     )
     finder = open_detector(detector, threads) if isinstance(detector, str) else detector
+    if not hasattr(finder, "detect"):
+        raise InputError(f"a detector is a name or an object with `detect`, not {detector!r}")
     return LandmarkPredictor(
         engine, finder, batch_size=batch_size, passes=passes, max_faces=max_faces, times=times
     )

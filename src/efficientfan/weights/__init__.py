@@ -36,6 +36,8 @@ def find_model(model: str | Path) -> Path:
     Raises:
         InputError: neither a packaged model nor an existing file.
     """
+    if not isinstance(model, str | Path):
+        raise InputError(f"a model is a name or a path, not {model!r}")
     name = aliases().get(str(model), str(model))
     if name in list_models():
         return _FOLDER / f"{name}.onnx"

@@ -42,3 +42,10 @@ def test_an_engine_gets_whole_arrays_and_only_where_there_are_crops():
     assert found.points.shape == (3, 68, 2)
     assert found.scores.min() == 1
     assert found.visibility is None
+
+
+def test_output_of_another_shape_is_refused():
+    crops = np.zeros((3, SIZE, SIZE, 3), np.uint8)
+    outputs = [np.zeros((3, 68, 2), np.float32), np.zeros((2, 68), np.float32)]
+    with pytest.raises(InputError, match=r"model 'tiny': scores of 3 crops have shape \(2, 68\)"):
+        run_checked(crops, spec(), lambda _: outputs)

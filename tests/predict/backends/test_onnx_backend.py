@@ -1,10 +1,12 @@
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 from tiny_model import SIZE, spec, tiny_graph, write_model
 
 from efficientfan.errors import InputError, MissingDependencyError
-from efficientfan.predict import OnnxBackend
+from efficientfan.predict import LandmarkPredictor, OnnxBackend
+from efficientfan.predict.detectors import WholeImageDetector
 
 
 def test_spec_rides_in_the_file(model_file):
@@ -88,6 +90,37 @@ def test_a_foreign_model_is_refused(tmp_path):
 def test_graph_and_spec_must_agree(tmp_path, graph, text, message):
     with pytest.raises(InputError, match=message):
         OnnxBackend(write_model(tmp_path / "odd.onnx", graph, text))
+
+
+def test_metadata_that_is_not_text_is_refused(tmp_path):
+    path = write_model(tmp_path / "odd.onnx")
+    path.write_bytes(path.read_bytes().replace(b'"tiny"', b'"t\xff\xfey"'))
+    with pytest.raises(InputError, match=r"odd\.onnx: its metadata is not UTF-8"):
+        OnnxBackend(path)
+
+
+CROPS = np.full((2, SIZE, SIZE, 3), 51, np.uint8)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_output_that_is_not_finite_is_said(tmp_path, value):
+    graph = tiny_graph()
+    flat = next(each for each in graph.graph.initializer if each.name == "flat")
+    flat.CopyFrom(numpy_helper.from_array(np.full((1, 68), value, np.float32), "flat"))
+    backend = OnnxBackend(write_model(tmp_path / "odd.onnx", graph))
+    with pytest.raises(InputError, match="model 'tiny': gives numbers that are not finite"):
+        backend.run(CROPS)
+    predictor = LandmarkPredictor(backend, WholeImageDetector())
+    with pytest.raises(InputError, match="not finite"):
+        predictor(CROPS[0])
+
+
+def test_a_graph_that_fails_is_said(tmp_path):
+    failing = tiny_graph()
+    rows = next(each for each in failing.graph.initializer if each.name == "rows")
+    rows.CopyFrom(numpy_helper.from_array(np.zeros((1, SIZE + 1, 1), np.float32), "rows"))
+    with pytest.raises(InputError, match=r"odd\.onnx|model 'tiny': cannot be run"):
+        OnnxBackend(write_model(tmp_path / "odd.onnx", failing)).run(CROPS)
 
 
 def test_a_missing_device_is_an_error(model_file, monkeypatch):

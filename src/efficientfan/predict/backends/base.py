@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, check_number, first_line
 from efficientfan.spec import ModelSpec
 from efficientfan.structures import VISIBILITY_CLASSES
 
@@ -22,6 +22,7 @@ __all__ = [
     "check_options",
     "engine_in_words",
     "precision_in_use",
+    "run_graph",
     "run_checked",
     "spec_text",
     "split_device",
@@ -121,8 +122,8 @@ def check_options(threads: int | None, precision: str) -> None:
     Raises:
         InputError: fewer threads than one, or a precision that is not in `PRECISIONS`.
     """
-    if threads is not None and threads < 1:
-        raise InputError(f"threads must be at least 1, not {threads}")
+    if threads is not None:
+        check_number("threads", threads, 1, whole=True)
     if precision not in PRECISIONS:
         raise InputError(f"unknown precision {precision!r}; known are {', '.join(PRECISIONS)}")
 
@@ -141,6 +142,8 @@ def split_device(device: str, engine: str, kinds: Sequence[str]) -> tuple[str, i
     >>> split_device("cuda:1", "torch", ("cpu", "cuda", "cuda:N"))
     ('cuda', 1)
     """
+    if not isinstance(device, str):
+        raise InputError(f"a device is a name such as 'cpu', not {device!r}")
     kind, colon, number = device.partition(":")
     if kind not in kinds or (colon and not (f"{kind}:N" in kinds and number.isdecimal())):
         raise InputError(
@@ -192,14 +195,41 @@ def run_checked(crops: Array, spec: ModelSpec, infer: Callable[[Array], Iterable
         infer: contiguous crops, at least one -> the arrays of `spec.outputs`, in that order.
 
     Raises:
-        InputError: crops of another shape or type.
+        InputError: crops of another shape or type; or the model fails on them, or gives what its spec does not say, or
+            numbers that are not finite.
     """
     side = spec.input_size
     if crops.dtype != np.uint8 or crops.shape[1:] != (side, side, 3):
         raise InputError(f"crops are (N, {side}, {side}, 3) uint8, not {crops.shape} {crops.dtype}")
+    shapes = _output_shapes(spec)
     if not len(crops):
-        return BackendOutput(*(np.zeros((0, *shape), np.float32) for shape in _output_shapes(spec).values()))
-    return BackendOutput(*infer(np.ascontiguousarray(crops)))
+        return BackendOutput(*(np.zeros((0, *shape), np.float32) for shape in shapes.values()))
+    found = run_graph(lambda: infer(np.ascontiguousarray(crops)), spec.name)
+    for (name, shape), array in zip(shapes.items(), found, strict=True):
+        if array.shape != (len(crops), *shape):
+            raise InputError(f"model {spec.name!r}: {name} of {len(crops)} crops have shape {array.shape}")
+    return BackendOutput(*found)
+
+
+def run_graph(infer: Callable[[], Iterable[Array]], name: str) -> list[Array]:
+    """What a graph gives; a damaged or foreign one may fail, or give NaN, which would look like "no face".
+
+    Args:
+        infer: runs the engine.
+        name: of the model, for messages.
+
+    Raises:
+        InputError: the engine fails, or a number is not finite.
+    """
+    try:
+        found = list(infer())
+    except Exception as error:  # the engines' errors have no common base class
+        raise InputError(f"model {name!r}: cannot be run ({first_line(error)})") from error
+    if not all(np.isfinite(array).all() for array in found):
+        raise InputError(
+            f"model {name!r}: gives numbers that are not finite; its file is damaged, or its precision too low"
+        )
+    return found
 
 
 def precision_in_use(spec: ModelSpec, floats: str) -> str:

@@ -130,9 +130,13 @@ def metadata_of(session: ort.InferenceSession, where: str) -> str:
     """The text of the spec in an open file.
 
     Raises:
-        InputError: it has none.
+        InputError: it has none, or its metadata is not UTF-8.
     """
-    return spec_text(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), where)
+    try:
+        metadata = session.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}: its metadata is not UTF-8 text; the file is damaged") from error
+    return spec_text(metadata.get(METADATA_KEY), where)
 
 
 def _provider(device: str) -> tuple[str, dict[str, Any]]:

@@ -69,7 +69,10 @@ class OpenVinoBackend:
         self._model = _read(self._core, self.path)
         where = str(path)
         entry = ["framework", METADATA_KEY]
-        text = self._model.get_rt_info(entry).astype(str) if self._model.has_rt_info(entry) else None
+        try:
+            text = self._model.get_rt_info(entry).astype(str) if self._model.has_rt_info(entry) else None
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: its metadata is not UTF-8 text; the file is damaged") from error
         self.spec = ModelSpec.from_json(spec_text(text, where), where)
         check_graph(_ports(self._model.inputs), _ports(self._model.outputs), self.spec, where)
         self._requests: dict[bool, Any] = {}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, check_number
 from efficientfan.predict.detectors.base import (
     Detections,
     FaceDetector,
@@ -61,8 +62,16 @@ def open_detector(
         InputError: an unknown name, a damaged model file, or an option that the detector does not have.
         MissingDependencyError: the detector's model file, or a part of OpenCV, is not available.
     """
-    if detect_size is not None and detect_size < 32:
-        raise InputError(f"detect_size is at least 32 pixels, not {detect_size}")
+    if not isinstance(name, str):
+        raise InputError(f"a detector's name is text, not {name!r}")
+    for option, value, least, most in (
+        ("threads", threads, 1, math.inf),
+        ("detect_size", detect_size, 32, math.inf),
+        ("min_face", min_face, 1, math.inf),
+        ("min_score", min_score, 0, 1),
+    ):
+        if value is not None:
+            check_number(option, value, least, most, whole=option in ("threads", "detect_size"))
     if name in ("auto", "facefinder") or name.endswith(".onnx"):
         file = Path(name) if name.endswith(".onnx") else find_detector("facefinder")
         finder = FaceFinder(file, threads=threads, min_score=min_score, min_face=min_face)

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, check_number
+from efficientfan.predict.backends.base import run_graph
 from efficientfan.predict.backends.onnx import metadata_of, open_session
 from efficientfan.predict.detectors.base import Detections, plausible, shrink_to, strongest
 from efficientfan.spec import DetectorSpec
@@ -66,13 +67,14 @@ class FaceFinder:
         self._outputs = ports[1:]
         self.min_score = self.spec.score_threshold if min_score is None else min_score
         self.long_sides = self.spec.long_sides if long_sides is None else long_sides
-        if not 0 <= self.min_score <= 1:
-            raise InputError(f"min_score is within 0 and 1, not {self.min_score}")
+        check_number("min_score", self.min_score, 0, 1)
         self.min_face = min_face
-        if min_face is not None and not 1 <= min_face < math.inf:
-            raise InputError(f"min_face is a size in pixels, at least 1, not {min_face}")
-        if not self.long_sides or min(self.long_sides) < 1:
-            raise InputError(f"long_sides are pixels, at least 1, not {self.long_sides}")
+        if min_face is not None:
+            check_number("min_face", min_face, 1)
+        if not self.long_sides:
+            raise InputError("long_sides are pixels, at least one number")
+        for side in self.long_sides:
+            check_number("a long side", side, 1, whole=True)
 
     def detect(self, image: Array) -> Detections:
         """The faces of an H x W x 3 uint8 RGB image."""
@@ -103,13 +105,9 @@ class FaceFinder:
 
     def _search(self, image: Array, factor: float) -> tuple[Array, Array, Array]:
         """Boxes (N, 4), scores (N,) and points (N, 5, 2) of a copy, in pixels of the image that was reduced."""
-        found = dict(
-            zip(
-                self._outputs,
-                self._session.run(self._outputs, {"images": self._padded(image)[None]}),
-                strict=True,
-            )
-        )
+        padded = self._padded(image)[None]
+        arrays = run_graph(lambda: self._session.run(self._outputs, {"images": padded}), self.spec.name)
+        found = dict(zip(self._outputs, arrays, strict=True))
         sure = found["scores"][0] >= self.min_score
         boxes, scores = found["boxes"][0][sure], found["scores"][0][sure]
         points = (
