@@ -16,6 +16,7 @@ from pathlib import Path
 from accuracy.table import boxes, draw_ced, poses, reliability, results_page
 from detection.table import detectors
 from distillation.table import distillation_page, draw_distillation
+from pose.table import alignment, head_pose, openness
 from speed.table import speed, speed_short
 from tables import fill
 
@@ -25,10 +26,13 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = {DOCS / "results.md": results_page, DOCS / "distillation.md": distillation_page}
 TABLES = {
+    "alignment": alignment,
     "boxes": boxes,
     "poses": poses,
     "reliability": reliability,
     "detectors": detectors,
+    "head_pose": head_pose,
+    "openness": openness,
     "speed": speed,
     "speed_short": speed_short,
 }

@@ -8,7 +8,8 @@ from turned_heads import face_of, project, turned_head
 from efficientfan.errors import InputError
 from efficientfan.pose import Pose, head_pose, head_shape
 from efficientfan.pose.head_shape import steady_shape
-from efficientfan.schema import get_schema, list_schemas
+from efficientfan.predict.crops import roll_of
+from efficientfan.schema import convert_points, get_schema, list_schemas
 
 ANGLES = [
     (0, 0, 0),
@@ -111,6 +112,12 @@ def test_a_turned_photo_turns_the_head_as_a_whole(turn):
     around = Pose.from_angles(0, 0, turn).rotation
     turned = dataclasses.replace(face, points=face.points @ around[:2, :2].T)
     assert turned.pose.rotation == pytest.approx(around @ face.pose.rotation, abs=1e-3)
+
+
+def test_roll_has_the_sign_of_the_crops_roll():
+    for roll in (-60, 25, 120):
+        face = turned_head(0, 0, roll)
+        assert face.pose.roll == pytest.approx(roll_of(convert_points(face.points, "ibug68", "five")), abs=1)
 
 
 def test_size_and_place_in_the_photo_do_not_matter_where_the_camera_is_not_known():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from efficientfan.cli.options import bars, message_console
+from efficientfan.cli.terms import print_terms
 from efficientfan.errors import unknown
 
 if TYPE_CHECKING:
@@ -89,10 +90,10 @@ def crop_command(
     check_folder(out)
     files = FaceFiles(result_paths(photos, out, {}, f".{image_format}"))
     shares = share_threads(threads, len(photos))
-    predictor = load(
-        model, detector=open_detector(detector, shares.each), threads=shares.each, max_faces=max_faces
-    )
+    finder = open_detector(detector, shares.each)
+    predictor = load(model, detector=finder, threads=shares.each, max_faces=max_faces)
     console = message_console()
+    print_terms(console, predictor.spec, getattr(finder, "spec", None))
     n_faces = n_failed = 0
     with (
         process_settings(shares.workers, shares.each),
