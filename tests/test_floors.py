@@ -112,6 +112,7 @@ def test_no_assert_checks_input():
 
 
 HEAVY = [
+    "av",
     "torch",
     "torchvision",
     "timm",

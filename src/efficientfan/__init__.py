@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from efficientfan.spec import ModelSpec
     from efficientfan.structures import Annotation, Face
     from efficientfan.version import __version__
+    from efficientfan.video import FaceTracker, Frame, Video, VideoFrame, open_video, track
     from efficientfan.weights import list_models
 
 __all__ = [
@@ -65,6 +66,8 @@ __all__ = [
     "EvaluationSetup",
     "Face",
     "FaceDetector",
+    "FaceTracker",
+    "Frame",
     "PhotoFailure",
     "PhotoFaces",
     "InputError",
@@ -76,6 +79,8 @@ __all__ = [
     "Photo",
     "Pose",
     "StageTimes",
+    "Video",
+    "VideoFrame",
     "Workers",
     "__version__",
     "align_transform",
@@ -98,12 +103,14 @@ __all__ = [
     "mouth_openness",
     "open_backend",
     "open_detector",
+    "open_video",
     "predict_photos",
     "predict_test_set",
     "read_predictions",
     "read_rgb",
     "results_table",
     "score_points",
+    "track",
     "write_image",
 ]
 
@@ -162,6 +169,14 @@ _HOMES = {
         "Face",
     ),
     "version": ("__version__",),
+    "video": (
+        "FaceTracker",
+        "Frame",
+        "Video",
+        "VideoFrame",
+        "open_video",
+        "track",
+    ),
     "weights": ("list_models",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

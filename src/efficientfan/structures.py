@@ -163,6 +163,7 @@ class Face:
         roll: degrees by which the crop was turned to be upright: + is a face that is turned counter-clockwise.
         detector_box: (4,) float32 xyxy in image pixels, as the detector gave it; None for boxes of the caller's.
         detector_score: the detector's own score; None for boxes of the caller's.
+        track_id: in a video, the number of the face, the same in all frames; None for photos.
 
     Raises:
         InputError: an array of another shape.
@@ -177,6 +178,7 @@ class Face:
     roll: float = 0.0
     detector_box: Array | None = None
     detector_score: float | None = None
+    track_id: int | None = None
 
     def __post_init__(self) -> None:
         k = self.schema.n_landmarks
@@ -195,7 +197,7 @@ class Face:
         if not isinstance(other, Face):
             return NotImplemented
         mine, theirs = self._arrays(), other._arrays()
-        plain = ("schema", "model", "roll", "detector_score")
+        plain = ("schema", "model", "roll", "detector_score", "track_id")
         same = (
             all(getattr(self, name) == getattr(other, name) for name in plain)
             and mine.keys() == theirs.keys()
@@ -284,6 +286,8 @@ class Face:
             "points": np.round(self.points.astype(float), 3).tolist(),
             "scores": np.round(self.scores.astype(float), 4).tolist(),
         }
+        if self.track_id is not None:
+            table["track_id"] = self.track_id
         if self.detector_box is not None:
             table["detector_box"] = np.round(self.detector_box.astype(float), 3).tolist()
             table["detector_score"] = None if self.detector_score is None else round(self.detector_score, 4)

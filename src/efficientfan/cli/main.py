@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from efficientfan.cli.benchmark import benchmark_command
+from efficientfan.cli.blur import blur_command
 from efficientfan.cli.compare import compare_command
 from efficientfan.cli.crop import crop_command
 from efficientfan.cli.data import data_app
 from efficientfan.cli.doctor import doctor_command
 from efficientfan.cli.evaluate import evaluate_command
 from efficientfan.cli.evaluate_detector import evaluate_detector_command
+from efficientfan.cli.evaluate_video import evaluate_video_command
 from efficientfan.cli.export import export_command
 from efficientfan.cli.models import models_app
 from efficientfan.cli.predict import predict_command
@@ -53,6 +55,7 @@ def _options(
 
 app.command("predict")(predict_command)
 app.command("crop")(crop_command)
+app.command("blur")(blur_command)
 app.command("doctor")(doctor_command)
 app.add_typer(models_app, name="models")
 app.add_typer(schemas_app, name="schemas")
@@ -62,6 +65,7 @@ app.add_typer(recipes_app, name="recipes")
 
 app.command("evaluate")(evaluate_command)
 app.command("evaluate-detector")(evaluate_detector_command)
+app.command("evaluate-video")(evaluate_video_command)
 app.command("compare")(compare_command)
 app.command("train")(train_command)
 app.command("export")(export_command)

@@ -12,6 +12,7 @@ from rich.table import Column, Table
 
 from efficientfan.cli.options import BackendOption, DeviceOption, PrecisionOption, bars, message_console
 from efficientfan.cli.terms import print_terms
+from efficientfan.cli.video import EndOption, MaxFramesOption, StartOption, VideoOptions, predict_videos
 from efficientfan.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +38,12 @@ def _passes(text: str) -> Literal["auto", 1, 2]:
 
 def predict_command(
     sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE...", help="Photos, folders of photos, or quoted globs.")
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Photos, folders of photos, or quoted globs; or videos: files, a camera (0, /dev/video0), a URL "
+            "(rtsp, http), a pattern (frames/%05d.png).",
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -53,7 +59,11 @@ def predict_command(
         ),
     ] = None,
     draw: Annotated[
-        Path | None, typer.Option(help="Also write the photos, with the faces drawn, to this folder.")
+        Path | None,
+        typer.Option(
+            help="Also write the photos, with the faces drawn, to this folder; of a video, to this file (.mp4, .mkv, "
+            ".mov, .webm)."
+        ),
     ] = None,
     pose: Annotated[
         bool,
@@ -142,6 +152,22 @@ def predict_command(
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Search folders inside folders.")
     ] = False,
+    every: Annotated[int, typer.Option(min=1, help="Of videos: take each n-th frame.")] = 1,
+    start: StartOption = None,
+    end: EndOption = None,
+    max_frames: MaxFramesOption = None,
+    rate: Annotated[
+        float, typer.Option(min=0.001, help="Frames per second of numbered images (frames/%05d.png).")
+    ] = 25.0,
+    detect_every: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Of videos: frames between searches with the detector, while no face is in doubt."
+        ),
+    ] = 10,
+    smooth: Annotated[
+        str, typer.Option(help="Of videos: smooth the landmarks over time: off, light or strong.")
+    ] = "off",
     timing: Annotated[
         bool,
         typer.Option(
@@ -149,7 +175,7 @@ def predict_command(
         ),
     ] = False,
 ) -> None:
-    """Find faces and their landmarks; results go to standard output as JSON lines, one object per photo.
+    """Find faces and their landmarks; results go to standard output as JSON lines, one object per photo or video frame.
 
     Points are x, y in image pixels, 0-based, pixel centres at integers; boxes are x0, y0, x1, y1.
     A photo that cannot be read is reported and skipped, and the exit code is then 1; it is 2 for misuse.
@@ -159,6 +185,8 @@ def predict_command(
         efficientfan predict photo.jpg --draw drawn/
 
         efficientfan predict holiday/ --recursive --out faces.csv --timing
+
+        efficientfan predict clip.mp4 --smooth light --draw drawn.mp4 --out faces.jsonl
     """
     from efficientfan.formats.records import Record
     from efficientfan.imaging import process_settings
@@ -170,13 +198,55 @@ def predict_command(
     from efficientfan.predict.output import choose_format, open_output
     from efficientfan.predict.photos import find_photos
     from efficientfan.predict.timing import UNTIMED, StageTimes
+    from efficientfan.video.source import is_video
     from efficientfan.weights import find_model
 
-    photos = find_photos(sources, recursive=recursive)
-    given = None if boxes is None else read_boxes(boxes)
     format_name = choose_format(out, output_format)
     if pose and format_name not in ("jsonl", "json"):
         raise InputError(f"--pose is written to jsonl and json, not to {format_name}")
+    videos = [source for source in sources if is_video(source)]
+    if videos:
+        if len(videos) < len(sources):
+            raise InputError("photos and videos cannot be mixed in one run; run the command once for each")
+        for name, given_value in (("boxes", boxes), ("timing", timing), ("recursive", recursive)):
+            if given_value:
+                raise InputError(f"--{name} is for photos, not for videos")
+        options = VideoOptions(
+            every,
+            start,
+            end,
+            max_frames,
+            rate=rate,
+            detect_every=detect_every,
+            smooth=smooth,
+            min_score=min_score,
+            pose=pose,
+        )
+        predictor = load(
+            model,
+            detector=open_detector(
+                detector, threads, detect_size=detect_size, min_face=min_face, thorough=thorough
+            ),
+            backend=backend,
+            device=device,
+            precision=precision,
+            threads=threads,
+            passes=_passes(passes),
+            max_faces=max_faces,
+        )
+        predict_videos(
+            sources,
+            predictor,
+            options,
+            out=out,
+            format_name=format_name,
+            draw=draw,
+            threads=threads,
+        )
+        return
+
+    photos = find_photos(sources, recursive=recursive)
+    given = None if boxes is None else read_boxes(boxes)
     times = StageTimes() if timing else UNTIMED
     drawings = _Drawings(draw, photos, times)
     shares = share_threads(threads, len(photos))

@@ -14,7 +14,8 @@ Read, where they are there, are
 - `schema`: name of the landmark schema;
 - `attr.KEY`: an attribute, as JSON: true, 3, "left".
 
-Written by `predict` and not read: `width`, `height` of the photo, `model`, `face` (a number), `score` (of the face).
+Written by `predict` and not read: `width`, `height` of the photo, `model`, `face` (a number), `score` (of the face); of
+videos `frame` (a number), `time` (seconds), `track_id`.
 
 Columns come in any order. A row with neither points nor box says that the photo has no face. Pixel convention: 0-based,
 pixel centres at integers. Tables with `x0`, `y0`, `v0`, `x1`, ... in place of the landmarks' names are read too, with a
@@ -60,7 +61,7 @@ Attributes = Mapping[str, "str | int | float | bool"]
 
 _BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 _PHOTO = ("image", "width", "height", "model", "schema")
-_UNREAD = frozenset({"width", "height", "model", "face", "score"})
+_UNREAD = frozenset({"width", "height", "model", "face", "score", "frame", "time", "track_id"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,20 +206,26 @@ class CsvWriter:
     Args:
         stream: what is written to.
         schema: of the faces.
+        video: the records are frames: `frame`, `time` and `track_id` are among the columns.
     """
 
-    def __init__(self, stream: TextIO, schema: LandmarkSchema) -> None:
+    def __init__(self, stream: TextIO, schema: LandmarkSchema, *, video: bool = False) -> None:
+        self._video = video
         columns = _Columns.named(schema)
         landmarks = columns.in_turn(columns.x, columns.y, columns.v, columns.score)
         self._rows = csv.writer(stream, lineterminator="\n")
-        self._header = [*_PHOTO, "face", *_BOX, "score", *landmarks]
+        place, track = (("frame", "time"), ("track_id",)) if video else ((), ())
+        self._header = [*_PHOTO, *place, "face", *track, *_BOX, "score", *landmarks]
         self._rows.writerow(self._header)
 
     def add(self, record: Record) -> None:
         """Write one photo's rows."""
         photo = [record.image, record.width, record.height, record.model, record.schema.name]
+        if self._video:
+            photo += [record.frame, "" if record.time is None else round(record.time, 6)]
         for number, face in enumerate(record.faces):
-            self._rows.writerow([*photo, number, *_values(face)])
+            track = [face.track_id] if self._video else []
+            self._rows.writerow([*photo, number, *track, *_values(face)])
         if not record.faces:
             self._rows.writerow(photo + [""] * (len(self._header) - len(photo)))
 

@@ -29,15 +29,17 @@ _FURTHER = re.compile(r"(.+)_face(?:[2-9]|[1-9][0-9]+)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Record:
-    """The result of one photo.
+    """The result of one photo, or of one frame of a video.
 
     Attributes:
-        image: the photo's path as the user wrote it.
+        image: the photo's or video's path as the user wrote it.
         width, height: in pixels, of the upright photo (EXIF orientation applied).
         model: name of the model.
         schema: of the landmarks.
         faces: its faces, possibly none.
         pose: whether `to_dict` says the pose and the openness of each face.
+        frame: number of the frame, from 0; None for photos.
+        time: seconds since the video's first frame; None for photos.
     """
 
     image: str
@@ -47,11 +49,15 @@ class Record:
     schema: LandmarkSchema
     faces: list[Face]
     pose: bool = False
+    frame: int | None = None
+    time: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
+        place = {} if self.time is None else {"frame": self.frame, "time": round(self.time, 6)}
         return {
             "image": self.image,
+            **place,
             "width": self.width,
             "height": self.height,
             "model": self.model,

@@ -50,9 +50,21 @@ def choose_format(out: Path | None, chosen: str | None) -> str:
 
 @contextmanager
 def open_output(
-    out: Path | None, format_name: str, schema: LandmarkSchema, photos: Sequence[Photo]
+    out: Path | None,
+    format_name: str,
+    schema: LandmarkSchema,
+    photos: Sequence[Photo] = (),
+    *,
+    video: bool = False,
 ) -> Iterator[RecordWriter]:
     """A writer of `format_name` to `out`, or to standard output. A file appears complete at the end, or not at all.
+
+    Args:
+        out: file, or folder for "pts"; None is standard output.
+        format_name: of `FORMATS`.
+        schema: of the faces.
+        photos: those that will come; they name the files of "pts".
+        video: the records are frames of videos.
 
     Raises:
         InputError: `out` cannot be written; raised before any photo is read.
@@ -64,14 +76,14 @@ def open_output(
         yield PtsWriter(result_paths(photos, out, {}, ".pts"))
         return
     if out is None:
-        writer = _writer(format_name, sys.stdout, schema)
+        writer = _writer(format_name, sys.stdout, schema, video)
         yield writer
         writer.finish()
         return
     if out.is_dir():
         raise InputError(f"{out}: is a folder, not a file to write")
     with atomic_path(out) as temporary, _open_text(temporary) as stream:
-        writer = _writer(format_name, stream, schema)
+        writer = _writer(format_name, stream, schema, video)
         yield writer
         writer.finish()
 
@@ -97,11 +109,11 @@ def check_folder(folder: Path) -> None:
         raise InputError(f"{folder}: cannot be written to; choose another place")
 
 
-def _writer(format_name: str, stream: TextIO, schema: LandmarkSchema) -> RecordWriter:
+def _writer(format_name: str, stream: TextIO, schema: LandmarkSchema, video: bool) -> RecordWriter:
     if format_name == "jsonl":
         return JsonLinesWriter(stream)
     if format_name == "json":
         return JsonListWriter(stream)
     if format_name == "csv":
-        return CsvWriter(stream, schema)
+        return CsvWriter(stream, schema, video=video)
     return CocoWriter(stream, schema)

@@ -16,7 +16,12 @@ _TABLES = Path(__file__).parent / "tables"
 
 def list_schemas() -> list[str]:
     """Names of the schemas that the package carries."""
-    return sorted(path.stem for path in _TABLES.glob("*.json"))
+    return list(_names())
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in _TABLES.glob("*.json")))
 
 
 def get_schema(name: str) -> LandmarkSchema:
@@ -25,11 +30,11 @@ def get_schema(name: str) -> LandmarkSchema:
     Raises:
         InputError: no such schema or file, or the file is not a valid schema.
     """
-    if name in list_schemas():
+    if name in _names():
         return _packaged(name)
     if name.endswith(".json"):
         return load_schema(name)
-    raise unknown("schema", name, list_schemas(), "the path of a .json file")
+    raise unknown("schema", name, _names(), "the path of a .json file")
 
 
 @cache
