@@ -159,6 +159,17 @@ def test_a_path_is_an_image(tmp_path):
     assert (face.align(tmp_path / "a.png") == face.align(photo())).all()
 
 
+def test_landmarks_without_a_place_do_not_count_for_the_square():
+    face = turned_head(0, 0, 20)
+    some = np.array(face.points)
+    some[[20, 40]] = np.nan  # within the outline
+    some[41] = np.inf
+    partly = dataclasses.replace(face, points=some)
+    assert align_transform(partly, 64, "box").matrix == pytest.approx(align_transform(face, 64, "box").matrix)
+    with pytest.raises(InputError, match="at least two labelled points"):
+        align_transform(face_of(np.full((68, 2), np.nan)), 64, "box")
+
+
 def users_face():
     schema = dataclasses.replace(FIVE, name="mine", landmarks=("a", "b", "c", "d", "e"), regions={})
     return Face([0, 0, 1, 1], PLACES, np.ones(5), schema)
@@ -174,7 +185,9 @@ def test_a_schema_without_the_five_points_has_its_box():
     ("arguments", "message"),
     [
         ({"template": "arcfase"}, "unknown template 'arcfase'; did you mean 'arcface'?"),
-        ({"size": 0}, "at least one pixel"),
+        ({"size": 0}, "1 to 8192 pixels"),
+        ({"size": 8193}, "1 to 8192 pixels"),
+        ({"margin": float("inf")}, "finite margin"),
         ({"margin": -1.0}, "margin above -1"),
         ({"margin": float("nan")}, "margin above -1"),
     ],

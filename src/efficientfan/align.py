@@ -5,6 +5,7 @@ Each template is a square that is laid on the face; `TEMPLATES` has their names 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efficientfan.errors import InputError, unknown
-from efficientfan.geometry import CropTransform, as_boxes
+from efficientfan.geometry import CropTransform, as_boxes, box_of_points
 from efficientfan.imaging import ImageLike, PhotoPyramid, to_rgb, warp
 from efficientfan.schema import convert_points
 from efficientfan.structures import Face
@@ -32,6 +33,9 @@ TEMPLATES: dict[str, str] = {
     "box": "the square around all landmarks, not turned",
 }
 """Name of each template -> what it is and where it comes from."""
+
+LARGEST = 8192
+"""Pixels: the longest side of a crop."""
 
 ARCFACE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 """(5, 2) places of schema "five" in pixels of a crop of 112 x 112."""
@@ -83,9 +87,9 @@ def align_transform(
     """
     if template not in TEMPLATES:
         raise unknown("template", str(template), list(TEMPLATES))
-    if size < 1 or not margin > -1:
+    if not 1 <= size <= LARGEST or not -1 < margin < math.inf:
         raise InputError(
-            f"a crop has at least one pixel a side and a margin above -1, not {size} and {margin}"
+            f"a crop has 1 to {LARGEST} pixels a side and a finite margin above -1, not {size} and {margin}"
         )
     points = face.points.astype(np.float64)
     if template == "box":
@@ -155,8 +159,9 @@ def _laid(middle: Array, right: Array, side: float, size: int, margin: float) ->
 
 def _square(points: Array, right: Array, size: int, margin: float) -> CropTransform:
     """The square around all points, with its lower edge along `right`."""
-    turned = np.column_stack([points @ right, points @ [-right[1], right[0]]])
-    x0, y0, x1, y1 = as_boxes([*np.nanmin(turned, axis=0), *np.nanmax(turned, axis=0)])[0]
+    known = points[np.isfinite(points).all(axis=1)]
+    turned = np.column_stack([known @ right, known @ [-right[1], right[0]]])
+    x0, y0, x1, y1 = as_boxes(box_of_points(turned))[0]
     x, y = (x0 + x1) / 2, (y0 + y1) / 2
     middle = x * right + y * np.array([-right[1], right[0]])
     return _laid(middle, right, max(x1 - x0, y1 - y0), size, margin)

@@ -179,6 +179,20 @@ def test_no_pose(points, message):
         _ = face_of(points).pose
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_landmarks_that_are_no_face_are_a_pose_with_a_large_error_or_an_input_error(seed):
+    rng = np.random.default_rng(seed)
+    points = rng.normal(0, 10.0 ** rng.integers(-6, 20), (68, 2))
+    points[rng.random(68) < 0.3] = rng.choice([np.nan, np.inf])
+    for size in (None, (640, 480)):
+        try:
+            pose = head_pose(face_of(points), image_size=size)
+        except InputError:
+            continue
+        assert np.isfinite(pose.rotation).all()
+        assert pose.error > 0.2 * np.nanstd(points[np.isfinite(points).all(axis=1)])
+
+
 def test_too_few_visible_landmarks_are_said():
     visibility = np.eye(3)[np.full(68, 1)]
     visibility[30:34] = [1, 0, 0]

@@ -72,6 +72,12 @@ def test_mirroring_changes_the_eyes_places():
     assert mirrored.eye_openness == pytest.approx(face.eye_openness[::-1], abs=1e-3)
 
 
+def test_an_eye_with_a_landmark_without_a_place_is_not_known():
+    points = np.array(turned_head(0, 0, 0).points)
+    points[37], points[43] = np.inf, np.nan
+    assert np.isnan(face_of(points).eye_openness).all()
+
+
 def test_an_eye_that_is_turned_away_or_covered_is_not_known():
     right, left = turned_head(80, 0, 0).eye_openness
     assert np.isnan([right, left]).any()

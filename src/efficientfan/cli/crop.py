@@ -27,7 +27,7 @@ def crop_command(
             help="Folder for the crops: NAME.png for the largest face of a photo, NAME_face2.png, ..."
         ),
     ],
-    size: Annotated[int, typer.Option(min=1, help="Side of the crops in pixels.")] = 112,
+    size: Annotated[int, typer.Option(min=1, max=8192, help="Side of the crops in pixels.")] = 112,
     template: Annotated[
         str,
         typer.Option(
@@ -74,9 +74,9 @@ def crop_command(
 
         efficientfan crop photo.jpg --out crops/ --template ffhq --size 512
     """
-    from efficientfan.align import TEMPLATES, crop_faces
+    from efficientfan.align import TEMPLATES, align_transform
     from efficientfan.formats.records import FaceFiles
-    from efficientfan.imaging import process_settings, write_image
+    from efficientfan.imaging import PhotoPyramid, process_settings, warp, write_image
     from efficientfan.predict import load
     from efficientfan.predict.detectors import open_detector
     from efficientfan.predict.many import PhotoFailure, Workers, predict_photos, share_threads
@@ -106,10 +106,11 @@ def crop_command(
                 n_failed += 1
                 console.print(f"error: {result.reason}")
                 continue
-            crops = crop_faces(result.image, result.faces, size=size, template=chosen, margin=margin)
-            for number, crop in enumerate(crops, start=1):
+            photo = PhotoPyramid(result.image)
+            for number, face in enumerate(result.faces, start=1):  # one by one: crops may be large
+                (crop,) = warp(photo, [align_transform(face, size, chosen, margin)])
                 write_image(files.path(result.photo.path, number), crop)
-            n_faces += len(crops)
+            n_faces += len(result.faces)
     console.print(f"{len(photos)} images, {n_faces} faces, {n_failed} failed; crops in {out}")
     if n_failed:
         raise typer.Exit(1)

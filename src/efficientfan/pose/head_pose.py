@@ -137,10 +137,13 @@ def head_pose(face: Face, *, image_size: tuple[int, int] | None = None, focal: f
         )
     known, seen = shape[use], points[use]
     camera = _camera(known, seen, image_size, focal)
-    found, turn, place = cv2.solvePnP(known, seen, camera, None, flags=cv2.SOLVEPNP_SQPNP)
-    if not found or not np.isfinite(turn).all() or not np.isfinite(place).all():
+    try:
+        found, turn, place = cv2.solvePnP(known, seen, camera, None, flags=cv2.SOLVEPNP_SQPNP)
+        turn, place = cv2.solvePnPRefineLM(known, seen, camera, None, turn, place)
+    except cv2.error:
+        found = False
+    if not found or not np.isfinite([turn, place]).all():
         raise InputError("head pose: the landmarks are not those of a face")
-    turn, place = cv2.solvePnPRefineLM(known, seen, camera, None, turn, place)
     again, _ = cv2.projectPoints(known, turn, place, camera, None)
     error = np.sqrt(((again[:, 0] - seen) ** 2).sum(axis=1).mean())
     rotation, _ = cv2.Rodrigues(turn)

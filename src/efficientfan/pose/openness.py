@@ -94,6 +94,8 @@ def _openness(
     across = _seen_share(pose, width)
     along = _seen_share(pose, np.array([0.0, 1.0, 0.0]))
     points = face.points[used].astype(np.float64)
+    if not np.isfinite(points).all():
+        return float("nan")
     length = float(np.linalg.norm(points[1] - points[0]))
     if face.unseen[used].any() or min(across, along) < LEAST_SEEN or not length > 0:
         return float("nan")
