@@ -1,4 +1,7 @@
+import threading
 import wave
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
@@ -210,3 +213,47 @@ def test_what_is_a_video(tmp_path, monkeypatch):
         assert not is_video(name), name
     Path("7").mkdir()
     assert not is_video("7")
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Serves the files of a folder; of those that end in .ts it does not say how long they are, as a stream does."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self):
+            if not self.path.endswith(".ts"):
+                super().do_GET()
+                return
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write((tmp_path / self.path[1:]).read_bytes())
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path))) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+def test_a_file_on_a_server_is_read_whole(server, clip):
+    video = open_video(f"{server}/{clip.name}", timeout=10)
+    assert not video.live
+    assert levels(video) == list(range(20))
+
+
+def test_a_stream_is_live(server, tmp_path):
+    with av.open(str(tmp_path / "stream.ts"), "w") as file:
+        stream = file.add_stream("libx264", rate=25)
+        stream.width, stream.height = 32, 24
+        for index in range(20):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(gray(10 * index), format="rgb24")))
+        file.mux(stream.encode())
+    video = open_video(f"{server}/stream.ts", timeout=10, retries=0)
+    assert video.live
+    frames = list(video)
+    assert len(frames) + video.dropped == 20
+    assert levels(frames) == [frame.index for frame in frames]
+    assert levels(frames)[-1] == 19
+    assert video.complaints[-1].endswith("the source has ended; given up")

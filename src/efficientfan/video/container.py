@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -58,7 +59,9 @@ class ContainerReader:
         self._notes = notes
         self._errors: tuple[type[Exception], ...] = (av.FFmpegError, OSError)
         try:
-            self._container = av.open(name, timeout=timeout)
+            # RTSP over UDP, FFmpeg's default, loses packets.
+            options = {"rtsp_transport": "tcp"} if name.startswith("rtsp://") else {}
+            self._container = av.open(name, timeout=timeout, options=options)
         except (*self._errors, ValueError) as error:
             raise InputError(f"{name}: cannot be opened as video ({_reason(error)})") from error
         streams = self._container.streams.video
@@ -113,6 +116,8 @@ class ContainerReader:
                     n_broken += 1
         except self._errors as error:
             self._notes.complaints.append(f"{self.name}: reading stopped ({_reason(error)})")
+            with suppress(*self._errors):
+                yield from self._stream.codec_context.decode(None)  # what the decoder still holds
         finally:
             if n_broken:
                 self._notes.complaints.append(f"{self.name}: {n_broken} damaged packets were skipped")

@@ -177,14 +177,14 @@ def open_video(
     reader = ContainerReader(name, notes, timeout=timeout, threads=threads)
     if reader.duration is not None:  # a file that lies on a server
         return Video(name, reader, notes, selection, rate=reader.rate, n_frames=reader.n_frames)
-    rate_of_stream = reader.rate
-    reader.close()
+    opened = [reader]  # for the first connection
 
     def connect() -> Iterator[Pixels]:
-        return _pixels_of(ContainerReader(name, Notes(), timeout=timeout, threads=threads))
+        again = opened.pop() if opened else ContainerReader(name, Notes(), timeout=timeout, threads=threads)
+        return _pixels_of(again)
 
     stream = LiveFrames(name, connect, notes, timeout=timeout, retries=retries)
-    return Video(name, stream, notes, selection, rate=rate_of_stream)
+    return Video(name, stream, notes, selection, rate=reader.rate)
 
 
 def is_video(source: str) -> bool:
