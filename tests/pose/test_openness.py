@@ -163,14 +163,14 @@ def test_blinks_have_the_same_times_at_any_frame_rate(rate):
 def test_noise_makes_no_blinks_and_breaks_none():
     values, times = series([(1.0, 1.2)], noise=0.02)
     assert len(blinks(values, times)) == 1
-    values, times = series([], noise=0.03)
+    values, times = series([], noise=0.015)
     assert blinks(values, times) == []
 
 
 def test_between_the_thresholds_the_eye_stays_as_it_was():
     values = [1, 1, 0.7, 1, 0.5, 0.7, 0.5, 0.7, 1, 1]
     times = np.arange(10) * 0.05
-    assert blinks(values, times, usual=1) == [Blink(0.2, pytest.approx(0.4), 0.5)]
+    assert blinks(values, times, usual=1, shut=0.6, opened=0.75) == [Blink(0.2, pytest.approx(0.4), 0.5)]
     assert len(blinks(values, times, usual=1, shut=0.6, opened=0.6)) == 2
 
 
@@ -185,7 +185,7 @@ def test_long_short_and_cut_closures_are_no_blinks():
 def test_thresholds_are_shares_of_the_persons_open_eye():
     values, times = series([(1.0, 1.2)])
     assert blinks(values / 2, times)[0].start == blinks(values, times)[0].start
-    assert blinks(values, times, usual=0.08) == []
+    assert blinks(values, times, usual=0.06) == []
 
 
 def test_unknown_samples_change_nothing():
@@ -203,7 +203,7 @@ def test_unknown_samples_change_nothing():
         ([[1]], [[1]], {}, "same shape"),
         ([1, 2], [1, 1], {}, "increase"),
         ([1, 2], [1, np.nan], {}, "finite"),
-        ([1], [1], {"shut": 0.8}, "0 < shut <= opened"),
+        ([1], [1], {"shut": 0.9}, "0 < shut <= opened"),
         ([1], [1], {"shut": 0}, "0 < shut"),
         ([1], [1], {"shortest": 1.0}, "shortest <= longest"),
     ],
