@@ -28,8 +28,8 @@ def eye_openness(face: Face, pose: Pose | None = None) -> tuple[float, float]:
 
     0 is shut, 0.25 to 0.35 usual, 0.5 wide open. This is the eye aspect ratio of Soukupova and Cech (CVWW 2016), with
     the shortening of both distances by the turn of the head undone. NaN for an eye that is turned away too far, or of
-    which a landmark is covered or turned away (`Face.unseen`). So much for exact landmarks: a model that has seen few shut
-    eyes reads them higher (docs/faces.md).
+    which a landmark is covered or turned away (`Face.unseen`). Models that have seen few shut eyes read them higher
+    (docs/faces.md).
 
     Args:
         face: of a schema with eyelids: ibug68, wflw98, lapa106, cofw29.
