@@ -137,6 +137,11 @@ def test_each_track_is_smoothed_after_the_tracking(predictor):
             assert smoothed.track_id == face.track_id
 
 
+def test_frames_are_checked(predictor):
+    with pytest.raises(InputError, match="an image array is uint8"):
+        FaceTracker(predictor).update(np.zeros((20, 20, 3)), 0.0)
+
+
 @pytest.mark.parametrize("options", [{"detect_every": 0}, {"keep": -1}, {"smooth": "much"}])
 def test_options_are_checked_at_once(predictor, options):
     with pytest.raises(InputError, match=next(iter(options)).replace("smooth", "smoothing 'much'")):

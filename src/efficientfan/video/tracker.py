@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
 from efficientfan.geometry import box_iou, box_nesting
-from efficientfan.imaging import PhotoPyramid
+from efficientfan.imaging import PhotoPyramid, to_rgb
 from efficientfan.predict.crops import FaceRegion, region_of_landmarks
 from efficientfan.predict.predictor import LandmarkPredictor, Proposal, load
 from efficientfan.structures import Face
@@ -119,7 +119,11 @@ class FaceTracker:
 
         Returns:
             Its faces with their `track_id`, in the order of the ids.
+
+        Raises:
+            InputError: another shape or dtype.
         """
+        image = to_rgb(image)
         self._fit_to(image)
         photo = PhotoPyramid(image)
         self._lost = [each for each in self._lost if time - each.time <= self._keep]
