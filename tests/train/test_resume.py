@@ -156,6 +156,50 @@ def test_resuming_a_run_that_has_ended_does_nothing(drawn_300w: Path, undisturbe
     assert model.stat().st_mtime_ns == written
 
 
+def test_a_run_can_be_lengthened(drawn_300w: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """At a constant learning rate, where no schedule has to stretch, it ends as if it had been planned so."""
+    steady = ["train.schedule=steps", "train.milestones=[]"]
+    planned = fit(tiny_recipe(drawn_300w, "train.epochs=3", *steady), tmp_path / "planned", devices=1)
+    longer = tiny_recipe(drawn_300w, "train.epochs=3", *steady)
+    folder = RunFolder(tmp_path / "longer")
+    fit(tiny_recipe(drawn_300w, "train.epochs=2", *steady), folder.path, devices=1)
+    with caplog.at_level("INFO"):
+        fit(longer, folder.path, resume=True, devices=1)
+    assert f"{folder.path}: goes on to 3 epochs instead of 2; the schedule" in caplog.text
+    expected, found = load_file(planned), load_file(folder.model)
+    for name, weights in expected.items():
+        np.testing.assert_array_equal(found[name], weights, err_msg=name)
+
+    # From then on it is a run of three epochs.
+    written = folder.model.stat().st_mtime_ns
+    assert fit(longer, folder.path, resume=True) == folder.model
+    assert folder.model.stat().st_mtime_ns == written
+    with pytest.raises(InputError, match=r"another recipe[\s\S]*-  epochs: 3[\s\S]*\+  epochs: 2"):
+        fit(tiny_recipe(drawn_300w, "train.epochs=2", *steady), folder.path, resume=True)
+
+
+def test_a_longer_cosine_is_where_a_run_of_that_length_would_be(drawn_300w: Path, tmp_path: Path) -> None:
+    fit(tiny_recipe(drawn_300w, "train.epochs=1"), tmp_path, devices=1)
+    fit(tiny_recipe(drawn_300w, "train.epochs=2"), tmp_path, resume=True, devices=1)
+    last = torch.load(RunFolder(tmp_path).last, weights_only=True)
+    state = last["lr_schedulers"][0]
+    assert state["last_epoch"] == last["global_step"] == 12
+    assert state["_last_lr"] == [0.0, 0.0]
+    logged = [path.read_text() for path in sorted(tmp_path.glob("logs/csv/version_1/metrics.csv"))]
+    rows = list(csv.DictReader(logged[0].splitlines()))
+    rates = [float(value) for row in rows for key, value in row.items() if key.startswith("lr-") and value]
+    assert rates
+    assert all(rate <= 0.002 / 2 + 1e-9 for rate in rates)  # the second half of a cosine from 0.002
+
+
+def test_a_run_with_more_epochs_and_another_recipe_is_refused(drawn_300w: Path, undisturbed: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        fit(tiny_recipe(drawn_300w, "train.epochs=9", "train.lr=0.1"), undisturbed, resume=True)
+    assert "lr: 0.1" in str(caught.value)
+    assert "epochs" not in str(caught.value)  # that one would be allowed
+    assert (undisturbed / "model.safetensors").is_file()
+
+
 def test_a_kill_loses_no_epoch_of_the_logs(drawn_300w: Path, tmp_path: Path) -> None:
     out = tmp_path / "killed"
     process = start(drawn_300w, out, "train.epochs=500")

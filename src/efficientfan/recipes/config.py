@@ -112,6 +112,9 @@ class DataConfig(Section):
         None, description="a split of its own instead of a hold-out; never the test set"
     )
     boxes: Literal["tight", "supplied"] = "tight"
+    limit: int | None = Field(
+        None, ge=2, description="only the first faces of each source, for a first try; all if null"
+    )
 
     @field_validator("schema_name")
     @classmethod

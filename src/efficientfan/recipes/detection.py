@@ -69,6 +69,9 @@ class DetectionDataConfig(Section):
     train: list[SceneSource] = Field(min_length=1)
     proposer: ProposerConfig | None = None
     holdout: HoldOut = Field(HoldOut(), description="validation photos, carved out of the first source")
+    limit: int | None = Field(
+        None, ge=2, description="only the first photos of each source, for a first try; all if null"
+    )
     keep: int = Field(0, ge=0, description="decoded photos that each loader process keeps in memory")
 
 

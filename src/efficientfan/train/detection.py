@@ -72,7 +72,7 @@ def build_scenes(recipe: DetectionRecipe) -> tuple[list[Scene], list[Scene]]:
     data = recipe.data
     if data.root is None:
         raise InputError(f"recipe {recipe.name!r} has no data.root; add --set data.root=FOLDER")
-    sources = [_read(source, data.root) for source in data.train]
+    sources = [_read(source, data.root)[: data.limit] for source in data.train]
     sources[0], validation = hold_out(sources[0], data.holdout.fraction, data.holdout.seed)
     if data.proposer is not None:
         sources = [

@@ -53,7 +53,7 @@ def fit(
     Args:
         recipe: what to do.
         out: folder of the run.
-        resume: go on from the folder's last checkpoint.
+        resume: go on from the folder's last checkpoint; `train.epochs` may be more than before.
         devices: number of devices or processes of each machine, or "auto".
         nodes: number of machines; the launcher (torchrun, SLURM) starts the processes.
 
@@ -67,8 +67,8 @@ def fit(
         EfficientFanError: the loss or the weights are not finite; the last checkpoint is from before.
     """
     folder = RunFolder(Path(out))
-    folder.check(recipe, resume=resume)
-    if folder.model.exists() and resume:
+    longer = folder.check(recipe, resume=resume)
+    if folder.model.exists() and resume and not longer:
         logger.info("%s: this run has come to its end", folder.path)
         return folder.model
 
@@ -77,7 +77,7 @@ def fit(
     setup = set_up_training(recipe)
     trainer = _trainer(recipe, folder, setup.module.figure, devices, nodes)
     data = _data(recipe, setup, trainer)
-    if not resume:
+    if longer or not resume:
         folder.claim(recipe)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")

@@ -140,9 +140,9 @@ def build_faces(recipe: Recipe) -> Faces:
     data = recipe.data
     if data.root is None:
         raise InputError(f"recipe {recipe.name!r} has no data.root; add --set data.root=FOLDER")
-    sources = [_read(source, data.root, data.schema_name) for source in data.train]
+    sources = [_read(source, data.root, data.schema_name)[: data.limit] for source in data.train]
     if data.validation is not None:
-        validation = _read(data.validation, data.root, data.schema_name)
+        validation = _read(data.validation, data.root, data.schema_name)[: data.limit]
     elif data.holdout is not None:
         sources[0], validation = hold_out(sources[0], data.holdout.fraction, data.holdout.seed)
     train: list[Annotation] = []

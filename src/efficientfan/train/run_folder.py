@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from efficientfan.files import write_text
 from efficientfan.recipes import AnyRecipe, load_recipe
 
 __all__ = ["RunFolder"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,11 @@ class RunFolder:
         """Folder of the validation pictures."""
         return self.path / "validation"
 
-    def check(self, recipe: AnyRecipe, *, resume: bool) -> None:
-        """Check that a run may start here, or go on.
+    def check(self, recipe: AnyRecipe, *, resume: bool) -> bool:
+        """Check that a run may start here, or go on: with the same recipe, whose `train.epochs` may have grown.
+
+        Returns:
+            Whether the run that is resumed becomes longer than it was meant to be.
 
         Raises:
             InputError: the folder holds a run; or, to resume, none, or one of another recipe.
@@ -57,11 +63,13 @@ class RunFolder:
                 raise InputError(
                     f"{self.path}: holds a run already; add --resume to go on, or choose another --out"
                 )
-            return
+            return False
         if not self.last.is_file() or not self.recipe.is_file():
             raise InputError(f"{self.path}: holds no checkpoint to resume from; start without --resume")
-        former = _written(load_recipe(self.recipe))  # keys that are newer than the run have their defaults
-        now = _written(recipe)
+        before = load_recipe(self.recipe)  # keys that are newer than the run have their defaults
+        epochs = max(before.train.epochs, recipe.train.epochs)
+        same_length = before.model_copy(update={"train": before.train.model_copy(update={"epochs": epochs})})
+        former, now = _written(same_length), _written(recipe)
         if former != now:
             changes = difflib.unified_diff(
                 former.splitlines(), now.splitlines(), "before", "now", lineterm="", n=0
@@ -70,9 +78,17 @@ class RunFolder:
                 f"{self.path}: was started with another recipe, so it cannot be resumed:\n"
                 + "\n".join(changes)
             )
+        if epochs > before.train.epochs:
+            logger.info(
+                "%s: goes on to %d epochs instead of %d; the schedule of the learning rate stretches over all of them",
+                self.path,
+                epochs,
+                before.train.epochs,
+            )
+        return epochs > before.train.epochs
 
     def claim(self, recipe: AnyRecipe) -> None:
-        """Write down whose folder it is. What a run without a checkpoint left behind goes.
+        """Write down whose folder it is. The model of a run that starts afresh or becomes longer is removed.
 
         Raises:
             InputError: the folder cannot be written to.
