@@ -75,7 +75,8 @@ def test_a_head_of_known_angles(given, distance):
 
 @pytest.mark.parametrize("given", ANGLES)
 def test_a_known_camera_gives_the_pose_exactly(given):
-    truth = Pose.from_angles(*given, translation=(0.5, -1.0, 8.0))
+    yaw, pitch, roll = given
+    truth = Pose.from_angles(yaw, pitch, roll, translation=(0.5, -1.0, 8.0))
     face = face_of(project(head_shape(), truth, 640, (319.5, 239.5)))
     pose = head_pose(face, image_size=(640, 480))
     assert apart(angles(pose), given).max() < 0.01

@@ -91,8 +91,8 @@ def test_rotation_metadata_is_honoured(tmp_path):
     image = gray(0)
     image[:8, :8] = 255
     path = tmp_path / "upright.mp4"
-    with write_video(path) as video:
-        video.add(image, 0.0)
+    with write_video(path) as writer:
+        writer.add(image, 0.0)
     content = bytearray(path.read_bytes())
     identity = np.array([0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000], ">i4").tobytes()
     clockwise = np.array([0, 0x10000, 0, -0x10000, 0, 0, 0, 0, 0x40000000], ">i4").tobytes()
@@ -109,9 +109,9 @@ def test_rotation_metadata_is_honoured(tmp_path):
 def test_a_cut_file_gives_what_there_is_and_says_so(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (60, 48, 64, 3), np.uint8)
     path = tmp_path / "cut.mkv"
-    with write_video(path, rate=30) as video:
+    with write_video(path, rate=30) as writer:
         for index, image in enumerate(noise):
-            video.add(image, index / 30)
+            writer.add(image, index / 30)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     video = open_video(path)
@@ -123,9 +123,9 @@ def test_a_cut_file_gives_what_there_is_and_says_so(tmp_path):
 def test_damage_in_the_middle_is_passed_over(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (60, 48, 64, 3), np.uint8)
     path = tmp_path / "hurt.mp4"
-    with write_video(path, rate=30) as video:
+    with write_video(path, rate=30) as writer:
         for index, image in enumerate(noise):
-            video.add(image, index / 30)
+            writer.add(image, index / 30)
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
     content[middle : middle + 20000] = bytes(20000)

@@ -15,6 +15,7 @@ from efficientfan.evaluation.video.steadiness import (
     steadiness_table,
     still_frames,
 )
+from efficientfan.video.frames import VideoFrame
 from efficientfan.video.smoothing import face_unit
 
 
@@ -78,4 +79,4 @@ def test_nothing_to_measure(predictor):
     with pytest.raises(InputError, match="no face is found in the photo"):
         measure_rendered(predictor, np.zeros((200, 200, 3), np.uint8))
     with pytest.raises(InputError, match="dark: no face is found in it"):
-        measure_clip(predictor, [(0, 0.0, np.zeros((90, 120, 3), np.uint8))], "dark")
+        measure_clip(predictor, [VideoFrame(0, 0.0, np.zeros((90, 120, 3), np.uint8))], "dark")
