@@ -1,6 +1,9 @@
 import hashlib
 import os
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -144,3 +147,73 @@ def test_sha256_of_a_file_longer_than_one_read(tmp_path):
     content = b"0123456789" * 150_000
     (tmp_path / "a").write_bytes(content)
     assert sha256_of(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+def test_a_link_is_followed(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "a.txt").write_text("old")
+    for name, leads_to in (("a.txt", "disk/a.txt"), ("new.txt", "disk/new.txt")):
+        (tmp_path / name).symlink_to(leads_to)
+        write_text(tmp_path / name, "new")
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / leads_to).read_text() == "new"
+    assert sorted(path.name for path in (tmp_path / "disk").iterdir()) == ["a.txt", "new.txt"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_pipes_and_devices_are_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "null").symlink_to("/dev/null")
+    for path in (tmp_path / "pipe", tmp_path / "null"):
+        with pytest.raises(InputError, match=r"cannot be written \(it is a pipe or device"):
+            write_text(path, "new")
+    assert not Path("/dev/null").is_file()
+
+
+KILLED = """
+import os, sys
+from efficientfan.files import atomic_path
+with atomic_path(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    print(temporary, flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file locks there")
+def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_holds_is_not(tmp_path, monkeypatch):
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(tmp_path / name)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("dead.txt", "alive.txt")
+    ]
+    dead, alive = (Path(writer.stdout.readline().strip()) for writer in writers)
+    writers[0].kill()
+    writers[0].communicate()
+    for part in (dead, alive):
+        os.utime(part, (0, 0))
+    (tmp_path / ".part-fresh.txt").touch()  # perhaps about to be locked
+    monkeypatch.setattr("efficientfan.files._swept", set())
+    write_text(tmp_path / "a.txt", "new")
+    parts = {path.name for path in tmp_path.glob(".part-*")}
+    assert parts == {alive.name, ".part-fresh.txt"}
+    writers[1].communicate("go on\n")
+    assert (tmp_path / "alive.txt").read_text() == "half"
+    write_text(tmp_path / "a.txt", "newer")
+
+
+def test_durable_content_is_on_the_disk_before_it_replaces(tmp_path, monkeypatch):
+    synced = []
+
+    def sync(descriptor):
+        synced.append((tmp_path / "a.txt").exists())
+        fsync(descriptor)
+
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", sync)
+    write_bytes(tmp_path / "a.txt", b"new", durable=True)
+    assert synced == [False, True]  # the file, then the folder's new name

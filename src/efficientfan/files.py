@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,39 +15,107 @@ from typing import Any
 
 from efficientfan.errors import InputError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 __all__ = ["atomic_path", "read_json", "read_text", "sha256_of", "write_bytes", "write_json", "write_text"]
 
 
+_PART = ".part-"
+"""Begins the names of temporary files."""
+
+_swept: set[Path] = set()
+
+
 @contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it replaces `path`, on error it is removed.
 
-    The temporary name keeps the suffix, for writers that choose a format by it.
+    A symbolic link is followed: the file that it leads to is replaced. The temporary name keeps the suffix, for writers
+    that choose a format by it. What writers that were killed have left in the folder is removed.
+
+    Args:
+        path: the file.
+        durable: whether the content must be on the disk before it replaces the former one, which a crash of the
+            machine would else leave empty.
 
     Raises:
-        InputError: the folder cannot be made or written to.
+        InputError: the folder cannot be made or written to, or `path` is a folder, pipe or device.
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))
+    if os.path.isdir(target):
+        raise InputError(f"{path}: cannot be written (Is a directory); choose another place")
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise InputError(f"{path}: cannot be written (it is a pipe or device); choose another place")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.parent / f".part-{secrets.token_hex(8)}{target.suffix}"
+        _sweep(target.parent)
+        temporary = target.parent / f"{_PART}{secrets.token_hex(8)}{target.suffix}"
         # Not by `tempfile`, which makes private files: results are to be shared as far as the umask allows.
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
     except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror}); choose another place") from error
+        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
     try:
-        yield temporary
         try:
+            _lock(descriptor)  # as long as this process writes, nobody takes the file for left behind
+            yield temporary
+        finally:
+            os.close(descriptor)
+        try:
+            if durable:
+                _sync(temporary)
             temporary.replace(target)
+            if durable:
+                _sync(target.parent)
         except OSError as error:
-            raise InputError(f"{target}: cannot be written ({error.strerror})") from error
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: str | Path, content: bytes) -> None:
-    """Write `content` to `path` atomically."""
-    with atomic_path(path) as temporary:
+def _sweep(folder: Path) -> None:
+    """Remove, once per folder and process, temporary files that no living process holds."""
+    if fcntl is None or folder in _swept:
+        return
+    _swept.add(folder)
+    for part in folder.glob(f"{_PART}*"):
+        with contextlib.suppress(OSError):  # of others, or gone meanwhile
+            if time.time() - part.stat().st_mtime < 60:  # perhaps between its making and its lock
+                continue
+            descriptor = os.open(part, os.O_RDONLY)
+            try:
+                if _lock(descriptor):
+                    part.unlink()
+            finally:
+                os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock an open file until it is closed, as the system does at a process's death; False if another has it."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # also where the file system has no locks: then nothing is taken for left behind
+            return False
+    return True
+
+
+def _sync(path: Path) -> None:
+    """Have the system write a file, or a folder's names, to the disk."""
+    if path.is_dir() and os.name == "nt":  # which opens no folders
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: str | Path, content: bytes, *, durable: bool = False) -> None:
+    """Write `content` to `path` atomically; `durable` as for `atomic_path`."""
+    with atomic_path(path, durable=durable) as temporary:
         temporary.write_bytes(content)
 
 

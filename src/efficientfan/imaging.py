@@ -197,7 +197,13 @@ def _open(file: str | os.PathLike[str] | IO[bytes]) -> Image.Image:
     if isinstance(file, str | os.PathLike):
         status = os.stat(file)
         if not stat.S_ISREG(status.st_mode):  # a pipe would wait for a writer, a device need not end
-            what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
+            what = "a pipe, socket or device"
+            if stat.S_ISDIR(status.st_mode):
+                what = (
+                    "a folder"
+                    if os.access(file, os.R_OK | os.X_OK)
+                    else "a folder without permission to list it"
+                )
             raise InputError(f"{_named(file)}: cannot be read as an image (it is {what})")
         if not status.st_size:
             raise InputError(f"{_named(file)}: is an empty file; copy it anew")

@@ -1,7 +1,11 @@
 import csv
 import errno
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 import weakref
 import zlib
 
@@ -302,3 +306,94 @@ def test_predictions_are_corrected_and_become_a_data_set(run, run_command, folde
     assert (
         run_command("data", "preview", tmp_path / "corrected.yaml", "--out", tmp_path / "sheet.png")[0] == 0
     )
+
+
+def test_a_folder_that_cannot_be_listed_is_reported(run, folder):
+    (folder / "sub").chmod(0)
+    try:
+        if os.access(folder / "sub", os.R_OK):
+            pytest.skip("permissions do not bind this user")
+        code, out, err = run(folder, "--recursive")
+    finally:
+        (folder / "sub").chmod(0o755)
+    assert (code, len(rows(out))) == (1, 2)
+    assert f"error: {folder / 'sub'}: " in err
+    assert "without permission" in err
+
+
+def test_a_pipe_among_the_photos_fails_alone(run, folder):
+    os.mkfifo(folder / "pipe.jpg")
+    code, out, err = run(folder)
+    assert (code, len(rows(out))) == (1, 2)
+    assert "pipe.jpg: cannot be read as an image (it is a pipe" in err
+
+
+def start(*arguments, **options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "efficientfan.cli.main", "predict", *map(str, arguments)], **options
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has no /dev/full")
+def test_a_full_standard_error_loses_no_result(model_file, folder):
+    (folder / "broken.png").write_bytes(b"")
+    with open("/dev/full", "w") as full:
+        process = start(
+            folder,
+            "--model",
+            model_file,
+            "--detector",
+            "whole",
+            stdout=subprocess.PIPE,
+            stderr=full,
+            text=True,
+        )
+        out, _ = process.communicate()
+    assert process.returncode == 1
+    assert len(rows(out)) == 2
+
+
+def test_names_beyond_ascii_reach_an_ascii_terminal(model_file, folder):
+    (folder / "a.png").rename(folder / "größe.png")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    process = start(
+        *(folder, "--model", model_file, "--detector", "whole", "--format", "csv"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    )
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert "größe.png" in out.decode("utf-8")
+
+
+def test_a_closed_standard_output_is_one_line(model_file, folder):
+    process = start(
+        *(folder, "--model", model_file, "--detector", "whole"),
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: os.close(1),
+    )
+    _, err = process.communicate()
+    assert process.returncode == 2
+    assert err.splitlines()[-1] == "error: standard output is closed; write to a file with --out"
+    assert "Traceback" not in err
+
+
+def test_sigterm_leaves_nothing_behind(model_file, folder, tmp_path):
+    """The photos' list is endless: the results' temporary file is there when the signal comes."""
+    out = tmp_path / "out" / "faces.jsonl"
+    many = [folder / "a.png"] * 20_000
+    process = start(
+        *(*many, "--model", model_file, "--detector", "whole", "--out", out),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (out.parent.is_dir() and list(out.parent.glob(".part-*"))):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.terminate()
+    _, err = process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert list(out.parent.iterdir()) == []
+    assert "Traceback" not in err

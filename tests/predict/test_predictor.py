@@ -1,6 +1,10 @@
 import copy
 import io
+import os
 import pickle
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,6 +14,7 @@ from tiny_model import MARGIN, SIZE, disc_photo, oval, spec, tiny_graph, write_m
 from efficientfan.errors import InputError
 from efficientfan.imaging import write_image
 from efficientfan.predict import Detections, LandmarkPredictor, OnnxBackend, load, open_detector
+from efficientfan.predict.detectors import ThoroughDetector
 
 
 class Scripted:
@@ -312,3 +317,47 @@ def test_lists_of_other_lengths_are_refused(backend):
         LandmarkPredictor(backend, Scripted()).batch([disc_photo(), disc_photo()], [None])
     with pytest.raises(InputError, match="batch_size"):
         LandmarkPredictor(backend, Scripted(), batch_size=0)
+
+
+class Careless:
+    """Not safe for threads, as OpenCV's cascades are; says so where a thread comes while another is inside."""
+
+    name = "careless"
+
+    def __init__(self):
+        self._inside = threading.Lock()
+
+    def copy(self):
+        return Careless()
+
+    def detect(self, image):
+        assert self._inside.acquire(blocking=False), "two threads at once"
+        time.sleep(0.02)
+        self._inside.release()
+        return Detections(np.array([square(60, 60, 20)]), np.ones(1))
+
+
+@pytest.mark.parametrize("quarters", [False, True])
+@pytest.mark.parametrize("copies", [True, False])
+def test_threads_may_share_a_predictor_whatever_its_detector(backend, monkeypatch, quarters, copies):
+    if not copies:
+        monkeypatch.delattr(Careless, "copy")
+    predictor = LandmarkPredictor(backend, ThoroughDetector(Careless()) if quarters else Careless())
+    photo = disc_photo((60, 60, 20))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: predictor(photo), range(8)))
+    assert all(faces == found[0] for faces in found)
+
+
+def test_one_thread_asks_the_detector_itself(backend):
+    detector = Scripted([square(60, 60, 20)])
+    detector.copy = None  # it is not asked for one
+    assert len(LandmarkPredictor(backend, detector)(disc_photo((60, 60, 20)))) == 1
+
+
+def test_a_forked_process_is_told_to_load_its_own(backend, monkeypatch):
+    """The engine's threads stay behind: a run would wait for them for ever."""
+    predictor = LandmarkPredictor(backend, Scripted([square(60, 60, 20)]))
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(InputError, match=r"call efficientfan\.load\(\) in each process"):
+        predictor(disc_photo((60, 60, 20)))

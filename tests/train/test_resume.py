@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,13 +25,17 @@ from tiny_training import tiny_recipe
 from efficientfan.errors import EfficientFanError, InputError
 from efficientfan.train import fit
 from efficientfan.train.callbacks import KeepLast
+from efficientfan.train.fit import _trainer
+from efficientfan.train.module import Figure
 from efficientfan.train.run_folder import RunFolder
 
 SCRIPT = Path(tiny_training.__file__)
+FIGURE = Figure("val_nme", "NME", False)
 
 
 def start(data: Path, out: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SCRIPT.parent)}
+    paths = os.pathsep.join(filter(None, (str(SCRIPT.parent), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
     return subprocess.Popen(
         [sys.executable, str(SCRIPT), str(data), str(out), *arguments],
         env=environment,
@@ -267,3 +273,75 @@ def test_a_folder_in_use_is_refused(drawn_300w: Path, undisturbed: Path) -> None
 def test_nothing_to_resume(drawn_300w: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no checkpoint to resume"):
         fit(tiny_recipe(drawn_300w), tmp_path, resume=True)
+
+
+def test_a_checkpoint_is_never_overwritten_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where temporary files are on another device: a link to the former one keeps its content."""
+    elsewhere = Path("/dev/shm")
+    if not elsewhere.is_dir() or elsewhere.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("needs a second device")
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    monkeypatch.setenv("TMPDIR", str(elsewhere))
+    trainer = _trainer(tiny_recipe(tmp_path), RunFolder(tmp_path), FIGURE, 1, 1)
+    path = tmp_path / "last.ckpt"
+    trainer.strategy.checkpoint_io.save_checkpoint({"step": 1}, path)
+    (tmp_path / "former.ckpt").hardlink_to(path)
+    former = path.read_bytes()
+    trainer.strategy.checkpoint_io.save_checkpoint({"step": 2}, path)
+    assert (tmp_path / "former.ckpt").read_bytes() == former
+    assert torch.load(path, weights_only=True) == {"step": 2}
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "foreign"])
+def test_a_damaged_checkpoint_is_one_line_with_the_way_out(
+    drawn_300w: Path, undisturbed: Path, tmp_path: Path, damage: str
+) -> None:
+    out = Path(shutil.copytree(undisturbed, tmp_path / "run"))
+    folder = RunFolder(out)
+    folder.model.unlink()
+    whole = folder.last.read_bytes()
+    if damage == "foreign":
+        torch.save({"state_dict": {}}, folder.last)
+    else:
+        folder.last.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "text": b"hello"}[damage])
+    with pytest.raises(InputError) as caught:
+        fit(tiny_recipe(drawn_300w), out, resume=True, devices=1)
+    message = str(caught.value)
+    assert message.startswith(str(folder.last))
+    assert "\n" not in message
+    assert ("is no checkpoint of training" if damage == "foreign" else "remove it and start anew") in message
+    folder.last.unlink()
+    folder.check(tiny_recipe(drawn_300w), resume=False)  # the way out is open
+
+
+def test_two_runs_into_one_folder_are_refused(drawn_300w: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    process = start(drawn_300w, out, "train.epochs=500")
+    wait_for(out / "checkpoints" / "last.ckpt", process)
+    recipe = tiny_recipe(drawn_300w, "train.epochs=500")
+    with pytest.raises(InputError, match="another run is writing to this folder"):
+        fit(recipe, out, resume=True, devices=1)
+    assert process.poll() is None
+    process.kill()  # not its workers, which die later
+    process.wait()
+    with RunFolder(out).lock():
+        pass
+    os.killpg(process.pid, signal.SIGKILL)
+    finish(process)
+
+
+def test_an_early_stopped_run_that_was_killed_before_its_model_does_not_train_further(
+    drawn_300w: Path, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe(
+        drawn_300w, "train.epochs=9", "train.early_stop=1", "train.lr=1.0e-9", "train.workers=0"
+    )
+    folder = RunFolder(tmp_path / "run")
+    expected = load_file(fit(recipe, folder.path, devices=1))
+    stopped = torch.load(folder.last, weights_only=True)
+    assert stopped["epoch"] < 8
+    folder.model.unlink()
+    found = load_file(fit(recipe, folder.path, resume=True, devices=1))
+    assert torch.load(folder.last, weights_only=True)["global_step"] == stopped["global_step"]
+    for name, weights in expected.items():
+        np.testing.assert_array_equal(found[name], weights, err_msg=name)

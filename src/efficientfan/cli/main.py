@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -24,7 +27,7 @@ from efficientfan.cli.quantize import quantize_command
 from efficientfan.cli.recipes import recipes_app
 from efficientfan.cli.schemas import schemas_app
 from efficientfan.cli.train import train_command
-from efficientfan.errors import EfficientFanError
+from efficientfan.errors import EfficientFanError, printable
 
 __all__ = ["app", "main"]
 
@@ -73,12 +76,22 @@ app.command("quantize")(quantize_command)
 app.command("benchmark")(benchmark_command)
 
 
+_LINES = "\n\t"
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """End as after Ctrl-C: temporary files are removed. The exit code is the shells' for a signal."""
+    sys.exit(128 + number)
+
+
 def main() -> None:
     """Entry point. Exit codes: 0 all well, 1 some inputs failed, 2 misuse or unusable input."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
     except EfficientFanError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error), keep=_LINES)}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()

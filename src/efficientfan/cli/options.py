@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast
 
 import typer
 from rich.console import Console
@@ -88,7 +90,33 @@ def recipe_of(name: str, settings: list[str] | None, more: list[str] | None) -> 
 
 def message_console() -> Console:
     """A console on standard error that prints text unchanged: no colors, no markup, no line breaks."""
-    return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    stream = cast("TextIO", _Heedless(sys.stderr))
+    return Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+class _Heedless:
+    """A stream whose writes never fail: results are not lost because a message could not be written.
+
+    Args:
+        stream: where to write, such as to a terminal that is gone or a disk that is full; None where it is closed.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream or io.StringIO()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, if that is possible."""
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, if that is possible."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def bars(console: Console | None = None) -> Progress:

@@ -38,7 +38,7 @@ NetworkT = TypeVar("NetworkT", bound=nn.Module)
 def save_checkpoint(path: str | Path, network: nn.Module, spec: ModelSpec | DetectorSpec) -> None:
     """Write a network's weights and its spec atomically."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    write_bytes(path, save(tensors, metadata={METADATA_KEY: spec.to_json()}))
+    write_bytes(path, save(tensors, metadata={METADATA_KEY: spec.to_json()}), durable=True)
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], ModelSpec | DetectorSpec]:

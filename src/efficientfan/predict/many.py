@@ -12,9 +12,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from numpy.typing import NDArray
 
-from efficientfan.errors import InputError, check_number
+from efficientfan.errors import InputError, check_number, printable
 from efficientfan.imaging import DEFAULT_MAX_PIXELS, read_rgb
-from efficientfan.predict.detectors import FaceDetector, SharedDetector
 from efficientfan.predict.photos import Photo
 from efficientfan.predict.predictor import LandmarkPredictor, Proposal
 from efficientfan.structures import Face
@@ -183,10 +182,9 @@ def predict_photos(
         A `PhotoFaces` or a `PhotoFailure` per photo.
     """
     pool = workers or Workers(1)
-    detector = predictor.detector if pool.threads == 1 else SharedDetector(predictor.detector)
 
     def read(photo: Photo) -> Read | PhotoFailure:
-        return _read(predictor, detector, photo, boxes, max_pixels)
+        return _read(predictor, photo, boxes, max_pixels)
 
     def locate(items: list[Read | PhotoFailure]) -> list[PhotoFaces | PhotoFailure]:
         return _locate(predictor, items, min_score)
@@ -208,7 +206,6 @@ def _keys(photo: Photo) -> tuple[str, ...]:
 
 def _read(
     predictor: LandmarkPredictor,
-    detector: FaceDetector,
     photo: Photo,
     boxes: Mapping[str, Array] | None,
     max_pixels: int,
@@ -222,13 +219,13 @@ def _read(
         with predictor.times.measure("read"):
             image = read_rgb(photo.path, max_pixels=max_pixels)
     except InputError as error:
-        return PhotoFailure(photo, str(error))
+        return PhotoFailure(photo, printable(str(error)))
     if given is None:
-        return photo, predictor.propose(image, detector=detector)
+        return photo, predictor.propose(image)
     try:
         return photo, predictor.propose(image, given)
     except InputError as error:
-        return PhotoFailure(photo, f"{photo.path}: {error}")
+        return PhotoFailure(photo, printable(f"{photo.path}: {error}"))
 
 
 def _batches(items: Iterable[Read | PhotoFailure], batch_size: int) -> Iterator[list[Read | PhotoFailure]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -76,6 +77,10 @@ def open_output(
         yield PtsWriter(result_paths(photos, out, {}, ".pts"))
         return
     if out is None:
+        if sys.stdout is None:
+            raise InputError("standard output is closed; write to a file with --out")
+        if isinstance(sys.stdout, io.TextIOWrapper):  # results are UTF-8, whatever the terminal's language
+            sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
         writer = _writer(format_name, sys.stdout, schema, video)
         yield writer
         writer.finish()

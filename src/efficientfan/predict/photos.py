@@ -30,6 +30,8 @@ class Photo:
 def find_photos(sources: Iterable[str | Path], *, recursive: bool = False) -> list[Photo]:
     """The photos of files, folders (by suffix, sorted) and globs, in the order of the sources.
 
+    A folder that may not be listed stands for itself, as a photo that cannot be read.
+
     Args:
         sources: files, folders, or patterns such as "holiday/*.jpg".
         recursive: search the folders inside folders too.
@@ -59,7 +61,11 @@ def find_photos(sources: Iterable[str | Path], *, recursive: bool = False) -> li
 
 def _in_folder(folder: str, recursive: bool) -> list[Photo]:
     found = []
-    for where, folders, files in os.walk(folder):
+
+    def unreadable(error: OSError) -> None:  # it is no photo, so it fails as one: said, counted, exit code 1
+        found.append(Photo(error.filename, os.path.relpath(error.filename, folder)))
+
+    for where, folders, files in os.walk(folder, onerror=unreadable):
         folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
         for file in sorted(files):
             if PurePath(file).suffix.lower() in PHOTO_SUFFIXES and not file.startswith("."):

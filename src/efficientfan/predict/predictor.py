@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +19,7 @@ from efficientfan.geometry import box_iou, box_nesting
 from efficientfan.imaging import Channels, ImageLike, PhotoPyramid, to_rgb, warp
 from efficientfan.predict.backends import Backend, engine_in_words, open_backend
 from efficientfan.predict.crops import FaceRegion, agree, region_of_landmarks, region_of_proposal
-from efficientfan.predict.detectors import FaceDetector, open_detector
+from efficientfan.predict.detectors import FaceDetector, SharedDetector, open_detector
 from efficientfan.predict.detectors.base import suppress
 from efficientfan.predict.given_boxes import boxes_within
 from efficientfan.predict.timing import UNTIMED, StageTimes
@@ -67,7 +69,7 @@ class Proposal:
 
 
 class LandmarkPredictor:
-    """Finds faces and their landmarks.
+    """Finds faces and their landmarks. Threads may share it; a forked or spawned process loads its own.
 
     Args:
         backend: a model on a device.
@@ -102,6 +104,8 @@ class LandmarkPredictor:
             check_number("max_faces", max_faces, 1, whole=True)
         self.backend = backend
         self.detector = detector
+        self._shared = SharedDetector(detector, owner=threading.get_ident())
+        self._process = os.getpid()
         self.batch_size = batch_size
         self.passes = passes
         self.max_faces = max_faces
@@ -221,12 +225,16 @@ class LandmarkPredictor:
         Raises:
             InputError: as for a call.
         """
+        if os.getpid() != self._process:  # its threads are not here: it would wait for them for ever
+            raise InputError(
+                "this predictor was loaded before the process forked; call efficientfan.load() in each process"
+            )
         with self.times.measure("read"):
             photo = to_rgb(image, channels=channels)
         if boxes is not None:
             return Proposal(PhotoPyramid(photo), boxes_within(boxes, photo.shape[1], photo.shape[0]), True)
         with self.times.measure("detect"):
-            found = (detector or self.detector).detect(photo)
+            found = (detector or self._shared).detect(photo)
         return Proposal(PhotoPyramid(photo), found.boxes, False, found.points, found.scores)
 
     def locate(self, proposals: Sequence[Proposal], min_score: float | None = None) -> list[list[Face]]:

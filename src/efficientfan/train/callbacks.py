@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import signal
 import threading
@@ -11,16 +12,28 @@ from types import FrameType
 from typing import Any, cast
 
 import lightning
-from lightning.pytorch.callbacks import Callback, WeightAveraging
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, WeightAveraging
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from efficientfan.draw import contact_sheet
-from efficientfan.errors import EfficientFanError
+from efficientfan.errors import EfficientFanError, InputError, first_line
+from efficientfan.files import write_bytes
 from efficientfan.imaging import write_image
 from efficientfan.train.data_module import FaceData
 from efficientfan.train.module import RunModule
 
-__all__ = ["AveragedWeights", "EpochLines", "Interrupted", "KeepLast", "StopGently", "ValidationSheet"]
+__all__ = [
+    "AveragedWeights",
+    "Checkpoints",
+    "EpochLines",
+    "Interrupted",
+    "KeepLast",
+    "StopEarly",
+    "StopGently",
+    "ValidationSheet",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +42,60 @@ class Interrupted(EfficientFanError):
     """Training was stopped by the user, after a checkpoint."""
 
 
+class Checkpoints(TorchCheckpointIO):
+    """Writes and reads the files of checkpoints: a full disk, a kill or a crash leaves the former one whole.
+
+    Lightning's own goes through the folder of temporary files and, where that is another device, copies from there over
+    the former checkpoint.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write a checkpoint to `path`, atomically.
+
+        Raises:
+            EfficientFanError: it cannot be written; the former one is as it was.
+        """
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        try:
+            write_bytes(path, content.getvalue(), durable=True)
+        except OSError as error:
+            raise EfficientFanError(
+                f"{path}: cannot be written ({error.strerror}); the checkpoint before is whole: make room, then go on "
+                "with --resume"
+            ) from error
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> Any:
+        """The content of a checkpoint; the arguments are Lightning's, and nothing but weights is ever read.
+
+        Raises:
+            InputError: it is damaged, or something else.
+        """
+        try:
+            checkpoint = torch.load(path, map_location=map_location or "cpu", weights_only=True)
+            missing = {"state_dict", "optimizer_states", "loops", "global_step"} - set(checkpoint)
+        except Exception as error:  # torch and pickle raise all sorts on damaged files
+            raise InputError(
+                f"{path}: is damaged and cannot be resumed from ({first_line(error)}); remove it and start anew "
+                "without --resume"
+            ) from error
+        if missing:
+            raise InputError(f"{path}: is no checkpoint of training; it lacks {', '.join(sorted(missing))}")
+        return checkpoint
+
+
+class StopEarly(EarlyStopping):
+    """Lightning's, except that a run which it had stopped, and which was killed then, does not train further."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Called when the state of a checkpoint has been restored."""
+        super().on_train_start(trainer, pl_module)
+        if self.wait_count >= self.patience or self.stopped_epoch > 0:
+            trainer.should_stop = True
+
+
 class KeepLast(Callback):
     """Saves the whole state to one file: at the end of every epoch, and every few minutes within it.
-
-    Lightning writes to a temporary file and renames: a full disk or a kill leaves the old checkpoint whole.
 
     Args:
         path: the checkpoint.

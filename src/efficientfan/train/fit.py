@@ -11,14 +11,21 @@ from pathlib import Path
 from typing import Literal
 
 import lightning
-import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import callbacks, loggers
 
 from efficientfan.errors import InputError
 from efficientfan.models import save_checkpoint
 from efficientfan.recipes import AnyRecipe
-from efficientfan.train.callbacks import AveragedWeights, EpochLines, KeepLast, StopGently, ValidationSheet
+from efficientfan.train.callbacks import (
+    AveragedWeights,
+    Checkpoints,
+    EpochLines,
+    KeepLast,
+    StopEarly,
+    StopGently,
+    ValidationSheet,
+)
 from efficientfan.train.data_module import FaceData
 from efficientfan.train.depthwise import Float32DepthwiseGradients
 from efficientfan.train.module import Figure, RunModule
@@ -61,8 +68,8 @@ def fit(
         The path of `model.safetensors`.
 
     Raises:
-        InputError: unusable data, a folder in use, nothing to resume, a resume with another recipe, or
-            devices that are not there.
+        InputError: unusable data, a folder that holds a run or that another run is writing to, nothing to resume, a
+            damaged checkpoint, a resume with another recipe, or devices that are not there.
         Interrupted: stopped by Ctrl-C or SIGTERM, after a checkpoint.
         EfficientFanError: the loss or the weights are not finite; the last checkpoint is from before.
     """
@@ -77,8 +84,26 @@ def fit(
     setup = set_up_training(recipe)
     trainer = _trainer(recipe, folder, setup.module.figure, devices, nodes)
     data = _data(recipe, setup, trainer)
-    if longer or not resume:
-        folder.claim(recipe)
+    with folder.lock() if trainer.is_global_zero else nullcontext():
+        if not resume:
+            folder.check(recipe, resume=False)  # again: another run may have begun meanwhile
+        if longer or not resume:
+            folder.claim(recipe)
+        _train(recipe, folder, setup, trainer, data, resume=resume)
+        if trainer.is_global_zero:
+            _write_model(folder, setup.module)
+    return folder.model
+
+
+def _train(
+    recipe: AnyRecipe,
+    folder: RunFolder,
+    setup: TrainingSetup,
+    trainer: lightning.Trainer,
+    data: FaceData,
+    *,
+    resume: bool,
+) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning and torch's pytree
@@ -86,9 +111,6 @@ def fit(
         last = folder.last if resume else None
         with _fast_gradients(recipe, trainer):
             trainer.fit(setup.module, data, ckpt_path=last, weights_only=True if resume else None)
-    if trainer.is_global_zero:
-        _write_model(folder, setup.module)
-    return folder.model
 
 
 def _fast_gradients(recipe: AnyRecipe, trainer: lightning.Trainer) -> AbstractContextManager[object]:
@@ -119,7 +141,7 @@ def _data(recipe: AnyRecipe, setup: TrainingSetup, trainer: lightning.Trainer) -
 
 def _write_model(folder: RunFolder, module: RunModule) -> None:
     """The model is that of the last checkpoint, also where a run was killed right after writing that one."""
-    state = torch.load(folder.last, map_location="cpu", weights_only=True)["state_dict"]  # averaged, with EMA
+    state = Checkpoints().load_checkpoint(folder.last)["state_dict"]  # averaged, with EMA
     module.load_state_dict(state)
     figure = module.figure
     save_checkpoint(
@@ -146,7 +168,7 @@ def _trainer(
     if config.ema is not None:
         hooks.append(AveragedWeights(config.ema))
     if config.early_stop is not None:
-        stop = callbacks.EarlyStopping(
+        stop = StopEarly(
             figure.key,
             mode=mode,
             patience=config.early_stop,
@@ -179,6 +201,7 @@ def _trainer(
                 loggers.CSVLogger(folder.logs, name="csv"),
                 loggers.TensorBoardLogger(folder.logs, name="tensorboard"),
             ],
+            plugins=[Checkpoints()],
             use_distributed_sampler=False,  # ours knows its rank and its place
             num_sanity_val_steps=0,
             enable_model_summary=False,

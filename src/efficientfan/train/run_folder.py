@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +15,11 @@ import yaml
 from efficientfan.errors import InputError
 from efficientfan.files import write_text
 from efficientfan.recipes import AnyRecipe, load_recipe
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["RunFolder"]
 
@@ -86,6 +94,33 @@ class RunFolder:
                 before.train.epochs,
             )
         return epochs > before.train.epochs
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """The folder is this process's until the block ends, or the process dies in whatever way.
+
+        Raises:
+            InputError: another process has it, or the folder cannot be written to.
+        """
+        if fcntl is None:
+            yield
+            return
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be written to ({error.strerror})") from error
+        with file:
+            try:
+                # By process: the loader's workers, which live a few seconds longer than a killed run, do not hold it.
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno in (errno.EACCES, errno.EAGAIN):
+                    raise InputError(
+                        f"{self.path}: another run is writing to this folder; stop it first, or choose another --out"
+                    ) from error
+                logger.warning("%s: two runs at once cannot be told here (%s)", self.path, error.strerror)
+            yield
 
     def claim(self, recipe: AnyRecipe) -> None:
         """Write down whose folder it is. The model of a run that starts afresh or becomes longer is removed.

@@ -125,19 +125,23 @@ class SharedDetector:
 
     Args:
         detector: the detector to share.
+        owner: identifier of a thread that uses the detector itself, not a copy.
     """
 
-    def __init__(self, detector: FaceDetector) -> None:
+    def __init__(self, detector: FaceDetector, owner: int | None = None) -> None:
         self.name = detector.name
         self._detector = detector
         self._own = threading.local()
         self._turn = threading.Lock()
+        self._owner = owner
 
     def detect(self, image: Array) -> Detections:
         """See `FaceDetector.detect`."""
         if not hasattr(self._detector, "copy"):
             with self._turn:
                 return self._detector.detect(image)
+        if threading.get_ident() == self._owner:
+            return self._detector.detect(image)
         if not hasattr(self._own, "detector"):
             self._own.detector = self._detector.copy()
         found: Detections = self._own.detector.detect(image)

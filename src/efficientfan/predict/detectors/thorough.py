@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.predict.detectors.base import Detections, FaceDetector, strongest
+from efficientfan.predict.detectors.base import Detections, FaceDetector, SharedDetector, strongest
 from efficientfan.spec import DetectorSpec
 
 __all__ = ["ThoroughDetector"]
@@ -25,7 +25,7 @@ class ThoroughDetector:
     def __init__(self, detector: FaceDetector) -> None:
         self.name = detector.name
         self.spec: DetectorSpec | None = getattr(detector, "spec", None)
-        self._detector = detector
+        self._detector = detector if hasattr(detector, "copy") else SharedDetector(detector)
 
     def detect(self, image: Array) -> Detections:
         """See `FaceDetector.detect`."""
