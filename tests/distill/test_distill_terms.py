@@ -284,10 +284,10 @@ def test_a_term_of_ones_own_is_found_by_its_import_string(student, teacher, batc
     ("kind", "message"),
     [
         ("fsp", "unknown distillation term 'fsp'; did you mean 'fs'\\? known are fa, fs"),
-        ("nowhere:Thing", "cannot be imported"),
-        ("math:Thing", "cannot be imported"),
+        ("nowhere:Thing", "there is no module 'nowhere'; install it, set PYTHONPATH"),
+        ("math:Thing", "math has no 'Thing'"),
         ("pathlib:Path", "is not a subclass"),
-        (":Path", "cannot be imported"),
+        (":Path", "unknown distillation term ':Path'"),
     ],
 )
 def test_a_wrong_kind_is_refused(kind, message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +47,13 @@ def export_command(
             help="Store weights as float16, which halves the file. Arithmetic stays float32, at the same speed.",
         ),
     ] = False,
+    code: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Import the .py files of your own network or head from here; only for models of your own.",
+        ),
+    ] = None,
 ) -> None:
     """Write one graph from uint8 pixels to landmarks or face boxes, with its spec inside.
 
@@ -61,12 +69,19 @@ def export_command(
     if target != "onnx":
         raise InputError(f"--format {target!r} is not known; onnx is")
     if checkpoint.suffix == ".onnx":
+        if code is not None:
+            raise InputError(f"{checkpoint}: is already exported, and needs no code; leave --code out")
         _halve(checkpoint, out, tolerance, half_weights, min_score)
         return
     with needs_extra("train", "export needs"):
         from efficientfan.export import export_detector, export_onnx
         from efficientfan.models.checkpoint import is_detector
-    write = export_detector if is_detector(checkpoint) else export_onnx
+    detector = is_detector(checkpoint)
+    if detector and code is not None:
+        raise InputError(
+            f"{checkpoint}: is a face detector, whose network is never your own; leave --code out"
+        )
+    write = export_detector if detector else partial(export_onnx, code=code)
     report = write(
         checkpoint,
         out or checkpoint.with_suffix(".onnx"),

@@ -20,6 +20,7 @@ from efficientfan.data.readers.wflw import ATTRIBUTES, read_wflw
 from efficientfan.data.readers.wlp import read_300wlp, read_aflw2000
 from efficientfan.data.visibility import VisibilityLabels
 from efficientfan.errors import InputError, unknown
+from efficientfan.extension import OWN, is_reference, load_reference, without_folders
 from efficientfan.formats.coco import read_coco
 from efficientfan.formats.csv_tables import read_csv
 from efficientfan.schema import LandmarkSchema, get_schema
@@ -190,12 +191,30 @@ DATASETS: dict[str, DatasetInfo] = {row.name: row for row in _ROWS}
 def get_dataset(name: str) -> DatasetInfo:
     """The row of a data set.
 
+    Args:
+        name: a key of `DATASETS`; or your own as "FILE.py:name" or "package.module:name": a `Reader`, or a
+            `DatasetInfo` that says more of it.
+
     Raises:
-        InputError: no data set has this name.
+        InputError: no data set has this name, or code that cannot be loaded.
     """
+    if is_reference(name):
+        return _own_dataset(name)
     if name not in DATASETS:
-        raise unknown("data set", name, sorted(DATASETS))
+        raise unknown("data set", name, sorted(DATASETS), OWN)
     return DATASETS[name]
+
+
+def _own_dataset(reference: str) -> DatasetInfo:
+    found = load_reference(reference, "data set")
+    if isinstance(found, DatasetInfo):
+        return found
+    if isinstance(found, type) or not callable(found):
+        raise InputError(
+            f"data set {reference!r}: is neither a function (root, split, schema) nor a DatasetInfo"
+        )
+    name = without_folders(reference)
+    return DatasetInfo(name, f"your own: {name}", found, None, {})
 
 
 def load_dataset(
@@ -223,6 +242,8 @@ def load_dataset(
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; give the root of '{name}'")
     found = info.reader(path, split, resolve_schema(info, schema))
+    if not (isinstance(found, list) and all(isinstance(face, Annotation) for face in found)):
+        raise InputError(f"data set '{name}': its reader does not return a list of Annotation")
     official = info.splits.get(split)
     if warn and official is not None and len(found) != official:
         logger.warning("%s %s: %d faces, the official number is %d", name, split, len(found), official)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, cast
 
@@ -13,6 +12,7 @@ from torch.nn import functional as F
 from efficientfan.distill.affinity import affinity_distance
 from efficientfan.distill.term import HEATMAPS, Channels, DistillationTerm, at_least_float32
 from efficientfan.errors import InputError, unknown
+from efficientfan.extension import OWN, is_reference, load_class
 from efficientfan.losses.objective import Batch, weighted_mean
 
 __all__ = [
@@ -218,24 +218,13 @@ TERMS: Mapping[str, type[DistillationTerm]] = {
 
 
 def find_term(kind: str) -> type[DistillationTerm]:
-    """The class of a key of `TERMS`, or of your own term as "package.module:Class".
+    """The class of a key of `TERMS`, or of your own term as "package.module:Class" or "FILE.py:Class".
 
     Raises:
         InputError: no such term, or not a `DistillationTerm`.
     """
-    if kind in TERMS:
-        return TERMS[kind]
-    module, colon, name = kind.partition(":")
-    if not colon:
-        raise unknown("distillation term", kind, TERMS, "package.module:Class")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(
-            f"distillation term {kind!r} cannot be imported ({error}); install it, or set PYTHONPATH to its folder"
-        ) from error
-    if not (isinstance(found, type) and issubclass(found, DistillationTerm)):
-        raise InputError(
-            f"distillation term {kind!r} is not a subclass of efficientfan.distill.DistillationTerm"
-        )
-    return found
+    if is_reference(kind):
+        return load_class(kind, DistillationTerm, "distillation term")  # type: ignore[type-abstract]  # a base
+    if kind not in TERMS:
+        raise unknown("distillation term", kind, TERMS, OWN)
+    return TERMS[kind]

@@ -34,6 +34,7 @@ def export_onnx(
     tolerance: float | None = None,
     score_threshold: float | None = None,
     half_weights: bool = False,
+    code: str | Path | None = None,
 ) -> ExportReport:
     """Write a checkpoint as ONNX and prove that it agrees with torch.
 
@@ -48,12 +49,13 @@ def export_onnx(
             and probabilities. None takes 0.01, or more with half weights (`tolerance_of`).
         score_threshold: for the file's spec, in [0, 1]; None keeps the checkpoint's.
         half_weights: half the file size, by storing weights as float16; the arithmetic stays float32.
+        code: see `efficientfan.models.load_checkpoint`.
 
     Raises:
         InputError: the checkpoint is unusable or `out` cannot be written.
         EfficientFanError: the exported graph disagrees with torch.
     """
-    network, spec = load_checkpoint(checkpoint)
+    network, spec = load_checkpoint(checkpoint, code=code)
     if score_threshold is not None:
         spec = replace(spec, score_threshold=score_threshold)
     deployed = DeployedNet(network, spec).eval()

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from efficientfan.codec import gaussian_heatmaps
 from efficientfan.errors import InputError, unknown
+from efficientfan.extension import OWN, is_reference, load_callable
 from efficientfan.losses.objective import Batch, Prediction, weighted_mean
 
 __all__ = [
@@ -73,20 +74,28 @@ HEATMAP_KINDS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
+def _find(kind: str, what: str, known: Mapping[str, Callable[..., Tensor]]) -> Callable[..., Tensor]:
+    if is_reference(kind):
+        return load_callable(kind, what)
+    if kind not in known:
+        raise unknown(what, kind, known, OWN)
+    return known[kind]
+
+
 class HeatmapLoss(nn.Module):
     """A heatmap loss against Gaussian targets; landmarks without a label do not count.
 
     Args:
-        kind: a key of `HEATMAP_KINDS`.
+        kind: a key of `HEATMAP_KINDS`; or your own as "FILE.py:name" or "package.module:name": a function, or a class
+            whose instances are called, of maps and targets (N, K, H, W) that returns (N, K).
         stride: crop pixels per cell.
         sigma: of the targets, in cells.
     """
 
     def __init__(self, kind: str, stride: int, sigma: float) -> None:
         super().__init__()
-        if kind not in HEATMAP_KINDS:
-            raise unknown("heatmap loss", kind, HEATMAP_KINDS)
-        self.loss = HEATMAP_KINDS[kind]
+        self.kind = kind
+        self.loss = _find(kind, "heatmap loss", HEATMAP_KINDS)
         self.stride = stride
         self.sigma = sigma
 
@@ -96,7 +105,13 @@ class HeatmapLoss(nn.Module):
         targets = gaussian_heatmaps(
             batch.points, batch.weights, heatmap_size=maps.shape[-1], stride=self.stride, sigma=self.sigma
         )
-        return weighted_mean(self.loss(maps, targets), batch.weights)
+        values = self.loss(maps, targets)
+        if values.shape != batch.weights.shape:
+            raise InputError(
+                f"heatmap loss {self.kind!r}: returns {tuple(values.shape)}, not one value per face and landmark, "
+                f"{tuple(batch.weights.shape)}"
+            )
+        return weighted_mean(values, batch.weights)
 
 
 def wing(distance: Tensor, *, w: float = 15.0, epsilon: float = 3.0) -> Tensor:
@@ -117,7 +132,7 @@ class CoordinateLoss(nn.Module):
     """A coordinate loss, taken per axis on distances in `unit` crop pixels, averaged over x and y.
 
     Args:
-        kind: a key of `COORDINATE_KINDS`.
+        kind: a key of `COORDINATE_KINDS`; or your own, as of `HeatmapLoss`: elementwise, of distances >= 0.
         unit: crop pixels that count as one; the stride measures in heatmap cells.
         options: parameters of the loss, such as beta=0.1; all are lengths in `unit`, above 0.
 
@@ -127,16 +142,18 @@ class CoordinateLoss(nn.Module):
 
     def __init__(self, kind: str, unit: float = 1.0, **options: float) -> None:
         super().__init__()
-        if kind not in COORDINATE_KINDS:
-            raise unknown("coordinate loss", kind, COORDINATE_KINDS)
+        self.loss = _find(kind, "coordinate loss", COORDINATE_KINDS)
         for name, value in options.items():
             if not value > 0:
                 raise InputError(f"coordinate loss {kind!r}: {name} must be above 0, not {value}")
         try:
-            COORDINATE_KINDS[kind](torch.zeros(1), **options)
+            values = self.loss(torch.zeros(2, 3, 2), **options)
         except TypeError as error:
             raise InputError(f"coordinate loss: {error}") from error
-        self.loss = COORDINATE_KINDS[kind]
+        if values.shape != (2, 3, 2):
+            raise InputError(
+                f"coordinate loss {kind!r}: makes {tuple(values.shape)} of (2, 3, 2) distances; it must be elementwise"
+            )
         self.unit = unit
         self.options = options
 

@@ -6,13 +6,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from efficientfan.errors import InputError, MissingDependencyError, first_line
+from efficientfan.extension import is_reference, located
 from efficientfan.files import write_bytes
 from efficientfan.models.deployed import DeployedNet
 from efficientfan.models.detector import FaceDetectorNet, build_detector_network
@@ -58,15 +59,31 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], ModelSpec | Detec
     return tensors, read_spec(metadata[METADATA_KEY], where=str(path))
 
 
-def load_checkpoint(path: str | Path) -> tuple[LandmarkNet, ModelSpec]:
+def load_checkpoint(path: str | Path, *, code: str | Path | None = None) -> tuple[LandmarkNet, ModelSpec]:
     """Rebuild the landmark network that `save_checkpoint` wrote, in eval mode.
 
+    Args:
+        path: the file.
+        code: folder of the `.py` files that the file names, where its network or head is the user's own: they are run.
+            None never imports anything.
+
     Raises:
-        InputError: missing, damaged, written by something else, a detector's, or weights that do not fit the spec.
+        InputError: missing, damaged, written by something else, a detector's, weights that do not fit the spec, or code
+            is named and no folder is given.
     """
     tensors, spec = _landmark_tensors(path)
+    own = [value for value in spec.network.values() if is_reference(value)]
+    if own and code is None:
+        raise InputError(
+            f"{path}: its network is its author's own code ({', '.join(own)}), and a model file never imports code; "
+            f"if it is yours, convert it: efficientfan export {path} --code FOLDER"
+        )
+    arguments = _arguments(spec, path)
     with _spec_in_use(path):
-        network = build_network(**spec.network, n_landmarks=spec.schema.n_landmarks)
+        network = build_network(
+            **(arguments if code is None else located(arguments, Path(code))),
+            n_landmarks=spec.schema.n_landmarks,
+        )
         DeployedNet(network, spec)  # its decoder
     return _filled(network, tensors, path), spec
 
@@ -76,9 +93,17 @@ def load_detector_checkpoint(path: str | Path) -> tuple[FaceDetectorNet, Detecto
     tensors, spec = read_tensors(path)
     if not isinstance(spec, DetectorSpec):
         raise InputError(f"{path}: is a landmark model; a face detector's checkpoint is needed")
+    arguments = _arguments(spec, path)
     with _spec_in_use(path):
-        network = build_detector_network(**spec.network)
+        network = build_detector_network(**arguments)
     return _filled(network, tensors, path), spec
+
+
+def _arguments(spec: ModelSpec | DetectorSpec, path: str | Path) -> dict[str, Any]:
+    """Of the function that builds the network; how it starts is not the file's business, which holds its weights."""
+    if "init" in spec.network:
+        raise InputError(f"{path}: its model spec is damaged: a network in it has no 'init'")
+    return dict(spec.network)
 
 
 def is_detector(path: str | Path) -> bool:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from torch import nn
+
 from efficientfan.errors import InputError, unknown
+from efficientfan.extension import OWN, is_reference, load_class
 from efficientfan.models.decoder import UpsamplingDecoder
 from efficientfan.models.encoder import Encoder, Initialization
 from efficientfan.models.head import HEADS, VisibilityHead
 from efficientfan.models.network import LandmarkNet
 
-__all__ = ["NetworkConfig", "build_network", "list_networks", "network_config"]
+__all__ = ["NetworkConfig", "build_network", "check_network", "list_networks", "network_config"]
 
 TIMM_PREFIX = "timm/"
 
@@ -24,7 +27,8 @@ class NetworkConfig:
     Attributes:
         encoder: timm's name.
         decoder_channels, kernel, stages: of `UpsamplingDecoder`.
-        head: "heatmap" or "integral".
+        head: "heatmap", "integral", or your own as "FILE.py:Class" or "package.module:Class": a module that is made
+            with (input channels, landmarks).
         lateral: whether the encoder's finer maps help the decoder, see `UpsamplingDecoder`.
         mixing: whether the decoder's stages end with a depthwise 3x3 convolution, see `UpsamplingDecoder`.
         visibility: with a `VisibilityHead` besides.
@@ -99,14 +103,37 @@ def network_config(name: str, **overrides: Any) -> NetworkConfig:
     elif name in NETWORKS:
         config = NETWORKS[name]
     else:
-        raise unknown("network", name, NETWORKS, f"{TIMM_PREFIX}ENCODER")
+        raise unknown("network", name, NETWORKS, f"{TIMM_PREFIX}ENCODER, or {OWN}")
     for key in overrides:
         if key not in (known := [field.name for field in fields(NetworkConfig)]):
             raise unknown(f"option of network {name!r}:", key, known)
     config = replace(config, **overrides)
-    if config.head not in HEADS:
-        raise unknown("head", config.head, HEADS)
+    _find_head(config.head)
     return config
+
+
+def _find_head(name: str) -> Callable[[int, int], nn.Module]:
+    if is_reference(name):
+        return load_class(name, nn.Module, "head")
+    if name not in HEADS:
+        raise unknown("head", name, HEADS, OWN)
+    return HEADS[name]
+
+
+def check_network(name: str, **overrides: Any) -> None:
+    """Check that `build_network` knows a network and, unless it is the user's own, its options.
+
+    Raises:
+        InputError: unknown name, field or head; or code that cannot be loaded.
+    """
+    if _is_own(name):
+        load_class(name, LandmarkNet, "network")
+    else:
+        network_config(name, **overrides)
+
+
+def _is_own(name: str) -> bool:
+    return is_reference(name) and not name.startswith(TIMM_PREFIX)
 
 
 def build_network(
@@ -115,15 +142,22 @@ def build_network(
     """Build a network by name.
 
     Args:
-        name: one of `list_networks()`, or "timm/ENCODER".
+        name: one of `list_networks()`, or "timm/ENCODER"; or your own subclass of `LandmarkNet` as "FILE.py:Class" or
+            "package.module:Class", which is made with (n_landmarks, init=init, **overrides).
         n_landmarks: K.
         init: how the encoder starts, see `Encoder`.
         overrides: fields of `NetworkConfig` to replace, such as kernel=4.
 
     Raises:
-        InputError: unknown name, field or head.
+        InputError: unknown name, field or head; or code that cannot be loaded.
         MissingDependencyError: ImageNet weights were asked for and cannot be had.
     """
+    if _is_own(name):
+        own: Callable[..., LandmarkNet] = load_class(name, LandmarkNet, "network")
+        try:
+            return own(n_landmarks, init=init, **overrides)
+        except TypeError as error:
+            raise InputError(f"network {name!r}: {error}") from error
     config = network_config(name, **overrides)
     encoder = Encoder(
         config.encoder, init, levels=1 + config.stages if config.lateral else 1, padding=config.padding
@@ -141,6 +175,6 @@ def build_network(
         laterals=encoder.level_channels[:-1][::-1],
         mixing=config.mixing,
     )
-    head = HEADS[config.head](config.decoder_channels, n_landmarks)
+    head = _find_head(config.head)(config.decoder_channels, n_landmarks)
     visibility = VisibilityHead(encoder.channels, n_landmarks) if config.visibility else None
     return LandmarkNet(encoder, decoder, head, visibility)

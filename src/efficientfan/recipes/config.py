@@ -71,7 +71,7 @@ Init: TypeAlias = Annotated[str, AfterValidator(_init)]
 class Source(Section):
     """Faces of one split of one data set."""
 
-    dataset: str = Field(description="name of the data set, see `efficientfan data list`")
+    dataset: str = Field(description="see `efficientfan data list`, or your own: FILE.py:name")
     folder: str = Field("", description="its folder below data.root")
     split: str = "train"
     repeat: int = Field(1, ge=1, description="how often each face is seen in an epoch")
@@ -140,7 +140,9 @@ class DataConfig(Section):
 class ModelConfig(Section):
     """The network and how it sees a face."""
 
-    network: str = Field("mobilefan", description="see `efficientfan models list`, or timm/ENCODER")
+    network: str = Field(
+        "mobilefan", description="see `efficientfan models list`, timm/ENCODER, or your own: FILE.py:Class"
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="fields of NetworkConfig to replace")
     init: Init = Field(
         "scratch", description="how the encoder starts: scratch, imagenet, auto, or a FILE.safetensors"
@@ -158,7 +160,7 @@ class ModelConfig(Section):
 class HeatmapConfig(Section):
     """The loss on heatmaps."""
 
-    kind: Literal["mse", "softmax_ce", "awing"] = "mse"
+    kind: str = Field("mse", description="mse, softmax_ce, awing, or your own: FILE.py:name")
     sigma: float = Field(1.0, gt=0, description="of the Gaussian targets, in heatmap cells")
     weight: float = Field(1.0, ge=0)
 
@@ -166,7 +168,7 @@ class HeatmapConfig(Section):
 class CoordinateConfig(Section):
     """The loss on decoded coordinates."""
 
-    kind: Literal["wing", "smooth_l1"] = "smooth_l1"
+    kind: str = Field("smooth_l1", description="wing, smooth_l1, or your own: FILE.py:name")
     unit: Literal["pixel", "cell"] = "cell"
     options: dict[str, float] = Field(default_factory=dict)
     weight: float = Field(1.0, ge=0)
@@ -323,14 +325,16 @@ class Recipe(Section):
     def _buildable(self) -> Recipe:
         """Names and options that are the parts' own business, asked of the parts; this loads torch."""
         from efficientfan.codec import build_decoder
-        from efficientfan.losses import CoordinateLoss
-        from efficientfan.models.zoo import network_config
+        from efficientfan.losses import CoordinateLoss, HeatmapLoss
+        from efficientfan.models.zoo import check_network
 
-        network_config(self.model.network, **self.model.options)
+        check_network(self.model.network, **self.model.options)
         try:
             decoder = build_decoder(stride=4, **self.model.decoder)
         except TypeError as error:
             raise ValueError(f"model.decoder: {error}") from error
+        if self.objective.heatmap is not None:
+            HeatmapLoss(self.objective.heatmap.kind, 4, self.objective.heatmap.sigma)
         if self.objective.coordinate is not None:
             CoordinateLoss(self.objective.coordinate.kind, **self.objective.coordinate.options)
             if not decoder.trains_coordinates:

@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from efficientfan.errors import InputError, did_you_mean
+from efficientfan.extension import located
 from efficientfan.files import read_text
 from efficientfan.recipes.config import Recipe
 from efficientfan.recipes.detection import DetectionRecipe
@@ -85,6 +86,8 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> AnyR
         name_or_path: such as "mobilefan_128", or the path of a `.yaml` file.
         overrides: such as "train.epochs=5"; the value is read as YAML.
 
+    A `FILE.py:Name` in a recipe file lies beside that file, one in an override in the current folder. Such code is run.
+
     Raises:
         InputError: no such recipe, not YAML, it inherits itself, or a key or value that a recipe cannot have.
     """
@@ -137,7 +140,7 @@ def read_recipe_file(name_or_path: str | Path) -> dict[str, Any]:
         raise InputError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
     if not isinstance(table, dict):
         raise InputError(f"{path}: a recipe is a table of sections, not {type(table).__name__}")
-    table = with_current_keys(table, str(path))
+    table = with_current_keys(located(table, path.parent), str(path))
     bases = table.get("base", [])
     bases = [bases] if isinstance(bases, str) else bases
     if not (isinstance(bases, list) and all(isinstance(base, str) for base in bases)):
@@ -200,6 +203,7 @@ def _override(table: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InputError(f"--set {override!r}: its value is not YAML") from error
+    value = located(value, Path.cwd())
     if isinstance(place, list):
         _step(place, last, override)
         place[int(last)] = value

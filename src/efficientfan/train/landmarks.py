@@ -17,6 +17,7 @@ from efficientfan.data.dataset import CropSpec, FaceCrops, Sample
 from efficientfan.data.visibility import VisibilityLabels
 from efficientfan.draw import draw_points
 from efficientfan.errors import InputError
+from efficientfan.extension import without_folders
 from efficientfan.geometry import box_of_points
 from efficientfan.losses import Batch, Objective, Prediction
 from efficientfan.metrics import box_size, interocular, nme
@@ -69,11 +70,12 @@ def build_student(recipe: Recipe) -> LandmarkNet:
 
 def build_spec(recipe: Recipe, network: LandmarkNet) -> ModelSpec:
     """The spec that will travel with the weights."""
-    terms = {source.dataset: get_dataset(source.dataset).terms for source in recipe.data.train}
-    used = " + ".join(f"{source.dataset} {source.split}" for source in recipe.data.train)
+    names = {source.dataset: without_folders(source.dataset) for source in recipe.data.train}
+    terms = {name: get_dataset(dataset).terms for dataset, name in names.items()}
+    used = " + ".join(f"{names[source.dataset]} {source.split}" for source in recipe.data.train)
     return ModelSpec(
         name=recipe.name,
-        network={"name": recipe.model.network, **recipe.model.options},
+        network=without_folders({"name": recipe.model.network, **recipe.model.options}),
         schema=get_schema(recipe.data.schema_name),
         mean=network.encoder.mean,
         std=network.encoder.std,
@@ -100,7 +102,7 @@ def _mirror_offset(recipe: Recipe) -> float:
 
 def provenance(recipe: AnyRecipe) -> dict[str, Any]:
     """What a spec tells of the recipe: all but the paths of this machine."""
-    table: dict[str, Any] = recipe.model_dump(mode="json", by_alias=True)
+    table: dict[str, Any] = without_folders(recipe.model_dump(mode="json", by_alias=True))
     table["data"].pop("root", None)  # a path of one machine tells others nothing
     table["model"]["init"] = Path(recipe.model.init).name
     if isinstance(recipe, DetectionRecipe):
