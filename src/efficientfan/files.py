@@ -149,8 +149,9 @@ def read_json(path: str | Path) -> Any:
     Raises:
         InputError: missing, unreadable or not JSON; the message names the file and the line.
     """
+    text = read_text(path)
     try:
-        return json.loads(read_text(path))
+        return json.loads(text)
     except RecursionError as error:
         raise InputError(f"{path}: is nested too deeply") from error
     except json.JSONDecodeError as error:

@@ -64,11 +64,12 @@ def open_detector(
     """
     if not isinstance(name, str):
         raise InputError(f"a detector's name is text, not {name!r}")
+    lowest, highest = (-math.inf, math.inf) if name == "haar" else (0, 1)  # the cascades score as they like
     for option, value, least, most in (
         ("threads", threads, 1, math.inf),
         ("detect_size", detect_size, 32, math.inf),
         ("min_face", min_face, 1, math.inf),
-        ("min_score", min_score, 0, 1),
+        ("min_score", min_score, lowest, highest),
     ):
         if value is not None:
             check_number(option, value, least, most, whole=option in ("threads", "detect_size"))
