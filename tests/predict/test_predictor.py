@@ -294,7 +294,7 @@ def test_options_of_other_types_are_refused(model_file, options):
         {"name": None},
         {"threads": "2"},
         {"min_score": float("nan")},
-        {"min_score": 2},
+        {"min_score": "high"},
         {"detect_size": "640"},
         {"detect_size": 640.0},
         {"min_face": float("nan")},
@@ -305,6 +305,12 @@ def test_options_of_other_types_are_refused(model_file, options):
 def test_options_of_detectors_are_checked(name, options):
     with pytest.raises(InputError):
         open_detector(**({"name": name} | options))
+
+
+def test_scores_of_networks_lie_within_0_and_1_those_of_cascades_anywhere():
+    with pytest.raises(InputError, match="min_score is within 0 and 1, not 2"):
+        open_detector("facefinder", min_score=2)
+    assert len(open_detector("haar", min_score=1e6).detect(np.zeros((64, 64, 3), np.uint8))) == 0
 
 
 def test_a_huge_box_costs_no_memory(backend):
