@@ -18,7 +18,7 @@ from efficientfan.errors import InputError
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # Windows has none
 
 __all__ = ["atomic_path", "read_json", "read_text", "sha256_of", "write_bytes", "write_json", "write_text"]
 

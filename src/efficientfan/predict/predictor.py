@@ -164,7 +164,7 @@ class LandmarkPredictor:
             )
             sets: Any = boxes
             results: Any = self.batch(image, sets, min_score=min_score, channels=channels)
-            return results  # type: ignore[no-any-return]
+            return results  # type: ignore[no-any-return]  # the deprecated call on a list
         return self.locate([self.propose(image, boxes, channels=channels)], min_score)[0]
 
     def batch(
