@@ -261,7 +261,7 @@ def test_heic_where_its_plugin_is_installed_and_else_how_to_get_it(tmp_path, mon
     path = tmp_path / "a.heic"
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
     monkeypatch.setitem(sys.modules, "pi_heif", None)
-    imaging._formats.cache_clear()
+    imaging.reading._formats.cache_clear()
     with pytest.raises(InputError, match=r"a\.heic: .*pip install 'efficientfan\[heic\]'"):
         read_rgb(path)
 
@@ -271,8 +271,8 @@ def test_heic_where_its_plugin_is_installed_and_else_how_to_get_it(tmp_path, mon
     monkeypatch.setattr(Image, "OPEN", dict(Image.OPEN))
     monkeypatch.setattr(Image, "ID", list(Image.ID))
     monkeypatch.setitem(sys.modules, "pi_heif", SimpleNamespace(register_heif_opener=register))
-    imaging._formats.cache_clear()
-    request.addfinalizer(imaging._formats.cache_clear)
+    imaging.reading._formats.cache_clear()
+    request.addfinalizer(imaging.reading._formats.cache_clear)
     assert read_rgb(path).shape == (3, 2, 3)
 
 
@@ -590,7 +590,7 @@ def test_reading_in_threads_is_silent_to_the_last_and_leaves_the_filters_alone(t
 
     decoders = {}
     monkeypatch.setattr(
-        "efficientfan.imaging._from_pillow", lambda image: decoders[threading.get_ident()](image)
+        "efficientfan.imaging.reading._from_pillow", lambda image: decoders[threading.get_ident()](image)
     )
     path = save(tmp_path, Image.fromarray(FOUR))
     with warnings.catch_warnings(), ThreadPoolExecutor(2) as pool:

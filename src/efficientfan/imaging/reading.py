@@ -1,27 +1,23 @@
-"""Photos in and out, and the one warp from a photo to crops. RGB, uint8, height x width x 3 throughout."""
+"""Photos in: whatever is handed over, as H x W x 3 uint8 RGB, with its cost bounded before it is decoded."""
 
 from __future__ import annotations
 
 import functools
 import io
-import math
 import os
 import stat
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from efficientfan.errors import InputError, check_number, first_line, printable
-from efficientfan.files import atomic_path
-from efficientfan.geometry import CropTransform
 
 __all__ = [
     "Channels",
@@ -29,15 +25,9 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "ImageLike",
     "PHOTO_SUFFIXES",
-    "PhotoPyramid",
     "photo_size",
-    "process_settings",
     "read_rgb",
-    "roll_photo",
-    "roll_transform",
     "to_rgb",
-    "warp",
-    "write_image",
 ]
 
 Array = NDArray[Any]
@@ -325,129 +315,3 @@ def _strip_to_rgb(strip: Image.Image) -> Array:
     if strip.mode in ("RGBA", "LA", "PA") or "transparency" in strip.info:
         return _from_array(np.asarray(strip.convert("RGBA")), "rgb")
     return np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"))
-
-
-class PhotoPyramid:
-    """A photo and its reductions, each made when it is first asked for; crops of two passes share them.
-
-    Args:
-        image: H x W x 3 uint8 RGB.
-    """
-
-    def __init__(self, image: Array) -> None:
-        self.image = image
-        self._levels = {1: image}
-
-    def level(self, shrink: int) -> Array:
-        """The photo averaged over blocks of `shrink` x `shrink` pixels."""
-        if shrink not in self._levels:
-            self._levels[shrink] = _shrink(self.image, shrink)
-        return self._levels[shrink]
-
-
-def warp(image: Array | PhotoPyramid, transforms: Sequence[CropTransform], out: Array | None = None) -> Array:
-    """Cut crops from a photo: (N, S, S, 3) uint8, black outside the photo.
-
-    Bilinear; where a crop shrinks the photo by more than two, the photo is averaged down first, so that fine
-    texture does not alias.
-
-    Args:
-        image: H x W x 3 uint8 RGB.
-        transforms: N crops of the same size.
-        out: (N, S, S, 3) uint8, contiguous, to write the crops to; None makes a new array.
-
-    Raises:
-        InputError: crops of several sizes, or an `out` that does not fit them.
-    """
-    sizes = {transform.size for transform in transforms}
-    if len(sizes) > 1:
-        raise InputError(f"all crops of a batch have one size, not {sorted(sizes)}")
-    size = sizes.pop() if sizes else 1
-    shape = (len(transforms), size, size, 3)
-    crops = np.empty(shape, np.uint8) if out is None else out
-    if crops.dtype != np.uint8 or crops.shape != shape or not crops.flags.c_contiguous:
-        raise InputError(f"out must be contiguous uint8 of shape {shape}, not {crops.dtype} {crops.shape}")
-    photo = image if isinstance(image, PhotoPyramid) else PhotoPyramid(image)
-    for crop, transform in zip(crops, transforms, strict=True):
-        # No further than the photo's shorter side: a box may be far larger than its photo.
-        levels = min(math.log2(max(1.0, 1 / transform.scale)) + 1e-9, math.log2(min(photo.image.shape[:2])))
-        shrink = 2 ** math.floor(levels)
-        matrix = transform.matrix.copy()
-        # Pixel x of the reduced photo has its centre at (x + 0.5) * shrink - 0.5 of the full one.
-        matrix[:, 2] += matrix[:, :2].sum(axis=1) * (0.5 * shrink - 0.5)
-        matrix[:, :2] *= shrink
-        cv2.warpAffine(photo.level(shrink), matrix, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
-    return crops
-
-
-def roll_photo(image: Array, degrees: float) -> tuple[Array, CropTransform]:
-    """A photo turned counter-clockwise, on a square gray frame that holds all of it at its own scale.
-
-    Args:
-        image: H x W x 3 uint8 RGB.
-        degrees: of the turn.
-
-    Returns:
-        The S x S x 3 uint8 frame, and the transform from pixels of the photo to pixels of the frame.
-    """
-    transform = roll_transform(image.shape[1], image.shape[0], degrees)
-    size = (transform.size, transform.size)
-    gray = (128, 128, 128)
-    frame = cv2.warpAffine(image, transform.matrix, size, flags=cv2.INTER_LINEAR, borderValue=gray)
-    return np.asarray(frame), transform
-
-
-def roll_transform(width: int, height: int, degrees: float) -> CropTransform:
-    """The transform of `roll_photo` for a photo of that width and height."""
-    angle = math.radians(degrees)
-    across = abs(width * math.cos(angle)) + abs(height * math.sin(angle))
-    along = abs(width * math.sin(angle)) + abs(height * math.cos(angle))
-    size = math.ceil(max(across, along) - 1e-9)
-    middle = np.array([(width - 1) / 2, (height - 1) / 2])
-    return CropTransform.from_box([*(middle - size / 2), *(middle + size / 2)], size, 0.0, rotation=degrees)
-
-
-def _shrink(image: Array, factor: int) -> Array:
-    height, width = image.shape[:2]
-    rows, columns = -height % factor, -width % factor
-    if rows or columns:  # whole blocks only, so that every block's centre is where the convention says
-        image = cv2.copyMakeBorder(image, 0, rows, 0, columns, cv2.BORDER_REPLICATE)
-    size = (image.shape[1] // factor, image.shape[0] // factor)
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
-
-
-@contextmanager
-def process_settings(workers: int, each: int) -> Iterator[None]:
-    """Settings of OpenCV and Pillow that belong to the whole process, for as long as a block lasts.
-
-    For commands, not for a library's callers. Pillow keeps the memory of photos it has decoded for the next ones, for
-    fresh memory can cost more than the decoding.
-
-    Args:
-        workers: photos that are worked on at once; each may keep 48 MB.
-        each: threads that OpenCV may use in one call.
-    """
-    memory: Any = Image.core  # type: ignore[attr-defined]  # documented by Pillow, but left out of its types
-    threads, blocks = cv2.getNumThreads(), memory.get_blocks_max()
-    cv2.setNumThreads(each)
-    memory.set_blocks_max(max(blocks, 3 * workers))  # of 16 MB
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)
-        memory.set_blocks_max(blocks)
-
-
-def write_image(path: str | Path, image: Array) -> None:
-    """Write an H x W x 3 uint8 RGB image atomically; the suffix chooses the format.
-
-    Raises:
-        InputError: an unknown suffix, or a place that cannot be written to.
-    """
-    if Path(path).suffix.lower() not in IMAGE_SUFFIXES:
-        raise InputError(f"{path}: unknown image suffix; use .png or .jpg")
-    with atomic_path(path) as temporary:
-        try:
-            Image.fromarray(image).save(temporary, quality=92)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
