@@ -157,7 +157,7 @@ def test_padding_as_in_keras(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
 
 def test_detectors_too(tmp_path: Path) -> None:
     file = write(tmp_path / "w.safetensors", whole(), input="RGB / 127.5 - 1")
-    network = build_detector_network("facefinder", init=file, encoder=NAME, padding="same")
+    network = build_detector_network("facefinder", init=file, encoder=NAME, padding="same", stem=None)
     assert network.encoder.mean == HALF
 
 

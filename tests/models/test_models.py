@@ -12,6 +12,8 @@ from efficientfan.errors import InputError, MissingDependencyError
 from efficientfan.models import build_network, list_networks, load_checkpoint, save_checkpoint, summarize
 from efficientfan.models.decoder import UpsamplingDecoder
 from efficientfan.models.deployed import DeployedNet
+from efficientfan.models.detector import build_detector_network
+from efficientfan.models.encoder import Encoder
 from efficientfan.models.head import VisibilityHead
 from efficientfan.schema import get_schema
 from efficientfan.spec import ModelSpec
@@ -329,3 +331,19 @@ def test_deployed_visibility_is_a_probability():
         assert tuple(name for name, value in found._asdict().items() if value is not None) == spec.outputs
     torch.testing.assert_close(found.visibility.sum(dim=2), torch.ones(2, 5))
     assert found.visibility.min() > 0
+
+
+def test_a_detectors_stem_can_be_thinner():
+    network = build_detector_network("facefinder", levels=2)
+    thin, thick = (build_detector_network("facefinder", stem=stem).encoder.backbone for stem in (8, None))
+    assert network.encoder.backbone.conv_stem.out_channels == 16
+    assert (thin.conv_stem.out_channels, thick.conv_stem.out_channels) == (8, 32)
+    images = torch.randn(2, 3, 64, 96)
+    assert [each.shape for each in thin(images)] == [each.shape for each in thick(images)]
+
+
+def test_a_stem_that_cannot_be_thinner():
+    with pytest.raises(InputError, match="starts from scratch, not from auto"):
+        build_detector_network("facefinder", init="auto")
+    with pytest.raises(InputError, match="stem of 'resnet18' cannot be changed"):
+        Encoder("resnet18", stem=8)

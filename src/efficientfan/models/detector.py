@@ -134,17 +134,18 @@ class DetectorConfig:
         encoder: timm's name.
         channels: of `TopDownDecoder`.
         levels: how many of the encoder's last maps are used; the finest gives the cells.
-        padding: of the encoder, see `efficientfan.models.encoder.Encoder`.
+        padding, stem: of the encoder, see `efficientfan.models.encoder.Encoder`.
     """
 
     encoder: str
     channels: int = 48
     levels: int = 3
     padding: str = ""
+    stem: int | None = None
 
 
 DETECTOR_NETWORKS: Mapping[str, DetectorConfig] = {
-    "facefinder": DetectorConfig("mobilenetv4_conv_small_035", channels=24, levels=4),
+    "facefinder": DetectorConfig("mobilenetv4_conv_small_050", channels=32, levels=4, stem=16),
     "facefinder_teacher": DetectorConfig("tf_efficientnet_lite0", channels=64, levels=4),
 }
 
@@ -178,5 +179,5 @@ def build_detector_network(
         MissingDependencyError: ImageNet weights were asked for and cannot be had.
     """
     config = detector_config(name, **overrides)
-    encoder = Encoder(config.encoder, init, levels=config.levels, padding=config.padding)
+    encoder = Encoder(config.encoder, init, levels=config.levels, padding=config.padding, stem=config.stem)
     return FaceDetectorNet(encoder, TopDownDecoder(encoder.level_channels, config.channels))
