@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
+import torch
 from torch import Tensor, nn
 
 from efficientfan.errors import InputError, MissingDependencyError, did_you_mean
@@ -115,11 +117,11 @@ def _resized(convolution: nn.Conv2d, inputs: int, outputs: int) -> nn.Conv2d:
     """A fresh convolution of the same kind, started as timm starts MobileNets."""
     if convolution.groups != 1 or convolution.bias is not None:
         raise TypeError("grouped, or with a bias")
-    fresh = nn.Conv2d(
-        inputs, outputs, convolution.kernel_size, convolution.stride, convolution.padding, bias=False
-    )
-    kernel = convolution.kernel_size[0] * convolution.kernel_size[1]
-    nn.init.normal_(fresh.weight, 0.0, math.sqrt(2 / (kernel * outputs)))
+    fresh = copy.deepcopy(convolution)
+    fresh.in_channels, fresh.out_channels = inputs, outputs
+    height, width = convolution.weight.shape[2:]
+    fresh.weight = nn.Parameter(torch.empty(outputs, inputs, height, width))
+    nn.init.normal_(fresh.weight, 0.0, math.sqrt(2 / (height * width * outputs)))
     return fresh
 
 
