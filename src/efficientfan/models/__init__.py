@@ -4,6 +4,7 @@ from efficientfan.models.checkpoint import (
     load_checkpoint,
     load_detector_checkpoint,
     save_checkpoint,
+    start_detector_from,
     start_from,
 )
 from efficientfan.models.detector import FaceDetectorNet, build_detector_network
@@ -22,6 +23,7 @@ __all__ = [
     "load_checkpoint",
     "load_detector_checkpoint",
     "save_checkpoint",
+    "start_detector_from",
     "start_from",
     "summarize",
 ]

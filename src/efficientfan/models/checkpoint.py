@@ -28,6 +28,7 @@ __all__ = [
     "load_detector_checkpoint",
     "read_tensors",
     "save_checkpoint",
+    "start_detector_from",
     "start_from",
 ]
 
@@ -90,9 +91,7 @@ def load_checkpoint(path: str | Path, *, code: str | Path | None = None) -> tupl
 
 def load_detector_checkpoint(path: str | Path) -> tuple[FaceDetectorNet, DetectorSpec]:
     """Rebuild the detector that `save_checkpoint` wrote, in eval mode; errors as `load_checkpoint`."""
-    tensors, spec = read_tensors(path)
-    if not isinstance(spec, DetectorSpec):
-        raise InputError(f"{path}: is a landmark model; a face detector's checkpoint is needed")
+    tensors, spec = _detector_tensors(path)
     arguments = _arguments(spec, path)
     with _spec_in_use(path):
         network = build_detector_network(**arguments)
@@ -115,6 +114,13 @@ def _landmark_tensors(path: str | Path) -> tuple[dict[str, Tensor], ModelSpec]:
     tensors, spec = read_tensors(path)
     if not isinstance(spec, ModelSpec):
         raise InputError(f"{path}: is a face detector; a landmark model's checkpoint is needed")
+    return tensors, spec
+
+
+def _detector_tensors(path: str | Path) -> tuple[dict[str, Tensor], DetectorSpec]:
+    tensors, spec = read_tensors(path)
+    if not isinstance(spec, DetectorSpec):
+        raise InputError(f"{path}: is a landmark model; a face detector's checkpoint is needed")
     return tensors, spec
 
 
@@ -151,9 +157,28 @@ def start_from(path: str | Path, network: LandmarkNet, schema: LandmarkSchema) -
         raise InputError(
             f"{path}: has landmarks of {spec.schema.name!r}, but {schema.name!r} is to be trained"
         )
-    own = network.state_dict()
     if network.visibility is None:
         tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("visibility.")}
+    _fill_from(path, network, tensors, spec)
+
+
+def start_detector_from(path: str | Path, network: FaceDetectorNet) -> None:
+    """As `start_from`, for a face detector.
+
+    Raises:
+        InputError: unreadable, a landmark model's, or weights that the network has no place for.
+    """
+    tensors, spec = _detector_tensors(path)
+    _fill_from(path, network, tensors, spec)
+
+
+def _fill_from(
+    path: str | Path,
+    network: LandmarkNet | FaceDetectorNet,
+    tensors: dict[str, Tensor],
+    spec: ModelSpec | DetectorSpec,
+) -> None:
+    own = network.state_dict()
     strange = [name for name, tensor in tensors.items() if name not in own or own[name].shape != tensor.shape]
     if strange:
         raise InputError(

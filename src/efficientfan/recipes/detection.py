@@ -83,6 +83,9 @@ class DetectionModelConfig(Section):
     init: Init = Field(
         "scratch", description="how the encoder starts: scratch, imagenet, auto, or a FILE.safetensors"
     )
+    start: Path | None = Field(
+        None, description="go on from the weights of this detector (.safetensors) of the same network"
+    )
     teacher: Path | None = Field(
         None, description="a trained detector (.safetensors) that is asked about every training picture"
     )

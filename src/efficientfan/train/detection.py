@@ -20,7 +20,7 @@ from efficientfan.draw import add_rectangle
 from efficientfan.errors import InputError
 from efficientfan.geometry import box_iou
 from efficientfan.losses.detection import CenterBatch, box_loss, center_loss, point_loss, taught_center_loss
-from efficientfan.models import build_detector_network, channels_last
+from efficientfan.models import build_detector_network, channels_last, start_detector_from
 from efficientfan.models.detector import DeployedDetector, FaceDetectorNet
 from efficientfan.predict.detectors.base import Detections, strongest
 from efficientfan.recipes.config import TrainConfig
@@ -30,7 +30,7 @@ from efficientfan.spec import DetectorSpec
 from efficientfan.structures import Annotation, BoxTrust, Scene
 from efficientfan.train.detection_proposals import proposed
 from efficientfan.train.detection_teacher import DetectorTeacher
-from efficientfan.train.landmarks import hold_out, provenance
+from efficientfan.train.landmarks import hold_out, initialization, provenance
 from efficientfan.train.module import Figure, RunModule
 from efficientfan.version import __version__
 
@@ -41,10 +41,13 @@ def build_detector(recipe: DetectionRecipe) -> tuple[FaceDetectorNet, DetectorSp
     """The network to be trained, and the spec that will travel with its weights.
 
     Raises:
-        InputError: an unknown network.
+        InputError: an unknown network, or a checkpoint that does not fit it.
     """
     model = recipe.model
-    network = channels_last(build_detector_network(model.network, init=model.init, **model.options))
+    network = build_detector_network(model.network, init=initialization(recipe), **model.options)
+    if model.start is not None:
+        start_detector_from(model.start, network)
+    network = channels_last(network)
     used = " + ".join(f"{source.dataset} {source.split}" for source in recipe.data.train)
     spec = DetectorSpec(
         name=recipe.name,

@@ -23,6 +23,7 @@ from efficientfan.losses import Batch, Objective, Prediction
 from efficientfan.metrics import box_size, interocular, nme
 from efficientfan.models import LandmarkNet, build_network, start_from
 from efficientfan.models.deployed import DeployedNet, DeployedOutput
+from efficientfan.models.encoder import Initialization
 from efficientfan.recipes import AnyRecipe, Recipe
 from efficientfan.recipes.config import Source, TrainConfig
 from efficientfan.recipes.detection import DetectionRecipe
@@ -40,6 +41,7 @@ __all__ = [
     "build_spec",
     "build_student",
     "hold_out",
+    "initialization",
     "provenance",
     "validation_nme",
     "visible_counts",
@@ -56,16 +58,26 @@ def build_student(recipe: Recipe) -> LandmarkNet:
         InputError: an unknown network, or a checkpoint that does not fit it.
     """
     model, schema = recipe.model, get_schema(recipe.data.schema_name)
-    if model.start is not None and not model.start.is_file():
-        raise InputError(
-            f"recipe {recipe.name!r} goes on from {model.start}, which is not there; train that first, or add --set "
-            "model.start=FILE.safetensors"
-        )
-    init = model.init if model.start is None else "scratch"  # the checkpoint holds the whole encoder
+    init = initialization(recipe)
     network = build_network(model.network, schema.n_landmarks, init=init, **model.options)
     if model.start is not None:
         start_from(model.start, network, schema)
     return network
+
+
+def initialization(recipe: AnyRecipe) -> Initialization:
+    """How the recipe's encoder is made before the checkpoint that it starts from, if any, fills it.
+
+    Raises:
+        InputError: that checkpoint is not there.
+    """
+    start = recipe.model.start
+    if start is not None and not start.is_file():
+        raise InputError(
+            f"recipe {recipe.name!r} goes on from {start}, which is not there; train that first, or add --set "
+            "model.start=FILE.safetensors"
+        )
+    return recipe.model.init if start is None else "scratch"  # the checkpoint holds the whole encoder
 
 
 def build_spec(recipe: Recipe, network: LandmarkNet) -> ModelSpec:
@@ -105,12 +117,12 @@ def provenance(recipe: AnyRecipe) -> dict[str, Any]:
     table: dict[str, Any] = without_folders(recipe.model_dump(mode="json", by_alias=True))
     table["data"].pop("root", None)  # a path of one machine tells others nothing
     table["model"]["init"] = Path(recipe.model.init).name
+    if recipe.model.start is not None:
+        table["model"]["start"] = recipe.model.start.name
     if isinstance(recipe, DetectionRecipe):
         if recipe.model.teacher is not None:
             table["model"]["teacher"] = recipe.model.teacher.name
         return table
-    if recipe.model.start is not None:
-        table["model"]["start"] = recipe.model.start.name
     if recipe.distill is not None and recipe.distill.teacher is not None:
         names = [path.name for path in recipe.distill.teachers]
         table["distill"]["teacher"] = names if isinstance(recipe.distill.teacher, list) else names[0]
