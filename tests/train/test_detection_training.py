@@ -182,6 +182,27 @@ def test_each_loader_refuses_the_other_tasks_checkpoint(learnt: Path) -> None:
         open_detector("src/efficientfan/weights/mobilefan_128_visibility.onnx")
 
 
+def test_a_detector_goes_on_from_a_checkpoint(photos: Path, learnt: Path) -> None:
+    file = learnt / "model.safetensors"
+    network, spec = build_detector(tiny(photos, f"model.start={file}"))
+    for name, tensor in load_detector_checkpoint(file)[0].state_dict().items():
+        assert torch.equal(network.state_dict()[name], tensor), name
+    assert spec.provenance["recipe"]["model"]["start"] == "model.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.start=gone.safetensors", "goes on from gone.safetensors, which is not there"),
+        ("model.start=MODEL model.options.channels=16", "weights do not fit this network"),
+    ],
+)
+def test_a_start_that_does_not_fit(photos: Path, learnt: Path, override: str, message: str) -> None:
+    recipe = tiny(photos, *override.replace("MODEL", str(learnt / "model.safetensors")).split())
+    with pytest.raises(InputError, match=message):
+        build_detector(recipe)
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
