@@ -2,6 +2,8 @@ import csv
 import json
 import os
 import signal
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -88,6 +90,51 @@ def test_a_later_video_that_cannot_be_read_leaves_the_results_of_the_others(pred
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert [row["frame"] for row in rows] == [0, 1]
     assert "yaw" in json.dumps(rows[0]["faces"][0])
+
+
+class FakeTk(SimpleNamespace):
+    """Of tkinter what `video.window` uses; the third picture is the last that its user wants to see."""
+
+    TclError = RuntimeError
+
+    def __init__(self):
+        super().__init__(shown=[], keys={}, destroyed=False, Tk=lambda: self)
+        self.PhotoImage = self.Label = lambda *_, **__: self
+        self.title = self.pack = self.protocol = lambda *_: None
+
+    def configure(self, data=None, **_):
+        if data is not None:
+            self.shown.append(data)
+
+    def bind(self, key, function):
+        self.keys[key] = function
+
+    def update(self):
+        if len(self.shown) == 3:
+            self.keys["q"]()
+
+    def destroy(self):
+        self.destroyed = True
+
+
+def test_a_window_shows_the_faces_until_it_is_closed(predict, clip, tmp_path, monkeypatch):
+    tk = FakeTk()
+    monkeypatch.setitem(sys.modules, "tkinter", tk)
+    code, out, err = predict(clip, "--show")
+    assert code == 0, err
+    assert len(out.splitlines()) == len(tk.shown) == 3
+    assert "3 frames, 3 faces" in err
+    assert tk.destroyed
+    header, pixels = tk.shown[0].split(b" 255 ", 1)
+    assert (header, len(pixels)) == (b"P6 256 256", 256 * 256 * 3)
+
+
+def test_a_window_needs_a_screen(predict, clip, monkeypatch):
+    pytest.importorskip("tkinter")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    code, out, err = predict(clip, "--show")
+    assert (code, out) == (2, "")
+    assert "no window can be opened here" in err
 
 
 def test_ctrl_c_leaves_whole_lines_and_a_video_that_plays(predict, clip, tmp_path, monkeypatch):

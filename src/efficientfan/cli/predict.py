@@ -168,6 +168,9 @@ def predict_command(
     smooth: Annotated[
         str, typer.Option(help="Of videos: smooth the landmarks over time: off, light or strong.")
     ] = "off",
+    show: Annotated[
+        bool, typer.Option("--show", help="Of videos: show them with their faces in a window; q closes it.")
+    ] = False,
     timing: Annotated[
         bool,
         typer.Option(
@@ -241,9 +244,12 @@ def predict_command(
             out=out,
             format_name=format_name,
             draw=draw,
+            show=show,
             threads=threads,
         )
         return
+    if show:
+        raise InputError("--show is for videos; draw photos into a folder with --draw")
 
     photos = find_photos(sources, recursive=recursive)
     given = None if boxes is None else read_boxes(boxes)

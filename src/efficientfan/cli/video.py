@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from efficientfan.formats.records import Record
     from efficientfan.predict import LandmarkPredictor
     from efficientfan.video import Video
+    from efficientfan.video.window import Window
 
 __all__ = [
     "EndOption",
@@ -87,6 +88,7 @@ def predict_videos(
     out: Path | None,
     format_name: str,
     draw: Path | None,
+    show: bool,
     threads: int | None,
 ) -> None:
     """Landmarks of videos, one after the other, as records of their frames; messages on standard error.
@@ -99,6 +101,7 @@ def predict_videos(
     from efficientfan.predict.many import usable_cores
     from efficientfan.predict.output import open_output
     from efficientfan.video.smoothing import smoothing_named
+    from efficientfan.video.window import open_window
 
     if format_name not in ("jsonl", "json", "csv"):
         raise InputError(f"format {format_name!r} is for photos; of videos jsonl, json and csv are written")
@@ -109,6 +112,7 @@ def predict_videos(
     with ExitStack() as stack:
         stack.enter_context(process_settings(1, threads or usable_cores()))
         video = options.open(sources[0])  # before any file is made
+        window = stack.enter_context(open_window(video.name)) if show else None
         writer = stack.enter_context(open_output(out, format_name, predictor.spec.schema, video=True))
         _say_what_is_used(predictor)
         for number, source in enumerate(sources):
@@ -120,8 +124,10 @@ def predict_videos(
                     failed = True
                     continue
             with video:
-                interrupted = _predict_video(video, predictor, options, writer.add, drawings.get(source))
-            if interrupted:
+                interrupted = _predict_video(
+                    video, predictor, options, writer.add, drawings.get(source), window
+                )
+            if interrupted or (window is not None and window.closed):
                 break
     if interrupted or failed:
         raise typer.Exit(130 if interrupted else 1)
@@ -142,6 +148,7 @@ def _predict_video(
     options: VideoOptions,
     write: Callable[[Record], None],
     drawing: Path | None,
+    window: Window | None,
 ) -> bool:
     """One video; returns whether it was interrupted."""
     from efficientfan.draw import draw_faces
@@ -171,8 +178,13 @@ def _predict_video(
             faces = frame.faces
             record = Record(video.name, width, height, spec.name, spec.schema, faces, pose=options.pose)
             write(replace(record, frame=frame.index, time=frame.time))
+            if film is not None or window is not None:
+                picture = draw_faces(frame.image, frame.faces, boxes=False)
             if film is not None:
-                film.add(draw_faces(frame.image, frame.faces, boxes=False), frame.time)
+                film.add(picture, frame.time)
+            if window is not None:
+                window.show(picture)
+                run.ended = window.closed
             n_faces, n_found = n_faces + len(frame.faces), n_found + bool(frame.faces)
             ids |= {face.track_id for face in frame.faces}
             if video.started is not None:
@@ -227,6 +239,7 @@ class Run(Iterable[Item]):
         n_frames: items so far.
         seconds: that they took.
         interrupted: whether Ctrl-C ended them.
+        ended: set it, and the present item is the last.
     """
 
     def __init__(self, items: Iterable[Item], total: int | None, what: str) -> None:
@@ -235,7 +248,7 @@ class Run(Iterable[Item]):
         self._what = what
         self.n_frames = 0
         self.seconds = 0.0
-        self.interrupted = False
+        self.interrupted = self.ended = False
 
     def __iter__(self) -> Iterator[Item]:
         console = message_console()
@@ -258,6 +271,7 @@ class Run(Iterable[Item]):
                 progress.update(bar, advance=1, speed=self.n_frames / self.seconds)
                 if self.interrupted:
                     console.print(f"{self._what}: interrupted; what was done is written")
+                if self.interrupted or self.ended:
                     return
 
     @contextmanager
