@@ -125,6 +125,7 @@ HEAVY = [
     "onnx",
     "openvino",
     "nncf",
+    "pyarrow",
 ]
 
 BARRED = f"""

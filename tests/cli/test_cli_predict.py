@@ -127,7 +127,7 @@ def test_a_photo_of_one_pixel(run, tmp_path):
         (["{photo}", "--draw", "{photo}/drawn"], "cannot be made a folder"),
         (["{photo}", "--draw", "{folder}"], "is the photo itself"),
         (["{photo}", "--out", "o.xml"], "unknown suffix"),
-        (["{photo}", "--out", "o.csv", "--pose"], "--pose is written to jsonl and json, not to csv"),
+        (["{photo}", "--out", "o.csv", "--pose"], "--pose is written to jsonl, json and parquet, not to csv"),
         (["{photo}", "--boxes", "none.json"], "none.json: cannot be read"),
         (["{photo}", "--boxes", "{negative}"], "'a.png': box 0 has no positive width"),
         (["{photo}", "--detector", "mtcnn"], "unknown detector 'mtcnn'"),

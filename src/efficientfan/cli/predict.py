@@ -48,14 +48,14 @@ def predict_command(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Write results here instead of to standard output: FILE.jsonl, FILE.json, FILE.csv, or a "
-            "folder for .pts files. A file is complete or absent."
+            help="Write results here instead of to standard output: FILE.jsonl, FILE.json, FILE.csv, "
+            "FILE.parquet, or a folder for .pts files. A file is complete or absent."
         ),
     ] = None,
     output_format: Annotated[
         str | None,
         typer.Option(
-            "--format", help="jsonl, json, csv, pts or coco; by default that of the suffix of --out."
+            "--format", help="jsonl, json, csv, parquet, pts or coco; by default that of the suffix of --out."
         ),
     ] = None,
     draw: Annotated[
@@ -69,8 +69,8 @@ def predict_command(
         bool,
         typer.Option(
             "--pose",
-            help="Add yaw, pitch and roll of each head, in degrees, and the openness of eyes and mouth; jsonl and json "
-            "only.",
+            help="Add yaw, pitch and roll of each head, in degrees, and the openness of eyes and mouth; jsonl, json "
+            "and parquet only.",
         ),
     ] = False,
     boxes: Annotated[
@@ -191,7 +191,7 @@ def predict_command(
 
         efficientfan predict clip.mp4 --smooth light --draw drawn.mp4 --out faces.jsonl
     """
-    from efficientfan.formats.records import Record
+    from efficientfan.formats.records import FailedPhoto, Record
     from efficientfan.imaging import process_settings
     from efficientfan.predict import load
     from efficientfan.predict.backends import backend_class, engine_in_words
@@ -205,8 +205,8 @@ def predict_command(
     from efficientfan.weights import find_model
 
     format_name = choose_format(out, output_format)
-    if pose and format_name not in ("jsonl", "json"):
-        raise InputError(f"--pose is written to jsonl and json, not to {format_name}")
+    if pose and format_name not in ("jsonl", "json", "parquet"):
+        raise InputError(f"--pose is written to jsonl, json and parquet, not to {format_name}")
     videos = [source for source in sources if is_video(source)]
     if videos:
         if len(videos) < len(sources):
@@ -300,6 +300,7 @@ def predict_command(
             if isinstance(result, PhotoFailure):
                 n_failed += 1
                 console.print(f"error: {result.reason}")
+                writer.fail(FailedPhoto(result.photo.path, result.reason))
                 continue
             height, width = result.image.shape[:2]
             with times.measure("write"):

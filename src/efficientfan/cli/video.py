@@ -103,8 +103,10 @@ def predict_videos(
     from efficientfan.video.smoothing import smoothing_named
     from efficientfan.video.window import open_window
 
-    if format_name not in ("jsonl", "json", "csv"):
-        raise InputError(f"format {format_name!r} is for photos; of videos jsonl, json and csv are written")
+    if format_name not in ("jsonl", "json", "csv", "parquet"):
+        raise InputError(
+            f"format {format_name!r} is for photos; of videos jsonl, json, csv and parquet are written"
+        )
     smoothing_named(options.smooth)  # an unknown name is said before any work
     drawings = _drawing_paths(sources, draw)
     console = message_console()

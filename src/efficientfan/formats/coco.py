@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
 from efficientfan.files import read_json, write_json
-from efficientfan.formats.records import Record
+from efficientfan.formats.records import FailedPhoto, Record
 from efficientfan.formats.text import LARGEST, find_image, is_scalar, relative_path, split_file, stable_name
 from efficientfan.geometry import BoxCorrection
 from efficientfan.imaging import photo_size
@@ -265,6 +265,9 @@ class CocoWriter:
                     "keypoint_scores": table["scores"],
                 }
             )
+
+    def fail(self, failed: FailedPhoto) -> None:
+        """Failed photos are left out."""
 
     def finish(self) -> None:
         """Write the file."""

@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
 from efficientfan.files import read_text, write_text
-from efficientfan.formats.records import Record
+from efficientfan.formats.records import FailedPhoto, Record
 from efficientfan.formats.text import (
     boxes_at,
     find_image,
@@ -228,6 +228,9 @@ class CsvWriter:
             self._rows.writerow([*photo, number, *track, *_values(face)])
         if not record.faces:
             self._rows.writerow(photo + [""] * (len(self._header) - len(photo)))
+
+    def fail(self, failed: FailedPhoto) -> None:
+        """Failed photos are left out."""
 
     def finish(self) -> None:
         """Nothing is left to write."""

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from efficientfan.errors import InputError
 from efficientfan.files import write_text
-from efficientfan.formats.records import FaceFiles, Record
+from efficientfan.formats.records import FaceFiles, FailedPhoto, Record
 from efficientfan.formats.text import numbers, read_lines
 
 __all__ = ["PtsWriter", "read_pts", "write_pts"]
@@ -96,6 +96,9 @@ class PtsWriter:
         """Write one file per face."""
         for number, face in enumerate(record.faces, start=1):
             write_pts(self._files.path(record.image, number), face.points, decimals=3)
+
+    def fail(self, failed: FailedPhoto) -> None:
+        """Failed photos are left out."""
 
     def finish(self) -> None:
         """Every file is complete already."""

@@ -16,6 +16,7 @@ from efficientfan.structures import Face
 
 __all__ = [
     "FaceFiles",
+    "FailedPhoto",
     "JsonLinesWriter",
     "JsonListWriter",
     "Record",
@@ -66,6 +67,19 @@ class Record:
         }
 
 
+@dataclass(frozen=True)
+class FailedPhoto:
+    """A photo without a result.
+
+    Attributes:
+        image: its path as the user wrote it.
+        reason: one line that says what is wrong.
+    """
+
+    image: str
+    reason: str
+
+
 def _without_source(face: dict[str, Any]) -> dict[str, Any]:
     """A face's values without those that its record holds for all faces."""
     return {key: value for key, value in face.items() if key not in ("schema", "model")}
@@ -107,20 +121,36 @@ class RecordWriter(Protocol):
     def add(self, record: Record) -> None:
         """Write one record."""
 
+    def fail(self, failed: FailedPhoto) -> None:
+        """Write a photo that could not be used, if the format can say so."""
+
     def finish(self) -> None:
         """Write what comes after the last one."""
 
 
 class JsonLinesWriter:
-    """One record per line, flushed at once, so that another program can read along."""
+    """One record per line, flushed at once, so that another program can read along.
 
-    def __init__(self, stream: TextIO) -> None:
+    Args:
+        stream: what is written to.
+        failures: write a line with `image`, `error` and no faces for each failed photo; else nothing.
+    """
+
+    def __init__(self, stream: TextIO, *, failures: bool = False) -> None:
         self._stream = stream
+        self._failures = failures
 
     def add(self, record: Record) -> None:
         """Write one line."""
         self._stream.write(json.dumps(record.to_dict(), allow_nan=False) + "\n")
         self._stream.flush()
+
+    def fail(self, failed: FailedPhoto) -> None:
+        """Write one line, where lines of failed photos are wanted."""
+        if self._failures:
+            self._stream.write(
+                json.dumps({"image": failed.image, "error": failed.reason, "faces": []}) + "\n"
+            )
 
     def finish(self) -> None:
         """Nothing is left to write."""
@@ -137,6 +167,9 @@ class JsonListWriter:
         """Write one row."""
         self._stream.write(self._separator + json.dumps(record.to_dict(), allow_nan=False))
         self._separator = ",\n"
+
+    def fail(self, failed: FailedPhoto) -> None:
+        """Failed photos are left out."""
 
     def finish(self) -> None:
         """Close the list."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from efficientfan.errors import InputError
 from efficientfan.files import atomic_path
 from efficientfan.formats.coco import CocoWriter
 from efficientfan.formats.csv_tables import CsvWriter
+from efficientfan.formats.parquet import ParquetWriter, arrow_schema, tables_metadata
 from efficientfan.formats.pts import PtsWriter
 from efficientfan.formats.records import JsonLinesWriter, JsonListWriter, RecordWriter
 from efficientfan.predict.photos import Photo, result_paths
@@ -21,7 +22,14 @@ from efficientfan.schema import LandmarkSchema
 
 __all__ = ["FORMATS", "check_folder", "choose_format", "open_output"]
 
-FORMATS = {"jsonl": ".jsonl", "json": ".json", "csv": ".csv", "coco": ".json", "pts": ""}
+FORMATS = {
+    "jsonl": ".jsonl",
+    "json": ".json",
+    "csv": ".csv",
+    "coco": ".json",
+    "parquet": ".parquet",
+    "pts": "",
+}
 """Format -> suffix of its file; .pts files go into a folder."""
 
 
@@ -34,7 +42,7 @@ def choose_format(out: Path | None, chosen: str | None) -> str:
     if chosen is not None and chosen not in FORMATS:
         raise InputError(f"unknown format {chosen!r}; known are {', '.join(FORMATS)}")
     if out is None:
-        if chosen in ("pts", "coco"):
+        if chosen in ("pts", "coco", "parquet"):
             raise InputError(f"format {chosen!r} needs --out")
         return chosen or "jsonl"
     suffix = out.suffix.lower()
@@ -43,9 +51,11 @@ def choose_format(out: Path | None, chosen: str | None) -> str:
             wanted = f"a {FORMATS[chosen]} file" if FORMATS[chosen] else "a folder (no suffix)"
             raise InputError(f"{out}: format {chosen!r} writes {wanted}")
         return chosen
-    by_suffix = {".jsonl": "jsonl", ".json": "json", ".csv": "csv", "": "pts"}
+    by_suffix = {".jsonl": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet", "": "pts"}
     if suffix not in by_suffix:
-        raise InputError(f"{out}: unknown suffix; use .jsonl, .json, .csv, or a folder for .pts files")
+        raise InputError(
+            f"{out}: unknown suffix; use .jsonl, .json, .csv, .parquet, or a folder for .pts files"
+        )
     return by_suffix[suffix]
 
 
@@ -57,6 +67,7 @@ def open_output(
     photos: Sequence[Photo] = (),
     *,
     video: bool = False,
+    run: Mapping[str, Any] | None = None,
 ) -> Iterator[RecordWriter]:
     """A writer of `format_name` to `out`, or to standard output. A file appears complete at the end, or not at all.
 
@@ -66,9 +77,11 @@ def open_output(
         schema: of the faces.
         photos: those that will come; they name the files of "pts".
         video: the records are frames of videos.
+        run: what the run is made with, for formats whose files say it (`parquet.tables_metadata`).
 
     Raises:
         InputError: `out` cannot be written; raised before any photo is read.
+        MissingDependencyError: pyarrow is not installed, which "parquet" needs.
     """
     if format_name == "pts":
         if out is None:
@@ -87,6 +100,13 @@ def open_output(
         return
     if out.is_dir():
         raise InputError(f"{out}: is a folder, not a file to write")
+    if format_name == "parquet":
+        arrow_schema()  # a missing pyarrow is said before any work
+        with atomic_path(out) as temporary, temporary.open("wb") as binary:
+            table = ParquetWriter(binary, tables_metadata(schema, run))
+            yield table
+            table.finish()
+        return
     with atomic_path(out) as temporary, _open_text(temporary) as stream:
         writer = _writer(format_name, stream, schema, video)
         yield writer
