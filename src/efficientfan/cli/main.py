@@ -25,6 +25,7 @@ from efficientfan.cli.predict import predict_command
 from efficientfan.cli.preview import preview_command
 from efficientfan.cli.quantize import quantize_command
 from efficientfan.cli.recipes import recipes_app
+from efficientfan.cli.review import review_command, review_import_command
 from efficientfan.cli.schemas import schemas_app
 from efficientfan.cli.train import train_command
 from efficientfan.errors import EfficientFanError, printable
@@ -70,6 +71,8 @@ app.command("evaluate")(evaluate_command)
 app.command("evaluate-detector")(evaluate_detector_command)
 app.command("evaluate-video")(evaluate_video_command)
 app.command("compare")(compare_command)
+app.command("review")(review_command)
+app.command("review-import")(review_import_command)
 app.command("train")(train_command)
 app.command("export")(export_command)
 app.command("quantize")(quantize_command)

@@ -149,7 +149,7 @@ def read_coco_boxes(root: Path, split: str) -> list[Scene]:
 def coco_records(path: Path, table: Mapping[str, Any], schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
     """The faces of a COCO file as the records of `records.read_json_lines`: place, and one record per image.
 
-    v is not looked at; `keypoint_scores` become `scores`.
+    v becomes `flags`, `keypoint_scores` become `scores`.
 
     Args:
         path: of the file, for messages.
@@ -170,9 +170,11 @@ def coco_records(path: Path, table: Mapping[str, Any], schema: LandmarkSchema) -
         image_id = entry.get("image_id") if isinstance(entry, Mapping) else None
         if not isinstance(image_id, int | str) or image_id not in faces:
             raise InputError(f"{where}: its 'image_id' names none of the file's images")
+        triples = _keypoints(where, entry.get("keypoints"), schema)
         faces[image_id].append(
             {
-                "points": _keypoints(where, entry.get("keypoints"), schema)[:, :2],
+                "points": triples[:, :2],
+                "flags": triples[:, 2],
                 "box": _box_of(where, entry.get("bbox")),
                 "scores": entry.get("keypoint_scores"),
             }
@@ -181,8 +183,16 @@ def coco_records(path: Path, table: Mapping[str, Any], schema: LandmarkSchema) -
         yield f"{path}: image {number}", {"image": image.get("file_name"), "faces": faces[image["id"]]}
 
 
-def write_coco(faces: Sequence[Annotation], schema: LandmarkSchema, out: Path) -> None:
-    """Write COCO keypoints JSON; photos are named relative to `out`'s folder, and opened for their size.
+def write_coco(
+    faces: Sequence[Annotation], schema: LandmarkSchema, out: Path, *, photos: Path | None = None
+) -> None:
+    """Write COCO keypoints JSON; photos are opened for their size.
+
+    Args:
+        faces: what to write. An attribute `score` also stands where COCO's own results have it.
+        schema: of their landmarks.
+        out: the file.
+        photos: folder that photos are named relative to; None takes that of `out`.
 
     Raises:
         InputError: an unreadable photo, or a place that cannot be written to.
@@ -192,7 +202,7 @@ def write_coco(faces: Sequence[Annotation], schema: LandmarkSchema, out: Path) -
     for number, face in enumerate(faces, start=1):
         if face.image not in images:
             width, height = photo_size(face.image)
-            path = relative_path(face.image, out.parent)
+            path = relative_path(face.image, photos or out.parent)
             images[face.image] = {"id": len(images) + 1, "file_name": path, "width": width, "height": height}
         labelled = face.visibility != UNLABELLED
         triples = np.column_stack([np.where(labelled[:, None], face.points, 0.0), face.visibility])
@@ -209,6 +219,8 @@ def write_coco(faces: Sequence[Annotation], schema: LandmarkSchema, out: Path) -
         if face.box is not None:
             x0, y0, x1, y1 = face.box.tolist()
             row |= {"bbox": [x0, y0, x1 - x0, y1 - y0], "area": (x1 - x0) * (y1 - y0)}
+        if "score" in face.attributes:
+            row["score"] = face.attributes["score"]
         rows.append(row)
     info = {"description": f"landmarks: {schema.name}; pixels 0-based, centres at integers"}
     table = {

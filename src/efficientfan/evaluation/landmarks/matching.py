@@ -28,11 +28,13 @@ class ReportedFace:
         points: (K, 2) float, (x, y) in image pixels.
         box: (4,) xyxy image pixels that the tool looked in, or None.
         scores: (K,) confidence of each landmark, or None.
+        visibility: (K,) uint8 flags as in `Annotation`, or None.
     """
 
     points: Array
     box: Array | None = None
     scores: Array | None = None
+    visibility: Array | None = None
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 JSON lines (`.jsonl`) or a JSON list (`.json`), one object per photo:
 `{"image": PATH, "faces": [{"points": [[x, y], ...], "box": [x0, y0, x1, y1], "scores": [s, ...]}, ...]}`; `box`,
-`scores` and all other keys may be absent. Or COCO keypoints (`.json`), whose visibility flags are ignored, with
-`keypoint_scores` if there are any. Or a CSV table of `formats.csv_tables`, whose columns of other names are not read.
+`scores` and all other keys may be absent. Or COCO keypoints (`.json`), with `keypoint_scores` if there are any. Or a
+CSV table of `formats.csv_tables`, whose columns of other names are not read.
 """
 
 from __future__ import annotations
@@ -23,10 +23,18 @@ from efficientfan.files import read_json
 from efficientfan.formats.coco import coco_records
 from efficientfan.formats.csv_tables import read_rows, table_schema
 from efficientfan.formats.records import list_records, read_json_lines
-from efficientfan.schema import LandmarkSchema, convert_points, convert_scores, get_conversion, get_schema
-from efficientfan.structures import Annotation
+from efficientfan.schema import (
+    LandmarkSchema,
+    convert_points,
+    convert_scores,
+    convert_visibility,
+    get_conversion,
+    get_schema,
+    list_schemas,
+)
+from efficientfan.structures import OCCLUDED, UNLABELLED, VISIBILITY_CLASSES, VISIBLE, Annotation
 
-__all__ = ["match_predictions", "read_predictions"]
+__all__ = ["match_predictions", "predictions_schema", "read_predictions", "stream_predictions"]
 
 logger = logging.getLogger(__name__)
 
@@ -116,17 +124,59 @@ def read_predictions(path: str | Path, schema: LandmarkSchema) -> dict[str, list
         InputError: unreadable, another format or number of points, a schema without conversion; the message
             names the file and line.
     """
-    readers = {".jsonl": lambda path, _: read_json_lines(path), ".json": _json_file, ".csv": _csv_file}
-    suffix = Path(path).suffix.lower()
-    if suffix not in readers:
-        raise InputError(f"{path}: predictions are a .jsonl, .json or .csv file")
     found: dict[str, list[ReportedFace]] = defaultdict(list)
-    for where, record in readers[suffix](Path(path), schema):
-        image, faces = _record(record, schema, where)
+    for image, faces in stream_predictions(path, schema):
         found[image].extend(faces)
     if not found:
         raise InputError(f"{path}: holds no predictions")
     return dict(found)
+
+
+def stream_predictions(path: str | Path, schema: LandmarkSchema) -> Iterator[tuple[str, list[ReportedFace]]]:
+    """The records of a predictions file, one after the other: a photo, as the file names it, and faces of it.
+
+    A photo may come several times: CSV has a row for each face. Arguments and errors as for `read_predictions`.
+    """
+    readers = {".jsonl": lambda path, _: read_json_lines(path), ".json": _json_file, ".csv": _csv_file}
+    for where, record in readers[_suffix(path)](Path(path), schema):
+        yield _record(record, schema, where)
+
+
+def predictions_schema(path: str | Path) -> LandmarkSchema:
+    """The schema that a predictions file says its landmarks are of: by its name, or in COCO by the landmarks' names.
+
+    Raises:
+        InputError: it says none that is known, or the file cannot be read.
+    """
+    name, table = None, None
+    if _suffix(path) == ".csv":
+        name = table_schema(Path(path))
+    elif _suffix(path) == ".jsonl":
+        _, table = next(read_json_lines(Path(path)), (None, None))
+    else:
+        table = read_json(path)
+        table = table[0] if isinstance(table, list) and table else table
+    if isinstance(table, Mapping):
+        name = table.get("schema") or _schema_of_categories(table.get("categories"))
+    if not isinstance(name, str):
+        raise InputError(f"{path}: does not say of which schema its landmarks are; name it: --schema ibug68")
+    return get_schema(name)
+
+
+def _schema_of_categories(categories: Any) -> str | None:
+    """The packaged schema whose landmarks are the keypoints of a COCO file's first category that has any."""
+    for category in categories if isinstance(categories, list) else ():
+        names = category.get("keypoints") if isinstance(category, Mapping) else None
+        if isinstance(names, list) and names:
+            return next((n for n in list_schemas() if list(get_schema(n).landmarks) == names), None)
+    return None
+
+
+def _suffix(path: str | Path) -> str:
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".jsonl", ".json", ".csv"):
+        raise InputError(f"{path}: predictions are a .jsonl, .json or .csv file")
+    return suffix
 
 
 def _json_file(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
@@ -141,7 +191,7 @@ def _json_file(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
 def _csv_file(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
     source = _source(table_schema(path) or schema.name, schema, f"{path}: line 2")
     for row in read_rows(path, source, known_only=False):
-        face = {"points": row.points, "box": row.box, "scores": row.scores}
+        face = {"points": row.points, "box": row.box, "scores": row.scores, "flags": row.visibility}
         faces = [face] if row.visibility is not None and row.visibility.any() else []
         yield row.where, {"image": row.image, "schema": source.name, "faces": faces}
 
@@ -171,9 +221,27 @@ def _record(record: Any, schema: LandmarkSchema, where: str) -> tuple[str, list[
             )
             if face.get("scores") is not None
             else None,
+            _flags(face, source, schema),
         )
         for face in faces
     ]
+
+
+def _flags(face: Mapping[str, Any], source: LandmarkSchema, schema: LandmarkSchema) -> Array | None:
+    """(K,) flags of a face: as a table has them, or as `visibility` makes likely; None for anything else."""
+    if face.get("flags") is not None:
+        flags = np.asarray(face["flags"])
+        if not np.isin(flags, (UNLABELLED, OCCLUDED, VISIBLE)).all():
+            return None
+        return convert_visibility(flags, source, schema)
+    try:
+        likely = np.array(face.get("visibility"), dtype=np.float64)
+    except (TypeError, ValueError):
+        return None
+    if likely.shape != (source.n_landmarks, len(VISIBILITY_CLASSES)):
+        return None
+    seen = likely.argmax(axis=1) == VISIBILITY_CLASSES.index("visible")
+    return convert_visibility(np.where(seen, VISIBLE, OCCLUDED), source, schema)
 
 
 def _source(name: Any, schema: LandmarkSchema, where: str) -> LandmarkSchema:
