@@ -1,4 +1,4 @@
-"""`efficientfan data`: list, check and convert data sets."""
+"""`efficientfan data`: list, check, convert and pack data sets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from efficientfan.structures import Annotation as FaceAnnotation
 
 __all__ = ["data_app"]
 
-data_app = typer.Typer(no_args_is_help=True, help="Data sets: list, check, convert.")
+data_app = typer.Typer(no_args_is_help=True, help="Data sets: list, check, convert, pack.")
 
 Name = Annotated[str, typer.Argument(help="Data set; `efficientfan data list` shows them.")]
 Root = Annotated[Path, typer.Argument(help="Its unpacked folder (coco and csv: or the file itself).")]
@@ -164,3 +164,38 @@ def convert(
     for loss in run(faces, landmarks, to, out):
         typer.echo(f"note: {loss}", err=True)
     typer.echo(f"{out}: {len(faces)} faces, {landmarks.name}, as {to}")
+
+
+@data_app.command()
+def pack(
+    name: Name,
+    root: Root,
+    split: Annotated[str, typer.Option(help="Which split.")],
+    out: Annotated[Path, typer.Option(help="Folder of the packed data set; several splits may share it.")],
+    schema: Schema = None,
+    shard_mb: Annotated[int, typer.Option(min=1, help="Size of a tar file.")] = 1000,
+) -> None:
+    """Pack a split's photos into a few tar files, for sets of more photos than a file system likes.
+
+    Photos are kept byte for byte. The folder is then read in place of the unpacked one, under the data set's own name,
+    and trains the same network, bit for bit. The tar files have webdataset's layout.
+
+    Example: efficientfan data pack 300wlp ~/data/300W-LP --split train --out ~/packed/300wlp
+    """
+    from efficientfan.cli.options import progress_bar
+    from efficientfan.data.packed import pack_dataset
+
+    info = get_dataset(name)
+    landmarks = resolve_schema(info, schema)
+    faces = load_dataset(name, root, split, schema=landmarks)
+    with progress_bar("faces", len(faces)) as progress:
+        shards = pack_dataset(
+            faces,
+            out,
+            split,
+            dataset=info.name,
+            schema=landmarks,
+            shard_bytes=shard_mb * 1_000_000,
+            progress=progress,
+        )
+    typer.echo(f"{out}: {len(faces)} faces of {name} {split} in {len(shards)} tar files")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from efficientfan.data.mirror import MirrorOffset
+from efficientfan.data.packed import find_index, read_packed
 from efficientfan.data.readers.aflw import read_aflw
 from efficientfan.data.readers.aflw68 import read_aflw68
 from efficientfan.data.readers.cofw import read_cofw
@@ -224,7 +225,7 @@ def load_dataset(
 
     Args:
         name: see `DATASETS`.
-        root: the unpacked data set.
+        root: the data set as it is distributed, or what `efficientfan data pack` made of it.
         split: one of the data set's splits.
         schema: of the landmarks, where the data set has none of its own (coco, csv, pts), or another one.
 
@@ -241,7 +242,8 @@ def load_dataset(
     path = Path(root)
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; give the root of '{name}'")
-    found = info.reader(path, split, resolve_schema(info, schema))
+    landmarks, index = resolve_schema(info, schema), find_index(path, split)
+    found = info.reader(path, split, landmarks) if index is None else read_packed(index, info.name, landmarks)
     if not (isinstance(found, list) and all(isinstance(face, Annotation) for face in found)):
         raise InputError(f"data set '{name}': its reader does not return a list of Annotation")
     official = info.splits.get(split)

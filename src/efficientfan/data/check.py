@@ -22,6 +22,7 @@ from efficientfan.draw import contact_sheet, draw_points
 from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform, box_iou
 from efficientfan.imaging import read_rgb, warp
+from efficientfan.packed import photo_bytes
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import UNLABELLED, Annotation
 
@@ -139,7 +140,7 @@ def check_split(
         if face.image not in sizes:
             sizes[face.image] = None
             try:
-                digest = hashlib.sha256(face.image.read_bytes()).hexdigest()
+                digest = hashlib.sha256(photo_bytes(face.image)).hexdigest()
                 sizes[face.image] = read_rgb(face.image).shape[:2]
             except (InputError, OSError) as error:
                 unreadable.append(str(error))

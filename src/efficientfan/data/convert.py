@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -22,6 +21,7 @@ from efficientfan.formats.coco import write_coco
 from efficientfan.formats.csv_tables import write_csv
 from efficientfan.formats.pts import write_pts
 from efficientfan.imaging import IMAGE_SUFFIXES
+from efficientfan.packed import is_packed, photo_bytes
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import OCCLUDED, UNLABELLED, Annotation
 
@@ -79,7 +79,7 @@ def write_pts_folder(faces: Sequence[Annotation], schema: LandmarkSchema, out: P
     for place, face in places.items():
         with atomic_path(out / f"{place}{face.image.suffix.lower()}") as temporary:
             try:
-                shutil.copyfile(face.image, temporary)
+                temporary.write_bytes(photo_bytes(face.image))
             except OSError as error:
                 raise InputError(f"{face.image}: cannot be copied ({error.strerror})") from error
         write_pts(out / f"{place}.pts", face.points)
@@ -101,6 +101,10 @@ def _check(faces: Sequence[Annotation], schema: LandmarkSchema, out: Path, suffi
             raise InputError(
                 f"{face.name}: has {len(face.points)} points, schema '{schema.name}' {schema.n_landmarks}"
             )
+    if suffix and is_packed(faces[0].image):
+        raise InputError(
+            f"{faces[0].image}: is packed, and this format names photos by files; convert to pts"
+        )
     if suffix and out.suffix.lower() != suffix:
         raise InputError(f"{out}: this format is one file; give a name that ends in {suffix}")
     if not suffix and (out.is_file() or (out.is_dir() and any(out.iterdir()))):

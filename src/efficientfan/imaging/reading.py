@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from efficientfan.errors import InputError, check_number, first_line, printable
+from efficientfan.packed import is_packed, photo_bytes
 
 __all__ = [
     "Channels",
@@ -184,6 +185,8 @@ _LOCK = threading.Lock()
 
 def _open(file: str | os.PathLike[str] | IO[bytes]) -> Image.Image:
     """Open without decoding, and without Pillow's own cap, which is below what a caller may allow."""
+    if isinstance(file, str | os.PathLike) and is_packed(file):
+        file = io.BytesIO(photo_bytes(file))
     if isinstance(file, str | os.PathLike):
         status = os.stat(file)
         if not stat.S_ISREG(status.st_mode):  # a pipe would wait for a writer, a device need not end
