@@ -21,6 +21,7 @@ from efficientfan.cli.evaluate_detector import evaluate_detector_command
 from efficientfan.cli.evaluate_video import evaluate_video_command
 from efficientfan.cli.export import export_command
 from efficientfan.cli.models import models_app
+from efficientfan.cli.page import page_command
 from efficientfan.cli.predict import predict_command
 from efficientfan.cli.preview import preview_command
 from efficientfan.cli.quantize import quantize_command
@@ -60,6 +61,7 @@ def _options(
 app.command("predict")(predict_command)
 app.command("crop")(crop_command)
 app.command("blur")(blur_command)
+app.command("page")(page_command)
 app.command("doctor")(doctor_command)
 app.add_typer(models_app, name="models")
 app.add_typer(schemas_app, name="schemas")
