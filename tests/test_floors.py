@@ -126,6 +126,12 @@ HEAVY = [
     "openvino",
     "nncf",
     "pyarrow",
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "prometheus_client",
+    "python_multipart",
+    "httpx2",
 ]
 
 BARRED = f"""

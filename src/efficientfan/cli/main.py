@@ -28,6 +28,7 @@ from efficientfan.cli.quantize import quantize_command
 from efficientfan.cli.recipes import recipes_app
 from efficientfan.cli.review import review_command, review_import_command
 from efficientfan.cli.schemas import schemas_app
+from efficientfan.cli.serve import serve_command
 from efficientfan.cli.train import train_command
 from efficientfan.errors import EfficientFanError, printable
 
@@ -62,6 +63,7 @@ app.command("predict")(predict_command)
 app.command("crop")(crop_command)
 app.command("blur")(blur_command)
 app.command("page")(page_command)
+app.command("serve")(serve_command)
 app.command("doctor")(doctor_command)
 app.add_typer(models_app, name="models")
 app.add_typer(schemas_app, name="schemas")
