@@ -254,8 +254,12 @@ class Client:
             table = response.json()
             if response.is_success:
                 return table
-            error = table["error"]
-            message, code, request_id = str(error["message"]), str(error["code"]), error.get("request_id")
+            refusal = table["error"]
+            message, code, request_id = (
+                str(refusal["message"]),
+                str(refusal["code"]),
+                refusal.get("request_id"),
+            )
         except (ValueError, TypeError, KeyError):
             message, code, request_id = "the answer is not the service's", "unreachable", None
         raise ServiceError(

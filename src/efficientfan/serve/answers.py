@@ -140,7 +140,7 @@ class FaceAnswer(_Answer):
     )
 
 
-_EXAMPLE = {
+_EXAMPLE: dict[str, Any] = {
     "image": "photo.jpg",
     "width": 512,
     "height": 512,
