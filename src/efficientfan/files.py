@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
+import logging
 import os
 import secrets
 import time
@@ -20,8 +22,18 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # Windows has none
 
-__all__ = ["atomic_path", "read_json", "read_text", "sha256_of", "write_bytes", "write_json", "write_text"]
+__all__ = [
+    "atomic_path",
+    "read_json",
+    "read_text",
+    "sha256_of",
+    "sole_use",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
 
+logger = logging.getLogger(__name__)
 
 _PART = ".part-"
 """Begins the names of temporary files."""
@@ -30,7 +42,7 @@ _swept: set[Path] = set()
 
 
 @contextmanager
-def atomic_path(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
+def atomic_path(path: str | Path, *, durable: bool = False, scratch: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it replaces `path`, on error it is removed.
 
     A symbolic link is followed: the file that it leads to is replaced. The temporary name keeps the suffix, for writers
@@ -40,6 +52,7 @@ def atomic_path(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
         path: the file.
         durable: whether the content must be on the disk before it replaces the former one, which a crash of the
             machine would else leave empty.
+        scratch: folder of the temporary file, on the same file system; None: that of `path`.
 
     Raises:
         InputError: the folder cannot be made or written to, or `path` is a folder, pipe or device.
@@ -50,9 +63,11 @@ def atomic_path(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
     if os.path.exists(target) and not os.path.isfile(target):
         raise InputError(f"{path}: cannot be written (it is a pipe or device); choose another place")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target.parent)
-        temporary = target.parent / f"{_PART}{secrets.token_hex(8)}{target.suffix}"
+        folder = scratch or target.parent
+        for each in {folder, target.parent}:
+            each.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
+        temporary = folder / f"{_PART}{secrets.token_hex(8)}{target.suffix}"
         # Not by `tempfile`, which makes private files: results are to be shared as far as the umask allows.
         descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
     except OSError as error:
@@ -102,6 +117,38 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
+@contextmanager
+def sole_use(folder: Path, lock: Path) -> Iterator[None]:
+    """A folder is this process's until the block ends, or the process dies in whatever way.
+
+    Args:
+        folder: what is used, for messages.
+        lock: the file that is locked; it is made, with its folder.
+
+    Raises:
+        InputError: another process has it, or the lock cannot be written.
+    """
+    if fcntl is None:
+        yield
+        return
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("w")
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written to ({error.strerror})") from error
+    with file:
+        try:
+            # By process: children, which live a few seconds longer than a killed run, do not hold it.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                raise InputError(
+                    f"{folder}: another run is writing to this folder; stop it first, or choose another --out"
+                ) from error
+            logger.warning("%s: two runs at once cannot be told here (%s)", folder, error.strerror)
+        yield
+
+
 def _sync(path: Path) -> None:
     """Have the system write a file, or a folder's names, to the disk."""
     if path.is_dir() and os.name == "nt":  # which opens no folders
@@ -113,9 +160,11 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_bytes(path: str | Path, content: bytes, *, durable: bool = False) -> None:
-    """Write `content` to `path` atomically; `durable` as for `atomic_path`."""
-    with atomic_path(path, durable=durable) as temporary:
+def write_bytes(
+    path: str | Path, content: bytes, *, durable: bool = False, scratch: Path | None = None
+) -> None:
+    """Write `content` to `path` atomically; `durable` and `scratch` as for `atomic_path`."""
+    with atomic_path(path, durable=durable, scratch=scratch) as temporary:
         temporary.write_bytes(content)
 
 

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Column, Table
 
-from efficientfan.cli.options import BackendOption, DeviceOption, PrecisionOption, bars, message_console
+from efficientfan.cli.options import BackendOption, DeviceOption, PrecisionOption, message_console
+from efficientfan.cli.progress import PhotoProgress
+from efficientfan.cli.shards import (
+    ContentOption,
+    ListOption,
+    PartOption,
+    ResumeOption,
+    RetryOption,
+    ShardOptions,
+    ShardSizeOption,
+    photos_of,
+)
 from efficientfan.cli.terms import print_terms
 from efficientfan.cli.video import EndOption, MaxFramesOption, StartOption, VideoOptions, predict_videos
 from efficientfan.errors import InputError
@@ -18,11 +30,15 @@ from efficientfan.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from efficientfan.formats.records import RecordWriter
     from efficientfan.predict.many import PhotoFaces, PhotoFailure
     from efficientfan.predict.photos import Photo
     from efficientfan.predict.timing import StageTimes
 
 __all__ = ["predict_command"]
+
+MANY_PHOTOS = 1000
+"""From more photos on, a single file of results is advised against."""
 
 
 def _passes(text: str) -> Literal["auto", 1, 2]:
@@ -38,18 +54,20 @@ def _passes(text: str) -> Literal["auto", 1, 2]:
 
 def predict_command(
     sources: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="SOURCE...",
-            help="Photos, folders of photos, or quoted globs; or videos: files, a camera (0, /dev/video0), a URL "
-            "(rtsp, http), a pattern (frames/%05d.png).",
+            show_default=False,
+            help="Photos, folders of photos, quoted globs, or - for a list of paths on standard input; or videos: "
+            "files, a camera (0, /dev/video0), a URL (rtsp, http), a pattern (frames/%05d.png).",
         ),
-    ],
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             help="Write results here instead of to standard output: FILE.jsonl, FILE.json, FILE.csv, "
-            "FILE.parquet, or a folder for .pts files. A file is complete or absent."
+            "FILE.parquet, or a folder for .pts files. A file is complete or absent. With --format parquet or jsonl a "
+            "folder: its files appear one by one, and --resume goes on with a run that stopped."
         ),
     ] = None,
     output_format: Annotated[
@@ -152,6 +170,12 @@ def predict_command(
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Search folders inside folders.")
     ] = False,
+    listed: ListOption = None,
+    part: PartOption = None,
+    resume: ResumeOption = False,
+    retry_failed: RetryOption = False,
+    shard_size: ShardSizeOption = 1000,
+    by_content: ContentOption = False,
     every: Annotated[int, typer.Option(min=1, help="Of videos: take each n-th frame.")] = 1,
     start: StartOption = None,
     end: EndOption = None,
@@ -189,21 +213,29 @@ def predict_command(
 
         efficientfan predict holiday/ --recursive --out faces.csv --timing
 
+        efficientfan predict archive/ -r --out results/ --format parquet --resume
+
         efficientfan predict clip.mp4 --smooth light --draw drawn.mp4 --out faces.jsonl
     """
+    from efficientfan.batch import Part, RunInfo, WeightsInfo
     from efficientfan.formats.records import FailedPhoto, Record
     from efficientfan.imaging import process_settings
     from efficientfan.predict import load
     from efficientfan.predict.backends import backend_class, engine_in_words
-    from efficientfan.predict.detectors import FaceDetector, WholeImageDetector, open_detector
+    from efficientfan.predict.detectors import (
+        FaceDetector,
+        WholeImageDetector,
+        detector_file,
+        open_detector,
+    )
     from efficientfan.predict.given_boxes import read_boxes
     from efficientfan.predict.many import PhotoFailure, Workers, predict_photos, share_threads
-    from efficientfan.predict.output import choose_format, open_output
-    from efficientfan.predict.photos import find_photos
+    from efficientfan.predict.output import choose_format, open_output, writes_shards
     from efficientfan.predict.timing import UNTIMED, StageTimes
     from efficientfan.video.source import is_video
     from efficientfan.weights import find_model
 
+    sources = sources or []
     format_name = choose_format(out, output_format)
     if pose and format_name not in ("jsonl", "json", "parquet"):
         raise InputError(f"--pose is written to jsonl, json and parquet, not to {format_name}")
@@ -211,7 +243,14 @@ def predict_command(
     if videos:
         if len(videos) < len(sources):
             raise InputError("photos and videos cannot be mixed in one run; run the command once for each")
-        for name, given_value in (("boxes", boxes), ("timing", timing), ("recursive", recursive)):
+        for name, given_value in (
+            ("boxes", boxes),
+            ("timing", timing),
+            ("recursive", recursive),
+            ("list", listed),
+            ("shard", part),
+            ("resume", resume),
+        ):
             if given_value:
                 raise InputError(f"--{name} is for photos, not for videos")
         options = VideoOptions(
@@ -251,7 +290,17 @@ def predict_command(
     if show:
         raise InputError("--show is for videos; draw photos into a folder with --draw")
 
-    photos = find_photos(sources, recursive=recursive)
+    machine_part = None if part is None else Part.parse(part)
+    shards = None
+    if out is not None and writes_shards(out, output_format):
+        shards = ShardOptions(
+            out, format_name, shard_size, resume, retry_failed and resume, by_content, machine_part
+        )
+    elif resume or retry_failed or by_content:
+        raise InputError(
+            "--resume, --retry-failed and --by-content are for many files: --out FOLDER --format parquet (or jsonl)"
+        )
+    photos = photos_of(sources, listed, recursive=recursive, part=machine_part)
     given = None if boxes is None else read_boxes(boxes)
     times = StageTimes() if timing else UNTIMED
     drawings = _Drawings(draw, photos, times)
@@ -285,20 +334,54 @@ def predict_command(
 
     print_terms(console, spec, getattr(finder, "spec", None))
 
-    started, n_faces, n_failed = time.perf_counter(), 0, 0
-    with (
-        open_output(out, format_name, spec.schema, photos) as writer,
-        process_settings(shares.workers, shares.each),
-        Workers(shares.workers) as workers,
-        bars(console) as progress,
-    ):
-        results = predict_photos(
-            predictor, photos, given, min_score=min_score, max_pixels=max_pixels, workers=workers
+    info = RunInfo(
+        WeightsInfo.of_file(spec.name, model_file),
+        WeightsInfo.of_file(finder.name, detector_file(detector))
+        if boxes is None
+        else WeightsInfo.of_file("boxes", boxes),
+        {
+            "backend": predictor.backend.name,
+            "device": device,
+            "precision": precision,
+            "min_score": min_score,
+            "detect_size": detect_size,
+            "min_face": min_face,
+            "max_faces": max_faces,
+            "thorough": thorough,
+            "passes": passes,
+            "max_pixels": max_pixels,
+            "pose": pose,
+        },
+    )
+    if shards is None and out is not None and out.suffix and len(photos) > MANY_PHOTOS:
+        console.print(
+            f"note: {out} appears when all {len(photos):,} photos are done, and not at all if the run stops before; "
+            "--out FOLDER --format parquet writes as it goes, and can be resumed"
         )
+
+    started, n_faces = time.perf_counter(), 0
+    with ExitStack() as stack:
+        stack.enter_context(process_settings(shares.workers, shares.each))
+        workers = stack.enter_context(Workers(shares.workers))
+        n_photos, n_failed_before = len(photos), 0
+        to_do: Iterable[Photo] = photos
+        ends: frozenset[int] = frozenset()
+        writer: RecordWriter
+        if shards is None:
+            writer = stack.enter_context(
+                open_output(out, format_name, spec.schema, photos, run=info.to_dict())
+            )
+        else:
+            run = stack.enter_context(shards.open(info, spec.schema, photos, workers, console))
+            n_photos, n_failed_before = run.plan.n_photos, run.plan.n_failed
+            writer, to_do, ends = run, run.photos(workers), run.ends
+        results = predict_photos(
+            predictor, to_do, given, min_score=min_score, max_pixels=max_pixels, workers=workers, ends=ends
+        )
+        progress = PhotoProgress(console, n_photos)
         drawn = workers.map(drawings.add, results)
-        for result in progress.track(drawn, total=len(photos), description="photos"):
+        for result in progress.follow(drawn, failed=lambda each: isinstance(each, PhotoFailure)):
             if isinstance(result, PhotoFailure):
-                n_failed += 1
                 console.print(f"error: {result.reason}")
                 writer.fail(FailedPhoto(result.photo.path, result.reason))
                 continue
@@ -309,12 +392,12 @@ def predict_command(
             n_faces += len(result.faces)
     milliseconds = (time.perf_counter() - started) * 1e3
     console.print(
-        f"{len(photos)} images, {n_faces} faces, {n_failed} failed; {milliseconds:.0f} ms, "
-        f"{milliseconds / len(photos):.1f} per image"
+        f"{n_photos} images, {n_faces} faces, {progress.n_failed} failed; {milliseconds:.0f} ms, "
+        f"{milliseconds / max(n_photos, 1):.1f} per image"
     )
     if timing:
-        _print_times(console, times, len(photos), n_faces)
-    if n_failed:
+        _print_times(console, times, max(n_photos, 1), n_faces)
+    if progress.n_failed or n_failed_before:
         raise typer.Exit(1)
 
 

@@ -150,6 +150,7 @@ class ParquetWriter:
         schema = arrow_schema(metadata)
         import pyarrow.parquet as pq
 
+        self._schema = schema
         self._metadata = metadata
         self._group = group
         self._waiting: list[Result] = []
@@ -165,6 +166,11 @@ class ParquetWriter:
     def fail(self, failed: FailedPhoto) -> None:
         """Take one photo that could not be used."""
         self._take(failed)
+
+    def add_table(self, table: pa.Table) -> None:
+        """Write rows of `table_of`, or such as were read from a table of faces, as a row group."""
+        self._flush()
+        self._file.write_table(table.cast(self._schema))
 
     def finish(self) -> None:
         """Write what is left, and the end of the file."""

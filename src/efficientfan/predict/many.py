@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
@@ -162,6 +162,7 @@ def predict_photos(
     min_score: float | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     workers: Workers | None = None,
+    ends: Container[int] = frozenset(),
 ) -> Iterator[PhotoFaces | PhotoFailure]:
     """The faces of each photo, in the order of the photos, batched across photos.
 
@@ -177,6 +178,8 @@ def predict_photos(
         min_score: lowest mean landmark score of a found face, in [0, 1]; None takes the model's own.
         max_pixels: photos of more pixels are refused before they are decoded.
         workers: threads to work in; None does everything in the calling thread.
+        ends: positions of photos, from 0, at which a batch ends; networks may round otherwise in another batch, so
+            a run that goes on after one of them has the very results of one that was not interrupted.
 
     Yields:
         A `PhotoFaces` or a `PhotoFailure` per photo.
@@ -189,7 +192,7 @@ def predict_photos(
     def locate(items: list[Read | PhotoFailure]) -> list[PhotoFaces | PhotoFailure]:
         return _locate(predictor, items, min_score)
 
-    for results in pool.map(locate, _batches(pool.map(read, photos), predictor.batch_size)):
+    for results in pool.map(locate, _batches(pool.map(read, photos), predictor.batch_size, ends)):
         results.reverse()
         while results:
             yield results.pop()  # frees the photo once the caller is done with it
@@ -228,17 +231,19 @@ def _read(
         return PhotoFailure(photo, printable(f"{photo.path}: {error}"))
 
 
-def _batches(items: Iterable[Read | PhotoFailure], batch_size: int) -> Iterator[list[Read | PhotoFailure]]:
+def _batches(
+    items: Iterable[Read | PhotoFailure], batch_size: int, ends: Container[int]
+) -> Iterator[list[Read | PhotoFailure]]:
     """Lists of photos with enough faces for one run of the network, or as many pixels as should be held."""
     batch: list[Read | PhotoFailure] = []
     faces = pixels = 0
-    for item in items:
+    for position, item in enumerate(items):
         batch.append(item)
         if not isinstance(item, PhotoFailure):
             _, proposal = item
             height, width = proposal.photo.image.shape[:2]
             faces, pixels = faces + len(proposal.boxes), pixels + height * width
-        if max(faces, len(batch)) >= batch_size or pixels >= _PIXELS_AT_ONCE:
+        if max(faces, len(batch)) >= batch_size or pixels >= _PIXELS_AT_ONCE or position in ends:
             yield batch
             batch, faces, pixels = [], 0, 0
     if batch:

@@ -20,7 +20,7 @@ from efficientfan.formats.records import JsonLinesWriter, JsonListWriter, Record
 from efficientfan.predict.photos import Photo, result_paths
 from efficientfan.schema import LandmarkSchema
 
-__all__ = ["FORMATS", "check_folder", "choose_format", "open_output"]
+__all__ = ["FORMATS", "check_folder", "choose_format", "open_output", "writes_shards"]
 
 FORMATS = {
     "jsonl": ".jsonl",
@@ -31,6 +31,13 @@ FORMATS = {
     "pts": "",
 }
 """Format -> suffix of its file; .pts files go into a folder."""
+
+_OR_SHARDS = dict.fromkeys(("parquet", "jsonl"), ", or many into a folder (no suffix)")
+
+
+def writes_shards(out: Path | None, chosen: str | None) -> bool:
+    """Whether many files are written: to a folder, a path without suffix, in a format that was chosen for it."""
+    return out is not None and chosen in _OR_SHARDS and (not out.suffix or out.is_dir())
 
 
 def choose_format(out: Path | None, chosen: str | None) -> str:
@@ -46,9 +53,15 @@ def choose_format(out: Path | None, chosen: str | None) -> str:
             raise InputError(f"format {chosen!r} needs --out")
         return chosen or "jsonl"
     suffix = out.suffix.lower()
+    if writes_shards(out, chosen):
+        return str(chosen)
     if chosen is not None:
         if suffix != FORMATS[chosen]:
-            wanted = f"a {FORMATS[chosen]} file" if FORMATS[chosen] else "a folder (no suffix)"
+            wanted = (
+                f"a {FORMATS[chosen]} file{_OR_SHARDS.get(chosen, '')}"
+                if FORMATS[chosen]
+                else "a folder (no suffix)"
+            )
             raise InputError(f"{out}: format {chosen!r} writes {wanted}")
         return chosen
     by_suffix = {".jsonl": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet", "": "pts"}

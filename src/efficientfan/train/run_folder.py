@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import errno
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +12,8 @@ from pathlib import Path
 import yaml
 
 from efficientfan.errors import InputError
-from efficientfan.files import write_text
+from efficientfan.files import sole_use, write_text
 from efficientfan.recipes import AnyRecipe, load_recipe
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["RunFolder"]
 
@@ -102,24 +96,7 @@ class RunFolder:
         Raises:
             InputError: another process has it, or the folder cannot be written to.
         """
-        if fcntl is None:
-            yield
-            return
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            file = (self.path / ".lock").open("w")
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be written to ({error.strerror})") from error
-        with file:
-            try:
-                # By process: the loader's workers, which live a few seconds longer than a killed run, do not hold it.
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                if error.errno in (errno.EACCES, errno.EAGAIN):
-                    raise InputError(
-                        f"{self.path}: another run is writing to this folder; stop it first, or choose another --out"
-                    ) from error
-                logger.warning("%s: two runs at once cannot be told here (%s)", self.path, error.strerror)
+        with sole_use(self.path, self.path / ".lock"):
             yield
 
     def claim(self, recipe: AnyRecipe) -> None:

@@ -17,6 +17,7 @@ from efficientfan.predict.detectors.facefinder import FaceFinder
 from efficientfan.predict.detectors.haar import HaarDetector
 from efficientfan.predict.detectors.thorough import ThoroughDetector
 from efficientfan.predict.detectors.yunet import YuNetDetector
+from efficientfan.predict.fetch import fetched
 from efficientfan.weights import find_detector
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "ThoroughDetector",
     "WholeImageDetector",
     "YuNetDetector",
+    "detector_file",
     "open_detector",
 ]
 
@@ -74,8 +76,9 @@ def open_detector(
         if value is not None:
             check_number(option, value, least, most, whole=option in ("threads", "detect_size"))
     if name in ("auto", "facefinder") or name.endswith(".onnx"):
-        file = Path(name) if name.endswith(".onnx") else find_detector("facefinder")
-        finder = FaceFinder(file, threads=threads, min_score=min_score, min_face=min_face)
+        finder = FaceFinder(
+            detector_file(name) or name, threads=threads, min_score=min_score, min_face=min_face
+        )
         largest, *smaller = sorted(finder.long_sides, reverse=True)
         largest = (detect_size or largest) * (2 if thorough else 1)
         finder.long_sides = (largest, *(side for side in smaller if side < largest))
@@ -97,3 +100,16 @@ def open_detector(
             f"unknown detector {name!r}; known are {', '.join(DETECTORS)}, or an .onnx detector file"
         )
     return detector if min_face is None else Filtered(detector, min_face=min_face)
+
+
+def detector_file(name: str) -> Path | None:
+    """The file that holds a detector's weights, by the detector's name or path; None where it has none of its own.
+
+    Raises:
+        MissingDependencyError: it has not been fetched.
+    """
+    if name.endswith(".onnx"):
+        return Path(name)
+    if name == "yunet":
+        return fetched("yunet")
+    return find_detector("facefinder") if name in ("auto", "facefinder") else None

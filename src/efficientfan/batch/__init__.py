@@ -1,0 +1,31 @@
+"""Runs over many photos that survive: results in shards, each whole or absent, a journal, and what is left to do."""
+
+from efficientfan.batch.folder import ShardFolder
+from efficientfan.batch.journal import PhotoEntry, ShardPage, Stamp, stamp_of
+from efficientfan.batch.plan import Chunk, Plan, plan_run
+from efficientfan.batch.run import ShardedRun, open_sharded_run
+from efficientfan.batch.run_info import RunInfo, WeightsInfo
+from efficientfan.batch.shard_formats import SHARD_FORMATS, ShardFormat, shard_format
+from efficientfan.batch.sources import Part, listed_photos, results_folder, unique_photos
+
+__all__ = [
+    "SHARD_FORMATS",
+    "Chunk",
+    "Part",
+    "PhotoEntry",
+    "Plan",
+    "RunInfo",
+    "ShardFolder",
+    "ShardFormat",
+    "ShardPage",
+    "ShardedRun",
+    "Stamp",
+    "WeightsInfo",
+    "listed_photos",
+    "open_sharded_run",
+    "plan_run",
+    "results_folder",
+    "shard_format",
+    "stamp_of",
+    "unique_photos",
+]
