@@ -95,6 +95,8 @@ class ShardFolder:
 
         What a killed run or somebody else has left of a shard that is not whole, or has no page, is removed.
         """
+        for part in self._notes.glob(".part-*"):  # the lock says that nobody is writing it
+            part.unlink(missing_ok=True)
         whole = set()
         for number in _numbers(self._notes.glob("*.json")):
             page = self._whole_page(number)

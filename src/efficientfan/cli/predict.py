@@ -253,6 +253,10 @@ def predict_command(
         ):
             if given_value:
                 raise InputError(f"--{name} is for photos, not for videos")
+        if writes_shards(out, output_format):
+            raise InputError(
+                f"{out}: a folder of files is for photos; of videos write one file, such as faces.parquet"
+            )
         options = VideoOptions(
             every,
             start,
