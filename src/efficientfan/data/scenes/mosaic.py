@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.data.augment import PHOTOMETRIC
+from efficientfan.data.scenes.clutter import strew_clutter
 from efficientfan.data.scenes.covers import cover_face
 from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform
@@ -23,7 +24,7 @@ __all__ = ["LEAST_FACE", "MosaicAugmentation", "Picture", "compose", "move_boxes
 
 Array = NDArray[Any]
 
-LEAST_FACE = 6.0
+LEAST_FACE = 8.0
 """Faces of a smaller longer side, in pixels of the mosaic, are ignored: neither faces nor background."""
 
 LEAST_SEEN = 0.4
@@ -43,6 +44,7 @@ class MosaicAugmentation:
         negative: probability that a tile shows a random place instead of a chosen face.
         flip: probability of mirroring.
         covered: probability that something covers a part of a face: a patch, a mask, a cap, dark glasses, a shadow.
+        clutter: probability that letters, signs and spots of light are strewn beside the faces of a tile.
         dark, color, gray, noise, jpeg, blur, strong_blur, low_resolution: probabilities of the changes of a tile.
     """
 
@@ -54,6 +56,7 @@ class MosaicAugmentation:
     negative: float = 0.15
     flip: float = 0.5
     covered: float = 0.35
+    clutter: float = 0.2
     dark: float = 0.1
     color: float = 0.5
     gray: float = 0.1
@@ -64,7 +67,7 @@ class MosaicAugmentation:
     low_resolution: float = 0.1
 
     def __post_init__(self) -> None:
-        for name in ("turned", "negative", "flip", "covered", *_CHANGES):
+        for name in ("turned", "negative", "flip", "covered", "clutter", *_CHANGES):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"augmentation: {name} is a probability, not {getattr(self, name)}")
         if not self.grids or min(self.grids) < 0 or not math.isclose(sum(self.grids), 1):
@@ -163,6 +166,8 @@ def _tile(
     for box in boxes[trust != BoxTrust.IGNORED]:
         if rng.random() < augmentation.covered:
             cover_face(tile, box, transform.down, rng)
+    if rng.random() < augmentation.clutter:
+        strew_clutter(tile, boxes, rng)
     for name, change in _CHANGES.items():
         if rng.random() < getattr(augmentation, name) and side >= _LEAST_SIDE.get(name, 0):
             tile = change(tile, rng)
