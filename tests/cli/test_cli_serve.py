@@ -28,7 +28,7 @@ def test_defaults_are_those_of_the_settings():
     [
         (["--queue", "4"], "max_batch is at most queue (4)"),
         (["--model", "nothing"], "no such model file"),
-        (["--page", "nowhere"], "has no index.html"),
+        (["--page", "nowhere"], "holds no built page"),
     ],
 )
 def test_misuse_ends_with_a_message(run_command, arguments, message):

@@ -263,20 +263,32 @@ def test_metrics_count(service, photo):
 
 
 def test_a_built_page_is_served_with_what_its_threads_need(service, tmp_path, photo):
+    (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text("<!doctype html>a page", encoding="utf-8")
+    (tmp_path / "assets" / "a.wasm").write_bytes(b"code")
     client = service(page=tmp_path)
-    response = client.get("/")
-    assert "a page" in response.text
-    assert response.headers["Cross-Origin-Opener-Policy"] == "same-origin"
-    assert response.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+    kinds = {
+        "/": "text/html; charset=utf-8",
+        "/assets/a.wasm": "application/wasm",
+        "/models.json": "application/json",
+    }
+    for path, kind in kinds.items():
+        response = client.get(path)
+        assert (response.status_code, response.headers["Content-Type"]) == (200, kind)
+        assert response.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert response.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+    assert "a page" in client.get("/").text
+    model = client.get("/models.json").json()["models"][0]
+    assert len(client.get(f"/{model['file']}").content) == model["bytes"]
     refused(client.get("/nothing.js"), "not_found")
-    refused(client.get("/../../etc/passwd"), "not_found")
+    refused(client.get("/..%2f..%2fetc/passwd"), "not_found")
     assert client.post("/v1/faces", content=photo, headers=JPEG).status_code == 200
 
 
-def test_without_a_page_a_text_says_how_to_get_one(client, service, tmp_path):
-    assert "--page FOLDER" in client.get("/").text
-    with pytest.raises(ValueError, match=r"has no index\.html"):
+def test_without_a_page_a_text_says_how_to_get_one(service, tmp_path, monkeypatch):
+    monkeypatch.setattr("efficientfan.serve.page.built_page", lambda: None)
+    assert "run scripts/page" in service().get("/").text
+    with pytest.raises(ValueError, match="holds no built page"):
         service(page=tmp_path)
 
 

@@ -91,7 +91,11 @@ def serve_command(
     ] = None,
     page: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="A built browser page, served at /.", show_default="a text"),
+        typer.Option(
+            metavar="FOLDER",
+            help="A browser page that scripts/page has built, served at /.",
+            show_default="that of this installation",
+        ),
     ] = None,
 ) -> None:
     """Serve an HTTP API: photos in, faces out. Needs pip install 'efficientfan[serve]'.

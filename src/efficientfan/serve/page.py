@@ -1,15 +1,16 @@
-"""What a browser gets at `/`: the built page, or a text that says how to build it."""
+"""What a browser gets at `/`: the built page with its models, or a text that says how to build it."""
 
 from __future__ import annotations
 
+import mimetypes
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.responses import PlainTextResponse, Response
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from fastapi.responses import FileResponse, PlainTextResponse, Response
 
-from efficientfan.errors import InputError
+from efficientfan.page import HEADERS, built_page, page_files
 
 __all__ = ["add_page"]
 
@@ -18,39 +19,37 @@ _TEXT = """efficientfan: facial landmarks of photos
 POST /v1/faces    a photo in, its faces out: curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' ...
 /openapi.json     all routes, with examples
 
-The browser page is not built here. With a built one: efficientfan serve --page FOLDER
+This installation carries no browser page: run scripts/page in a clone of the project, or install a released wheel.
 """
 
-_ISOLATED = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
-"""Without these headers a browser gives WebAssembly no threads."""
 
-
-class _Page(StaticFiles):
-    """The files of the page."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """A file, with the headers that its threads need."""
-        response = await super().get_response(path, scope)
-        response.headers.update(_ISOLATED)
-        return response
-
-
-def add_page(app: FastAPI, folder: Path | None) -> None:
-    """Serve the built page at `/`; last of all routes, since it takes every path.
+def add_page(app: FastAPI, built: Path | None = None) -> None:
+    """Serve the page at `/`, a route per file; a text where there is no page.
 
     Args:
         app: the application.
-        folder: of the built page, with an index.html; None serves a text.
+        built: folder that `scripts/page` has built; None takes the one that this installation carries, if it does.
 
     Raises:
-        InputError: the folder has no index.html.
+        InputError: `built` holds no page.
     """
-    if folder is not None:
-        if not (folder / "index.html").is_file():
-            raise InputError(f"{folder}: has no index.html; a built page has one")
-        app.mount("/", _Page(directory=folder, html=True), name="page")
+    if built is None and built_page() is None:
+        _add(app, "", lambda: PlainTextResponse(_TEXT))
         return
+    for name, content in page_files(built).items():
+        answer = partial(_file, content, mimetypes.guess_type(name)[0] or "application/octet-stream")
+        _add(app, name, answer)
+        if name == "index.html":
+            _add(app, "", answer)
 
-    @app.get("/", include_in_schema=False)
-    def text() -> Response:
-        return PlainTextResponse(_TEXT)
+
+def _file(content: Path | bytes, kind: str) -> Response:
+    if isinstance(content, Path):
+        return FileResponse(content, headers=HEADERS, media_type=kind)
+    return Response(content, headers=dict(HEADERS), media_type=kind)
+
+
+def _add(app: FastAPI, name: str, answer: Callable[[], Response]) -> None:
+    @app.get(f"/{name}", include_in_schema=False)
+    def file() -> Response:
+        return answer()

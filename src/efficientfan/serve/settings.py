@@ -34,7 +34,7 @@ class ServiceSettings:
             and `/readyz` says 503.
         token: what requests must bear, as `Authorization: Bearer TOKEN`; None lets everybody in.
         cors: origins whose pages may read answers; none by default.
-        page: folder of the built browser page, served at `/`; None serves a text.
+        page: folder of a built browser page, served at `/`; None takes that of this installation, or serves a text.
 
     Raises:
         InputError: no model, or a number out of its limits.
