@@ -202,3 +202,4 @@ def test_a_server_without_the_headers_and_then_no_server(page: Page, site: Path)
     wait_for(page, "^1 face in [0-9]+ ms")
     page.get_by_label("Model").select_option("default: 192 pixels, 6.8 MB")
     wait_for(page, r"^The model .* cannot be loaded: no connection, and it was not loaded before\.$")
+    assert page.get_by_label("Model").input_value() == "tinyfan_128_visibility"  # still the one in use

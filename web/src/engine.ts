@@ -44,14 +44,9 @@ export class Engine {
     return new Engine(runtime, name, threads);
   }
 
-  /** A model file as a graph. */
-  async open(file: string): Promise<Graph> {
-    const response = await fetch(file).catch(() => null);
-    if (response === null || !response.ok) {
-      const reason = response === null ? "no connection, and it was not loaded before" : `status ${response.status}`;
-      throw new Error(`The model ${file.split("/").pop()} cannot be loaded: ${reason}.`);
-    }
-    const session: InferenceSession = await this.runtime.InferenceSession.create(await response.arrayBuffer(), {
+  /** A model file's content as a graph. */
+  async open(model: ArrayBuffer): Promise<Graph> {
+    const session: InferenceSession = await this.runtime.InferenceSession.create(model, {
       executionProviders: [this.name],
       graphOptimizationLevel: "all",
       logSeverityLevel: 3,
@@ -64,11 +59,4 @@ export class Engine {
       return Object.fromEntries(entries);
     };
   }
-}
-
-/** Whether the browser has WebGPU and a graphics processor that it may use. */
-export async function hasWebGpu(): Promise<boolean> {
-  const gpu = (navigator as { gpu?: { requestAdapter(): Promise<unknown> } }).gpu;
-  if (gpu === undefined) return false;
-  return (await gpu.requestAdapter().catch(() => null)) !== null;
 }

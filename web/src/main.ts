@@ -6,10 +6,11 @@ import { closeCamera, openCamera } from "./camera";
 import { Client } from "./client";
 import { drawFaces } from "./draw";
 import type { EngineName } from "./engine";
-import { fetchCatalog, type Catalog } from "./models";
+import { fetchCatalog, type Catalog, type ModelEntry } from "./models";
 import { openPhoto } from "./photos";
 import type { Looked, PosedFace } from "./protocol";
 import { save, showFaces, showLandmarks, toRecord, type Result } from "./results";
+import { hasWebGpu } from "./webgpu";
 
 /** Longer side of the canvases, in pixels; landmarks are those of the whole photo. */
 const LARGEST_VIEW = 2048;
@@ -38,7 +39,9 @@ const usable = [find<HTMLButtonElement>("choose"), find<HTMLButtonElement>("samp
 
 const client = new Client();
 let catalog: Catalog;
-/** What runs the models, such as "WebAssembly, 2 threads". */
+/** The model that is loaded, and the engine that runs it, also in words: "WebAssembly, 2 threads". */
+let model: ModelEntry;
+let engine: EngineName = "wasm";
 let engineInWords = "";
 /** What is shown, with what it was found in. */
 let shown: Result | null = null;
@@ -79,14 +82,18 @@ async function working(task: () => Promise<void>): Promise<void> {
   }
 }
 
+/** Load what is chosen; where that fails, what was chosen before stays. */
 async function openModels(): Promise<void> {
-  const model = catalog.models.find((each) => each.name === modelSelect.value)!;
-  say(`Loading the model ${model.alias} (${megabytes(model.bytes + catalog.detector.bytes)}).`);
-  const opened = await client.open(model.name, engineSelect.value as EngineName);
+  const chosen = catalog.models.find((each) => each.name === modelSelect.value)!;
+  say(`Loading the model ${chosen.alias} (${megabytes(chosen.bytes + catalog.detector.bytes)}).`);
+  const opened = await client.open(chosen.name, engineSelect.value as EngineName).catch((error: unknown) => {
+    if (model !== undefined) [modelSelect.value, engineSelect.value] = [model.name, engine];
+    throw error;
+  });
+  [model, engine] = [chosen, opened.engine];
   const threads = opened.threads === 1 ? "1 thread" : `${opened.threads} threads`;
-  engineInWords = opened.engine === "webgpu" ? "WebGPU" : `WebAssembly, ${threads}`;
-  if (opened.webgpu && engineSelect.options.length === 1) engineSelect.add(new Option("WebGPU", "webgpu"));
-  engineSelect.value = opened.engine;
+  engineInWords = engine === "webgpu" ? "WebGPU" : `WebAssembly, ${threads}`;
+  engineSelect.value = engine;
   find("machine").textContent = self.crossOriginIsolated
     ? ""
     : "WebAssembly runs on one thread: the server does not send the headers that isolate this page. Loading the page a " +
@@ -119,7 +126,6 @@ function redraw(): void {
 
 /** Show the faces of a picture; `scale` is from pixels of the bitmap to pixels of the photo. */
 function showResult(name: string, looked: Looked, scale = 1): Result {
-  const model = catalog.models.find((each) => each.name === modelSelect.value)!;
   const pixels = (values: ArrayLike<number>) => Float32Array.from(values, (value) => (value + 0.5) * scale - 0.5);
   const box = (values: ArrayLike<number>) => [...pixels(values)] as unknown as PosedFace["region"]["box"];
   const faces = looked.faces.map((face) =>
@@ -307,9 +313,14 @@ async function start(): Promise<void> {
     }
     const named = catalog.models.find(({ name, alias }) => [name, alias].includes(asked.get("model") ?? ""));
     modelSelect.value = (named ?? catalog.models[0]!).name;
+    if (asked.get("engine") === "webgpu") {
+      engineSelect.add(new Option("WebGPU", "webgpu"));
+      engineSelect.value = "webgpu";
+    }
     await openModels();
   });
   if (asked.has("sample")) await lookAtSample().catch(fail);
+  if (engineSelect.options.length === 1 && (await hasWebGpu())) engineSelect.add(new Option("WebGPU", "webgpu"));
   // Not in the way of the first photo: it stores what is loaded already.
   void navigator.serviceWorker?.register("service-worker.js").catch(() => undefined);
 }

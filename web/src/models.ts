@@ -49,3 +49,13 @@ export async function fetchCatalog(base: string): Promise<Catalog> {
   if (!response.ok) throw new Error(`models.json cannot be loaded (${response.status})`);
   return (await response.json()) as Catalog;
 }
+
+/** The content of a model file. */
+export async function fetchModel(base: string, file: string): Promise<ArrayBuffer> {
+  const response = await fetch(new URL(file, base)).catch(() => null);
+  if (response === null || !response.ok) {
+    const reason = response === null ? "no connection, and it was not loaded before" : `status ${response.status}`;
+    throw new Error(`The model ${file.split("/").pop()} cannot be loaded: ${reason}.`);
+  }
+  return await response.arrayBuffer();
+}

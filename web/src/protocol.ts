@@ -23,7 +23,6 @@ export type Question = { readonly id: number } & (Open | Look);
 export interface Opened {
   readonly engine: EngineName;
   readonly threads: number;
-  readonly webgpu: boolean;
   /** Why WebGPU is not in use although it was asked for, or null. */
   readonly fallback: string | null;
 }

@@ -1,13 +1,14 @@
 /** The networks run here, beside the page, which stays responsive. */
 
 import { FaceFinder } from "./detector";
-import { Engine, hasWebGpu } from "./engine";
+import { Engine, type EngineName } from "./engine";
 import { PhotoPyramid, type Photo } from "./imaging";
 import { Landmarks, type Face } from "./landmarks";
-import { fetchCatalog } from "./models";
+import { fetchCatalog, fetchModel } from "./models";
 import { headPose } from "./pose";
 import type { Answer, Look, Looked, Open, Opened, Question } from "./protocol";
 import { FaceTracker } from "./tracker";
+import { hasWebGpu } from "./webgpu";
 
 interface Models {
   readonly finder: FaceFinder;
@@ -18,39 +19,34 @@ interface Models {
 let models: Models | null = null;
 let canvas: OffscreenCanvas | null = null;
 
-async function load(engine: Engine, question: Open): Promise<Models> {
+async function load(name: EngineName, question: Open): Promise<Opened> {
   const catalog = await fetchCatalog(question.base);
   const model = catalog.models.find((each) => each.name === question.model);
   if (model === undefined) throw new Error(`There is no model ${question.model}.`);
-  const address = (file: string) => new URL(file, question.base).href;
-  const finder = new FaceFinder(await engine.open(address(catalog.detector.file)), catalog.detector);
-  const landmarks = new Landmarks(await engine.open(address(model.file)), model, catalog.schemas[model.schema]!);
-  const loaded = { finder, landmarks, tracker: new FaceTracker(finder, landmarks) };
+  // The engine starts with the small file, while the large one is on its way.
+  const [detectorFile, modelFile] = [catalog.detector.file, model.file].map((file) => fetchModel(question.base, file));
+  modelFile!.catch(() => undefined); // what went wrong is said below
+  const engine = await Engine.load(name);
+  const finder = new FaceFinder(await engine.open(await detectorFile!), catalog.detector);
+  const landmarks = new Landmarks(await engine.open(await modelFile!), model, catalog.schemas[model.schema]!);
   // A first run, so that the first photo does not wait for what the engine does once.
   const side = 64;
   const blank = new PhotoPyramid({ data: new Uint8ClampedArray(side * side * 4), width: side, height: side });
   await finder.detect(blank.photo);
   await landmarks.locate(blank, [{ box: [0, 0, side, side], roll: 0 }]);
-  return loaded;
+  models = { finder, landmarks, tracker: new FaceTracker(finder, landmarks) };
+  return { engine: engine.name, threads: engine.threads, fallback: null };
 }
 
+/** Load the models; where WebGPU does not run them, WebAssembly does. Without them the former ones stay. */
 async function open(question: Open): Promise<Opened> {
-  const webgpu = await hasWebGpu();
-  let fallback: string | null = null;
-  models = null;
-  if (question.engine === "webgpu") {
-    try {
-      if (!webgpu) throw new Error("this browser has no WebGPU");
-      const engine = await Engine.load("webgpu");
-      models = await load(engine, question);
-      return { engine: "webgpu", threads: engine.threads, webgpu, fallback };
-    } catch (error) {
-      fallback = error instanceof Error ? error.message : String(error);
-    }
+  if (question.engine === "wasm") return load("wasm", question);
+  try {
+    if (!(await hasWebGpu())) throw new Error("this browser has no WebGPU");
+    return await load("webgpu", question);
+  } catch (error) {
+    return { ...(await load("wasm", question)), fallback: error instanceof Error ? error.message : String(error) };
   }
-  const engine = await Engine.load("wasm");
-  models = await load(engine, question);
-  return { engine: "wasm", threads: engine.threads, webgpu, fallback };
 }
 
 /** The pixels of a bitmap, on black where it is transparent. */
