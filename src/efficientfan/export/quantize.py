@@ -23,10 +23,11 @@ from efficientfan.export.half_weights import widen_weights
 from efficientfan.export.int8_tools import TOOLS
 from efficientfan.export.qdq import int8_layers, layers, restore_float
 from efficientfan.export.sensitivity import choose_float_layers
+from efficientfan.export.usage import file_metadata
 from efficientfan.files import atomic_path
 from efficientfan.metrics import Estimate
 from efficientfan.predict import Backend, BackendOutput, OnnxBackend, open_backend
-from efficientfan.spec import METADATA_KEY, ModelSpec
+from efficientfan.spec import ModelSpec
 
 __all__ = ["MOST_GROWTH", "QuantisationReport", "quantise"]
 
@@ -205,7 +206,7 @@ def _write(model: onnx.ModelProto, spec: ModelSpec, record: Mapping[str, Any], p
     name = spec.name if spec.name.endswith("_int8") else f"{spec.name}_int8"
     told = replace(spec, name=name, provenance={**spec.provenance, "quantisation": dict(record)})
     del model.metadata_props[:]
-    onnx.helper.set_model_props(model, {METADATA_KEY: told.to_json()})
+    onnx.helper.set_model_props(model, file_metadata(told))
     model.producer_name, model.producer_version = "efficientfan", spec.code_version
     model.doc_string = ""
     onnx.checker.check_model(model)

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from efficientfan.errors import EfficientFanError
 from efficientfan.export.half_weights import halve_weights
-from efficientfan.spec import METADATA_KEY, DetectorSpec, ModelSpec
+from efficientfan.export.usage import file_metadata
+from efficientfan.spec import DetectorSpec, ModelSpec
 
 __all__ = ["OPSET", "write_graph"]
 
@@ -40,7 +41,7 @@ def write_graph(
     Args:
         module: in eval mode; it returns a plain tuple of tensors.
         example: an input to trace it with.
-        spec: goes into the file's metadata.
+        spec: goes into the file's metadata, as it is and in words (`file_metadata`).
         path: the file.
         inputs: the input's name -> its free axes, as `torch.export.Dim`s.
         outputs: names of the outputs.
@@ -67,7 +68,7 @@ def write_graph(
         del entry.metadata_props[:]  # stack traces of the machine that exported
     for value in model.graph.value_info:
         del value.metadata_props[:]
-    onnx.helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
+    onnx.helper.set_model_props(model, file_metadata(spec))
     model.producer_name, model.producer_version = "efficientfan", spec.code_version
     if half_weights:
         model = halve_weights(model)
