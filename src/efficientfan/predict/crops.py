@@ -12,7 +12,15 @@ from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform, box_iou
 from efficientfan.schema import LandmarkSchema, convert_points
 
-__all__ = ["FaceRegion", "agree", "region_of_landmarks", "region_of_proposal", "roll_of"]
+__all__ = [
+    "SAME_CROP_IOU",
+    "UPRIGHT",
+    "FaceRegion",
+    "agree",
+    "region_of_landmarks",
+    "region_of_proposal",
+    "roll_of",
+]
 
 Array = NDArray[Any]
 
