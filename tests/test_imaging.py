@@ -243,6 +243,37 @@ def test_webp_may_have_half_the_pixels(tmp_path):
         read_rgb(path, max_pixels=2399)
 
 
+def tiled_tiff(side, compression=8):
+    """A TIFF file of 10 x 10 gray pixels in one tile of side x side, whose content is two bytes."""
+    number, content = struct.pack("<HI", 4, 1), b"\0\0"
+    tags = {256: 10, 257: 10, 258: 8, 259: compression, 262: 1, 277: 1, 322: side, 323: side, 324: 8, 325: 2}
+    entries = b"".join(
+        struct.pack("<H", tag) + number + struct.pack("<I", value) for tag, value in tags.items()
+    )
+    return b"II*\0" + struct.pack("<I", 10) + content + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+def test_tiff_tiles_far_larger_than_the_photo_are_refused():
+    """Its decoder makes room for a whole tile: 150 bytes took 2 GB."""
+    with pytest.raises(InputError, match="claims 10 x 10 pixels in tiles of 20000 x 20000, which take more"):
+        to_rgb(tiled_tiff(20_000))
+    with pytest.raises(InputError, match="claims 10 x 10 pixels in tiles of 64 x 64"):
+        to_rgb(tiled_tiff(64), max_pixels=4095)
+    with pytest.raises(InputError, match="decoder error"):  # the size is fine
+        to_rgb(tiled_tiff(64))
+
+
+def test_tiff_of_rare_compressions_is_not_decoded(tmp_path):
+    for compression in (6, 32_809, 34_676, 34_677, 34_925, 50_000, 50_001):
+        with pytest.raises(
+            InputError, match=f"is a TIFF file of compression {compression}, which is not read"
+        ):
+            to_rgb(tiled_tiff(64, compression))
+    for how in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"):
+        path = save(tmp_path, Image.fromarray(FOUR), "a.tif", compression=how)
+        assert read_rgb(path).tolist() == FOUR.tolist()
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "I;16", "L"])
 def test_conversion_takes_no_more_memory_than_the_result(mode):
     image = Image.new(mode, (2000, 1500))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         score_points,
     )
     from efficientfan.geometry import CropTransform
-    from efficientfan.imaging import read_rgb, write_image
+    from efficientfan.imaging import GuardedReader, read_rgb, write_image
     from efficientfan.metrics import MetricAccumulator
     from efficientfan.pose import Blink, Pose, blinks, eye_openness, head_pose, head_shape, mouth_openness
     from efficientfan.predict import (
@@ -68,6 +68,7 @@ __all__ = [
     "FaceDetector",
     "FaceTracker",
     "Frame",
+    "GuardedReader",
     "PhotoFailure",
     "PhotoFaces",
     "InputError",
@@ -134,6 +135,7 @@ _HOMES = {
     ),
     "geometry": ("CropTransform",),
     "imaging": (
+        "GuardedReader",
         "read_rgb",
         "write_image",
     ),

@@ -48,6 +48,13 @@ def test_margin_and_format(run, folder, tmp_path):
     assert share[0.0] == pytest.approx(4 * share[1.0], rel=0.1)
 
 
+def test_photos_of_strangers_give_the_same_crops(run, folder, tmp_path):
+    for out, *options in (("trusted",), ("untrusted", "--untrusted")):
+        assert run(folder / "a.png", "--out", tmp_path / out, *options)[0] == 0
+    contents = [(tmp_path / out / "a.png").read_bytes() for out in ("trusted", "untrusted")]
+    assert contents[0] == contents[1]
+
+
 def test_a_broken_photo_is_reported_and_skipped(run, folder, tmp_path):
     (folder / "b.jpg").write_bytes(b"no image")
     code, _, err = run(folder, "--out", tmp_path / "crops")

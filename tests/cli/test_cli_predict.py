@@ -17,6 +17,7 @@ from efficientfan.cli.main import main
 from efficientfan.data.catalog import load_dataset
 from efficientfan.formats.records import JsonLinesWriter
 from efficientfan.imaging import read_rgb, write_image
+from efficientfan.imaging.guarded import GuardedReader
 from efficientfan.predict import load
 from efficientfan.predict.many import PhotoFailure, predict_photos
 from efficientfan.predict.photos import Photo
@@ -103,6 +104,32 @@ def test_a_broken_photo_is_reported_and_skipped(run, folder, name, content):
     [complaint] = [line for line in err.splitlines() if line.startswith("error:")]
     assert str(folder / name) in complaint
     assert "3 images, 2 faces, 1 failed" in err
+
+
+@pytest.fixture
+def guarded(monkeypatch):
+    """What each `GuardedReader` of a command is asked to read: the list grows."""
+    asked = []
+
+    class Recording(GuardedReader):
+        def __call__(self, image):
+            asked.append((image, self.children, self.max_pixels))
+            return super().__call__(image)
+
+    monkeypatch.setattr("efficientfan.predict.many.GuardedReader", Recording)
+    return asked
+
+
+def test_photos_of_strangers_are_read_in_child_processes(run, folder, guarded):
+    (folder / "b.jpg").write_bytes(b"no image")
+    trusted = run(folder, "--threads", 1)
+    assert guarded == []
+    code, out, err = run(folder, "--threads", 1, "--max-pixels", 1_000_000, "--untrusted")
+    assert guarded == [(str(folder / name), 1, 1_000_000) for name in ("a.png", "b.jpg")]
+    assert (code, out) == trusted[:2]
+    assert [line for line in err.splitlines() if line.startswith("error:")] == [
+        line for line in trusted[2].splitlines() if line.startswith("error:")
+    ]
 
 
 def test_max_pixels_is_adjustable(run, folder):

@@ -1,6 +1,7 @@
 import threading
 import tracemalloc
 import weakref
+from collections.abc import Generator
 
 import numpy as np
 import pytest
@@ -64,6 +65,25 @@ def content(result):
         for face in result.faces
     ]
     return result.photo, result.image.tobytes(), faces
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_photos_of_strangers_give_the_same_results(backend, photos, threads):
+    predictor = LandmarkPredictor(backend, Quarters(), batch_size=4)
+    trusted = [content(result) for result in predict_photos(predictor, photos, min_score=0.1)]
+    with Workers(threads) as workers:
+        found = predict_photos(predictor, photos, min_score=0.1, workers=workers, untrusted=True)
+        assert [content(result) for result in found] == trusted
+
+
+def test_the_children_of_an_abandoned_run_end(backend, photos):
+    predictor = LandmarkPredictor(backend, Quarters(), batch_size=4)
+    with Workers(2) as workers:
+        results = predict_photos(predictor, photos, workers=workers, untrusted=True)
+        next(results)
+        assert isinstance(results, Generator)
+        results.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("efficientfan")]
 
 
 @pytest.mark.parametrize("given", [False, True])

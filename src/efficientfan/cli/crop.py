@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from efficientfan.cli.options import bars, message_console
+from efficientfan.cli.options import UntrustedOption, bars, message_console
 from efficientfan.cli.terms import print_terms
 from efficientfan.errors import unknown
 
@@ -60,6 +60,7 @@ def crop_command(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads in all.", show_default="all cores")
     ] = None,
+    untrusted: UntrustedOption = False,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Search folders inside folders.")
     ] = False,
@@ -100,7 +101,7 @@ def crop_command(
         Workers(shares.workers) as workers,
         bars(console) as progress,
     ):
-        results = predict_photos(predictor, photos, min_score=min_score, workers=workers)
+        results = predict_photos(predictor, photos, min_score=min_score, workers=workers, untrusted=untrusted)
         for result in progress.track(results, total=len(photos), description="photos"):
             if isinstance(result, PhotoFailure):
                 n_failed += 1

@@ -25,6 +25,7 @@ __all__ = [
     "RecipeName",
     "Settings",
     "ThreadsOption",
+    "UntrustedOption",
     "bars",
     "message_console",
     "plots_where_possible",
@@ -58,6 +59,14 @@ PrecisionOption = Annotated[
 ThreadsOption = Annotated[
     int | None,
     typer.Option("--threads", min=1, help="Processor threads of the model.", show_default="all cores"),
+]
+UntrustedOption = Annotated[
+    bool,
+    typer.Option(
+        "--untrusted",
+        help="For photos of strangers: decode each in a child process that may take 30 s, and 12 bytes of memory per "
+        "pixel of --max-pixels; one that takes more is reported and skipped.",
+    ),
 ]
 
 

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Column, Table
 
-from efficientfan.cli.options import BackendOption, DeviceOption, PrecisionOption, message_console
+from efficientfan.cli.options import (
+    BackendOption,
+    DeviceOption,
+    PrecisionOption,
+    UntrustedOption,
+    message_console,
+)
 from efficientfan.cli.progress import PhotoProgress
 from efficientfan.cli.shards import (
     ContentOption,
@@ -167,6 +173,7 @@ def predict_command(
     max_pixels: Annotated[
         int, typer.Option(min=1, help="Refuse photos of more pixels, before decoding them.")
     ] = 100_000_000,
+    untrusted: UntrustedOption = False,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Search folders inside folders.")
     ] = False,
@@ -250,6 +257,7 @@ def predict_command(
             ("list", listed),
             ("shard", part),
             ("resume", resume),
+            ("untrusted", untrusted),
         ):
             if given_value:
                 raise InputError(f"--{name} is for photos, not for videos")
@@ -380,7 +388,14 @@ def predict_command(
             n_photos, n_failed_before = run.plan.n_photos, run.plan.n_failed
             writer, to_do, ends = run, run.photos(workers), run.ends
         results = predict_photos(
-            predictor, to_do, given, min_score=min_score, max_pixels=max_pixels, workers=workers, ends=ends
+            predictor,
+            to_do,
+            given,
+            min_score=min_score,
+            max_pixels=max_pixels,
+            workers=workers,
+            untrusted=untrusted,
+            ends=ends,
         )
         progress = PhotoProgress(console, n_photos)
         drawn = workers.map(drawings.add, results)

@@ -1,5 +1,6 @@
 """Photos in and out, and the one warp from a photo to crops. RGB, uint8, height x width x 3 throughout."""
 
+from efficientfan.imaging.guarded import GuardedReader
 from efficientfan.imaging.process import process_settings
 from efficientfan.imaging.reading import (
     DEFAULT_MAX_PIXELS,
@@ -17,6 +18,7 @@ from efficientfan.imaging.writing import write_image
 __all__ = [
     "Channels",
     "DEFAULT_MAX_PIXELS",
+    "GuardedReader",
     "IMAGE_SUFFIXES",
     "ImageLike",
     "PHOTO_SUFFIXES",

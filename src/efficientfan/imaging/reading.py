@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import math
 import os
 import stat
 import threading
@@ -15,7 +16,7 @@ from typing import IO, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from efficientfan.errors import InputError, check_number, first_line, printable
 from efficientfan.packed import is_packed, photo_bytes
@@ -26,6 +27,9 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "ImageLike",
     "PHOTO_SUFFIXES",
+    "check_file",
+    "decode",
+    "image_name",
     "photo_size",
     "read_rgb",
     "to_rgb",
@@ -68,6 +72,11 @@ _WEIGHTS = {"WEBP": 2}
 _MAX_SCANS = 100
 """A JPEG file of more scans is refused: each costs as long as decoding the photo once, and encoders write about ten."""
 
+_TIFF_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 7, 8, 32773, 32946})
+"""None, CCITT, LZW, JPEG, Deflate and PackBits. The others are rare, and bring further decoders along."""
+
+_TILE_WIDTH, _TILE_HEIGHT = 322, 323  # of TIFF; its decoder makes room for a whole tile
+
 _STRIP = 1 << 17
 """Pixels that are converted at once, so that conversions need no memory to speak of."""
 
@@ -86,7 +95,11 @@ def read_rgb(file: str | os.PathLike[str] | IO[bytes], *, max_pixels: int = DEFA
             (whose range is not known), of more than `max_pixels` pixels (of WebP, half as many), or of too many scans.
     """
     check_number("max_pixels", max_pixels, 1)
-    where = _named(file)
+    return decode(file, max_pixels, image_name(file))
+
+
+def decode(file: str | os.PathLike[str] | IO[bytes], max_pixels: int, where: str) -> Array:
+    """`read_rgb` of a file that errors call `where`."""
     with _refusing(where), _QUIET, _open(_seekable(file)) as image:
         _check_cost(image, max_pixels, where)
         return _from_pillow(image)
@@ -98,13 +111,14 @@ def photo_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     Raises:
         InputError: missing, no regular file, or not an image of a format that is read.
     """
-    with _refusing(_named(path)), _QUIET, _open(path) as image:
+    with _refusing(image_name(path)), _QUIET, _open(path) as image:
         width, height = image.size
         sideways = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5  # 5 to 8 swap the sides
     return (height, width) if sideways else (width, height)
 
 
-def _named(file: str | os.PathLike[str] | IO[bytes]) -> str:
+def image_name(file: ImageLike) -> str:
+    """What errors call an image: its path, with escapes, or "image"."""
     return printable(os.fspath(file)) if isinstance(file, str | os.PathLike) else "image"
 
 
@@ -188,24 +202,35 @@ def _open(file: str | os.PathLike[str] | IO[bytes]) -> Image.Image:
     if isinstance(file, str | os.PathLike) and is_packed(file):
         file = io.BytesIO(photo_bytes(file))
     if isinstance(file, str | os.PathLike):
-        status = os.stat(file)
-        if not stat.S_ISREG(status.st_mode):  # a pipe would wait for a writer, a device need not end
-            what = "a pipe, socket or device"
-            if stat.S_ISDIR(status.st_mode):
-                what = (
-                    "a folder"
-                    if os.access(file, os.R_OK | os.X_OK)
-                    else "a folder without permission to list it"
-                )
-            raise InputError(f"{_named(file)}: cannot be read as an image (it is {what})")
-        if not status.st_size:
-            raise InputError(f"{_named(file)}: is an empty file; copy it anew")
+        check_file(file)
     with _LOCK:
         cap, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             return Image.open(file, formats=_formats())
         finally:
             Image.MAX_IMAGE_PIXELS = cap
+
+
+def check_file(path: str | os.PathLike[str]) -> None:
+    """Refuse what is no regular file: a pipe would wait for a writer, a device need not end.
+
+    Raises:
+        InputError: a folder, pipe, socket, device, or an empty or missing file.
+    """
+    where = image_name(path)
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{where}: cannot be read as an image ({reason})") from error
+    if not stat.S_ISREG(status.st_mode):
+        what = "a pipe, socket or device"
+        if stat.S_ISDIR(status.st_mode):
+            may_list = os.access(path, os.R_OK | os.X_OK)
+            what = "a folder" if may_list else "a folder without permission to list it"
+        raise InputError(f"{where}: cannot be read as an image (it is {what})")
+    if not status.st_size:
+        raise InputError(f"{where}: is an empty file; copy it anew")
 
 
 def to_rgb(image: ImageLike, *, max_pixels: int = DEFAULT_MAX_PIXELS, channels: Channels = "rgb") -> Array:
@@ -280,8 +305,28 @@ def _check_cost(image: Image.Image, max_pixels: int, where: str) -> None:
             f"{where}: claims {width} x {height} pixels, more than the limit of {most}{of_format}; raise "
             "max_pixels (--max-pixels) if the file is to be trusted"
         )
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        _check_tiff(image, most, where)
     if image.format in ("JPEG", "MPO") and (scans := _count_scans(image)) > _MAX_SCANS:
         raise InputError(f"{where}: is a JPEG file of {scans} scans, more than {_MAX_SCANS}; convert it")
+
+
+def _check_tiff(image: TiffImagePlugin.TiffImageFile, most: int, where: str) -> None:
+    """Refuse a TIFF file of a rare compression, or of tiles that are far larger than what they show."""
+    compression = image.tag_v2.get(TiffImagePlugin.COMPRESSION, 1)
+    if compression not in _TIFF_COMPRESSIONS:
+        raise InputError(
+            f"{where}: is a TIFF file of compression {compression}, which is not read; convert it to .png"
+        )
+    width, height = image.size
+    across, down = (int(image.tag_v2.get(tag, 0)) for tag in (_TILE_WIDTH, _TILE_HEIGHT))
+    if across < 1 or down < 1:
+        return
+    padded = math.ceil(width / across) * across * math.ceil(height / down) * down
+    if padded > min(most, max(2 * width * height, 1 << 24)):
+        raise InputError(
+            f"{where}: claims {width} x {height} pixels in tiles of {across} x {down}, which take more; convert it"
+        )
 
 
 def _count_scans(image: Image.Image) -> int:

@@ -6,14 +6,16 @@ import os
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeAlias, TypeVar
 
 from numpy.typing import NDArray
 
 from efficientfan.errors import InputError, check_number, printable
-from efficientfan.imaging import DEFAULT_MAX_PIXELS, read_rgb
+from efficientfan.imaging import DEFAULT_MAX_PIXELS, GuardedReader, read_rgb
 from efficientfan.predict.photos import Photo
 from efficientfan.predict.predictor import LandmarkPredictor, Proposal
 from efficientfan.structures import Face
@@ -163,6 +165,7 @@ def predict_photos(
     max_pixels: int = DEFAULT_MAX_PIXELS,
     workers: Workers | None = None,
     ends: Container[int] = frozenset(),
+    untrusted: bool = False,
 ) -> Iterator[PhotoFaces | PhotoFailure]:
     """The faces of each photo, in the order of the photos, batched across photos.
 
@@ -180,22 +183,25 @@ def predict_photos(
         workers: threads to work in; None does everything in the calling thread.
         ends: positions of photos, from 0, at which a batch ends; networks may round otherwise in another batch, so
             a run that goes on after one of them has the very results of one that was not interrupted.
+        untrusted: decode in child processes of limited time and memory, one per worker (`GuardedReader`).
 
     Yields:
         A `PhotoFaces` or a `PhotoFailure` per photo.
     """
     pool = workers or Workers(1)
 
-    def read(photo: Photo) -> Read | PhotoFailure:
-        return _read(predictor, photo, boxes, max_pixels)
-
     def locate(items: list[Read | PhotoFailure]) -> list[PhotoFaces | PhotoFailure]:
         return _locate(predictor, items, min_score)
 
-    for results in pool.map(locate, _batches(pool.map(read, photos), predictor.batch_size, ends)):
-        results.reverse()
-        while results:
-            yield results.pop()  # frees the photo once the caller is done with it
+    with ExitStack() as stack:
+        decode: Callable[[str], Array] = partial(read_rgb, max_pixels=max_pixels)
+        if untrusted:
+            decode = stack.enter_context(GuardedReader(pool.threads, max_pixels=max_pixels))
+        read = partial(_read, predictor, boxes, decode)
+        for results in pool.map(locate, _batches(pool.map(read, photos), predictor.batch_size, ends)):
+            results.reverse()
+            while results:
+                yield results.pop()  # frees the photo once the caller is done with it
 
 
 def _boxes_of(photo: Photo, boxes: Mapping[str, Array]) -> Array | None:
@@ -209,9 +215,9 @@ def _keys(photo: Photo) -> tuple[str, ...]:
 
 def _read(
     predictor: LandmarkPredictor,
-    photo: Photo,
     boxes: Mapping[str, Array] | None,
-    max_pixels: int,
+    decode: Callable[[str], Array],
+    photo: Photo,
 ) -> Read | PhotoFailure:
     try:
         given = None
@@ -220,7 +226,7 @@ def _read(
             if given is None:
                 raise InputError(f"{photo.path}: is not in the boxes file")
         with predictor.times.measure("read"):
-            image = read_rgb(photo.path, max_pixels=max_pixels)
+            image = decode(photo.path)
     except InputError as error:
         return PhotoFailure(photo, printable(str(error)))
     if given is None:
