@@ -60,6 +60,8 @@ Result: TypeAlias = "Record | FailedPhoto"
 
 TABLE_VERSION = 1
 _KEY = b"efficientfan"
+_LISTS = ("box", "detector_box", "points", "scores", "visibility", "pose")
+"""The list columns that are read back."""
 
 
 def tables_metadata(schema: LandmarkSchema, run: Mapping[str, Any] | None = None) -> dict[bytes, bytes]:
@@ -209,7 +211,7 @@ def read_parquet(path: str | Path) -> Iterator[Record | FailedPhoto]:
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(1024):
-                for row in batch.to_pylist():
+                for row in _cells_of(batch):
                     if photo and not row["face"]:  # null or 0: the first row of the next photo
                         yield _result(photo, schemas)
                         photo = []
@@ -308,6 +310,30 @@ def _lists(values: Sequence[Array | list[float | None] | None], kind: pa.ListTyp
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     missing = pa.array([value is None for value in values])
     return pa.ListArray.from_arrays(pa.array(offsets), inner, mask=missing)
+
+
+def _cells_of(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+    """The rows of a batch, with an array in place of each list, without a Python object per number."""
+    lists = {name: _arrays(batch.column(name)) for name in _LISTS}
+    for place, row in enumerate(batch.select([n for n in batch.schema.names if n not in _LISTS]).to_pylist()):
+        yield row | {name: arrays[place] for name, arrays in lists.items()}
+
+
+def _arrays(column: pa.ListArray) -> list[Array | None]:
+    """What `_lists` wrote: an array per row, None where it is null."""
+    import pyarrow as pa
+
+    lengths = column.value_lengths().to_pylist()
+    flat = column.flatten()
+    if pa.types.is_list(flat.type) and len(flat):  # rows of rows, all equally wide
+        numbers = np.array(flat.flatten()).reshape(len(flat), -1)
+    else:
+        numbers = np.array(flat)
+    ends = np.cumsum([length or 0 for length in lengths])
+    return [
+        None if length is None else numbers[end - length : end]
+        for length, end in zip(lengths, ends, strict=True)
+    ]
 
 
 def _result(rows: list[dict[str, Any]], schemas: dict[str, LandmarkSchema]) -> Result:
