@@ -217,3 +217,13 @@ def test_durable_content_is_on_the_disk_before_it_replaces(tmp_path, monkeypatch
     monkeypatch.setattr(os, "fsync", sync)
     write_bytes(tmp_path / "a.txt", b"new", durable=True)
     assert synced == [False, True]  # the file, then the folder's new name
+
+
+def test_a_temporary_file_may_lie_elsewhere(tmp_path):
+    path, scratch = tmp_path / "results" / "a.bin", tmp_path / "scratch"
+    with atomic_path(path, durable=True, scratch=scratch) as temporary:
+        temporary.write_bytes(b"new")
+        assert temporary.parent == scratch
+        assert list(path.parent.iterdir()) == []
+    assert path.read_bytes() == b"new"
+    assert list(scratch.iterdir()) == []

@@ -221,6 +221,22 @@ def test_a_list_on_standard_input(photos, tmp_path, model_file):
     assert [json.loads(line)["image"] for line in lines] == ["photos/02.png", "photos/01.png"]
 
 
+@pytest.mark.parametrize("reader", ["pandas", "polars", "duckdb"])
+def test_a_folder_is_read_as_one_table(run, tmp_path, reader):
+    program = pytest.importorskip(reader)
+    run()
+    if reader == "pandas":
+        images = program.read_parquet("results/")["image"].tolist()
+    elif reader == "polars":
+        images = program.scan_parquet("results/*.parquet").collect()["image"].to_list()
+    else:
+        with program.connect() as connection:
+            images = [
+                row[0] for row in connection.execute("select image from 'results/*.parquet'").fetchall()
+            ]
+    assert sorted(images) == [f"photos/{number:02}.png" for number in range(11)]
+
+
 def test_failures_are_lines_of_json_shards(run, tmp_path):
     run(file_format="jsonl")
     lines = (tmp_path / "results" / "faces-000001.jsonl").read_text().splitlines()

@@ -433,3 +433,30 @@ def test_without_a_number_all_cores_are_shared():
 def test_no_thread_is_refused():
     with pytest.raises(InputError, match="at least 1, not 0"):
         Workers(0)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_run_that_goes_on_after_an_end_has_the_same_batches(model_file, photos, threads):
+    class Counted(OnnxBackend):
+        def run(self, crops):
+            batches.append(len(crops))
+            return super().run(crops)
+
+    def run(which, ends):
+        predictor = LandmarkPredictor(Counted(model_file, threads=1), Quarters(), batch_size=4)
+        batches.clear()
+        with Workers(threads) as workers:
+            for _ in predict_photos(predictor, which, min_score=0.1, workers=workers, ends=ends):
+                pass
+        return sorted(batches)
+
+    batches: list[int] = []
+    whole = run(photos, {6, 13, 20})
+    parts = [
+        run(photos[:7], set()),
+        run(photos[7:14], set()),
+        run(photos[14:21], set()),
+        run(photos[21:], set()),
+    ]
+    assert whole == sorted(sum(parts, start=[]))  # noqa: RUF017  # four short lists
+    assert whole != run(photos, set())
