@@ -29,6 +29,8 @@ def test_from_a_data_set(run_command, model, data, tmp_path):
     assert "300w common, 3 faces" in text
     assert "% before" in text
     assert "crop pixels in the mean" in text
+    assert "onnxruntime: " in text
+    assert "times as fast" in text
     record = open_backend(out).spec.provenance["quantisation"]
     assert (record["calibration"], record["crops"]) == ("300w train", 4)
 

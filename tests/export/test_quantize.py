@@ -19,20 +19,29 @@ from efficientfan.evaluation.landmarks.evaluate import predict_in_boxes
 from efficientfan.export import quantise
 from efficientfan.export import quantize as module
 from efficientfan.export.calibration import Calibration, crops_of_dataset, crops_of_photos
-from efficientfan.export.int8_tools import TOOLS
-from efficientfan.export.qdq import inner_nodes, int8_layers, layers, restore_float
+from efficientfan.export.fold_input import fold_normalisation
+from efficientfan.export.int8_tools import QUANTIZED, TOOLS
+from efficientfan.export.qdq import float_operators, inner_nodes, int8_layers, layers
 from efficientfan.export.sensitivity import choose_float_layers
+from efficientfan.export.upsampling import split_upsampling
 from efficientfan.predict import load, open_backend
 
 
 @pytest.fixture(scope="module")
 def float_graph():
-    return tiny_network()
+    """As the tools get it."""
+    return fold_normalisation(split_upsampling(tiny_network()))
 
 
 @pytest.fixture(scope="module")
-def int8_graphs(float_graph):
-    """Tool -> graph."""
+def int8_graphs(int8_makers):
+    """Tool -> graph, all in int8."""
+    return {name: make(()) for name, make in int8_makers.items()}
+
+
+@pytest.fixture(scope="module")
+def int8_makers(float_graph):
+    """Tool -> names of float layers -> graph."""
     samples = [crop[None] for crop in smooth_crops(12)]
     return {name: tool(float_graph, samples, lambda: None) for name, tool in TOOLS.items()}
 
@@ -53,15 +62,15 @@ def points_of(graph: onnx.ModelProto) -> np.ndarray:
 
 
 def test_normalisation_and_decoding_are_not_inner(float_graph):
-    assert layers(float_graph) == LAYERS
-    assert inner_nodes(float_graph) == {*LAYERS, "stem_relu", "sum", "up_relu"}
+    graph = tiny_network()
+    assert layers(graph) == layers(float_graph) == LAYERS
+    assert inner_nodes(graph) == {*LAYERS, "stem_relu", "sum", "up_relu"}
 
 
 def test_what_each_tool_quantises(float_graph, int8_graphs):
     assert int8_layers(float_graph) == []
-    assert int8_layers(int8_graphs["onnxruntime"]) == ["stem", "point", "head"]
-    assert int8_layers(int8_graphs["nncf"]) == LAYERS
     for graph in int8_graphs.values():
+        assert int8_layers(graph) == LAYERS
         onnx.checker.check_model(graph)
         weights = [tensor for tensor in graph.graph.initializer if tensor.data_type == onnx.TensorProto.INT8]
         assert weights
@@ -70,31 +79,57 @@ def test_what_each_tool_quantises(float_graph, int8_graphs):
         assert makers[softmax.input[0]].op_type == "Reshape"
 
 
+def test_the_tool_of_onnx_runtime_leaves_nothing_in_float_between_two_layers(int8_graphs, tmp_path):
+    """Bytes go in as they are, activations are part of the rounding, and the engine merges every pair into a layer."""
+    graph = int8_graphs["onnxruntime"]
+    assert not {"Cast", "Relu"} & {node.op_type for node in graph.graph.node}
+    settings = onnxruntime.SessionOptions()
+    settings.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    settings.log_severity_level = 4
+    onnxruntime.InferenceSession(
+        graph.SerializeToString(), settings, providers=["CPUExecutionProvider"]
+    )
+    kinds = [node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node]
+    assert kinds.count("QLinearConv") == len(LAYERS)
+    assert "QuantizeLinear" not in kinds
+    assert kinds.count("DequantizeLinear") == 1  # behind the head
+
+
+def test_operators_without_an_int8_form_are_named():
+    graph = tiny_network()
+    for node in graph.graph.node:
+        if node.name in ("stem_relu", "up_relu"):
+            node.op_type = "HardSwish"
+    assert float_operators(graph, QUANTIZED) == {"HardSwish": 2}
+    assert float_operators(tiny_network(), QUANTIZED) == {}
+
+
 def test_tools_leave_their_input_alone(float_graph, int8_graphs):
     assert int8_graphs
-    assert float_graph.SerializeToString() == tiny_network().SerializeToString()
+    again = fold_normalisation(split_upsampling(tiny_network()))
+    assert float_graph.SerializeToString() == again.SerializeToString()
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_all_layers_back_have_their_own_weights_and_say_nearly_what_they_said(tool, float_graph, int8_graphs):
+def test_all_layers_back_have_their_own_weights_and_say_nearly_what_they_said(tool, float_graph, int8_makers):
     """Nearly: the sum between two layers is still rounded."""
-    quantised, expected = int8_graphs[tool], points_of(float_graph)
-    restored = restore_float(quantised, float_graph, LAYERS)
+    expected = points_of(float_graph)
+    restored = int8_makers[tool](LAYERS)
     onnx.checker.check_model(restored)
     assert int8_layers(restored) == []
+    originals = {tensor.name: numpy_helper.to_array(tensor) for tensor in float_graph.graph.initializer}
     weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in restored.graph.initializer}
     for node in restored.graph.node:
         for name in node.input[1:] if node.name in LAYERS else ():
-            original = next(t for t in float_graph.graph.initializer if t.name == name.removesuffix(".float"))
-            np.testing.assert_array_equal(weights[name], numpy_helper.to_array(original))
-    before, after = (np.abs(points_of(graph) - expected).mean() for graph in (quantised, restored))
+            np.testing.assert_array_equal(weights[name], originals[name.removesuffix(".float")])
+    before, after = (np.abs(points_of(graph) - expected).mean() for graph in (int8_makers[tool](()), restored))
     assert 0 < after < before
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_one_layer_back_leaves_the_others(tool, float_graph, int8_graphs):
+def test_one_layer_back_leaves_the_others(tool, int8_graphs, int8_makers):
     before = int8_graphs[tool].SerializeToString()
-    restored = restore_float(int8_graphs[tool], float_graph, ["head"])
+    restored = int8_makers[tool](["head"])
     assert "head" not in int8_layers(restored)
     assert len(int8_layers(restored)) == len(int8_layers(int8_graphs[tool])) - 1
     assert int8_graphs[tool].SerializeToString() == before
@@ -103,14 +138,14 @@ def test_one_layer_back_leaves_the_others(tool, float_graph, int8_graphs):
     assert readers == ["Reshape"]  # what a float head says is not rounded on its way to the decoding
 
 
-def test_sensitive_layers_are_found_by_trying(float_graph, int8_graphs):
+def test_sensitive_layers_are_found_by_trying(int8_makers):
     share = {"stem": 8.0, "point": 4.0, "up": 1.0, "head": 0.5}
 
     def error(graph):
         return 1 + sum(share[name] for name in int8_layers(graph))
 
     def choose(**options):
-        return choose_float_layers(int8_graphs["nncf"], float_graph, error, **options)
+        return choose_float_layers(int8_makers["nncf"], error, **options)
 
     assert choose(most=4, least_gain=0.0) == ["stem", "point", "up", "head"]
     assert choose(most=4, least_gain=0.35) == [
@@ -189,7 +224,7 @@ def test_a_file_that_is_much_worse_is_not_written(test_set, tmp_path, monkeypatc
     monkeypatch.setattr(module, "MOST_GROWTH", -1.0)
     source, out = write_tiny(tmp_path / "tiny.onnx"), tmp_path / "int8.onnx"
     with pytest.raises(EfficientFanError, match="not written"):
-        quantise(source, out, calibration(4), test_set, tool="onnxruntime", threads=1)
+        quantise(source, out, calibration(32), test_set, tool="onnxruntime", threads=1)
     assert not out.exists()
     quantise(source, out, calibration(4), test_set, tool="onnxruntime", threads=1, force=True)
     assert out.exists()
@@ -201,6 +236,8 @@ def test_what_is_refused(test_set, tmp_path):
         quantise(source, out, calibration(), test_set, tool="magic")
     with pytest.raises(InputError, match="without a test set"):
         quantise(source, out, calibration(), None)
+    with pytest.raises(InputError, match="drawn: gives 31 faces to calibrate on, too few"):
+        quantise(source, out, calibration(31), test_set)
     quantise(source, out, calibration(4), None, tool="onnxruntime", most_float_layers=0, force=True)
     with pytest.raises(InputError, match="quantised already"):
         quantise(out, tmp_path / "again.onnx", calibration(4), test_set)

@@ -23,7 +23,7 @@ from efficientfan.benchmark.startup import measure_startup
 from efficientfan.benchmark.subjects import Subject, crop_job, macs_of
 from efficientfan.benchmark.timing import Job, Timing, Track, measure, silent
 from efficientfan.errors import InputError
-from efficientfan.predict.backends import Backend
+from efficientfan.predict.backends import Backend, engine_note
 from efficientfan.predict.detectors import FaceDetector, open_detector
 from efficientfan.predict.predictor import LandmarkPredictor
 
@@ -112,6 +112,8 @@ def run_benchmark(subjects: Sequence[Subject], plan: Plan, *, track: Track = sil
         )
         times = _photo_times(groups, LandmarkPredictor(first, detector), plan, track)
     notes = [] if mediapipe is None else [f"mediapipe saw a face in {mediapipe.found} of {mediapipe.asked}"]
+    opened = [subject.open(plan.threads[0]) for subject in subjects]
+    notes += [note for note in dict.fromkeys(map(engine_note, opened)) if note]
     if all(each.macs is None for each in candidates):
         notes.append("operations are not counted: pip install onnx")
     settings = plan.to_dict() | {"detector": detector.name}

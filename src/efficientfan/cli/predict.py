@@ -228,7 +228,7 @@ def predict_command(
     from efficientfan.formats.records import FailedPhoto, Record
     from efficientfan.imaging import process_settings
     from efficientfan.predict import load
-    from efficientfan.predict.backends import backend_class, engine_in_words
+    from efficientfan.predict.backends import backend_class, engine_in_words, engine_note
     from efficientfan.predict.detectors import (
         FaceDetector,
         WholeImageDetector,
@@ -343,6 +343,8 @@ def predict_command(
     console.print(
         f"model: {spec.name} ({spec.schema.name}); {engine}; detector: {searched}; workers: {shares.workers}"
     )
+    if note := engine_note(predictor.backend):
+        console.print(f"note: {note}")
 
     print_terms(console, spec, getattr(finder, "spec", None))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -12,6 +13,7 @@ from efficientfan.cli.options import ThreadsOption, bars, message_console
 from efficientfan.errors import InputError, needs_extra
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from rich.console import Console
     from rich.progress import TaskID
 
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     from efficientfan.export.calibration import Calibration
 
 __all__ = ["quantize_command"]
+
+Array: TypeAlias = "NDArray[Any]"
+
+SPEED_ROUNDS = 10
+"""Of the comparison of speeds: a few seconds at most."""
 
 
 def quantize_command(
@@ -55,10 +62,9 @@ def quantize_command(
     tool: Annotated[
         str,
         typer.Option(
-            help="nncf: all convolutions, fastest in OpenVINO. onnxruntime: transposed ones stay in float, "
-            "for ONNX Runtime."
+            help="onnxruntime: a file that is fast in both engines. nncf: with bias correction; fast in OpenVINO only."
         ),
-    ] = "nncf",
+    ] = "onnxruntime",
     crops: Annotated[int, typer.Option(min=1, help="Most faces to calibrate on.")] = 300,
     max_float_layers: Annotated[
         int,
@@ -76,14 +82,17 @@ def quantize_command(
     ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the choice of faces.")] = 0,
     force: Annotated[
-        bool, typer.Option("--force", help="Write even if the NME grows by more than 1 %, or is not known.")
+        bool, typer.Option(
+            "--force",
+            help="Write even if the NME grows by more than 1 % or is not known, or there are few faces to calibrate on.",
+        ),
     ] = False,
 ) -> None:
-    """Write an int8 file (static, per channel) for ONNX Runtime and OpenVINO, and measure its error.
+    """Write an int8 file (static, per channel) for ONNX Runtime and OpenVINO; measure its error and its speed.
 
     Ranges come from real crops. Normalization is folded into the first convolution, which takes uint8 pixels. Layers
-    that lose too much in int8 are found by trial and stay in float, like the decoding. Refuses if the NME grows by
-    more than 1 % of itself.
+    that lose too much in int8 are found by trial and stay in float, like the decoding and what has no int8 form. Refuses
+    if the NME grows by more than 1 % of itself.
 
     Examples:
 
@@ -139,6 +148,7 @@ def quantize_command(
             progress=tell,
         )
     typer.echo(_table(report))
+    typer.echo(_speeds(path, report.path, chosen.crops))
 
 
 @dataclass(frozen=True)
@@ -192,16 +202,44 @@ def _table(report: QuantisationReport) -> str:
         f"{report.path}: {report.size_int8 / 1e6:.2f} MB instead of {report.size_float / 1e6:.2f}",
         f"layers in int8: {in_int8} of {in_all}{floats}",
     ]
+    if report.float_operators:
+        named = ", ".join(f"{count} {kind}" for kind, count in report.float_operators.items())
+        lines.append(f"in float between layers, for lack of an int8 form: {named}")
     cost = report.cost
     if cost is None:
         return "\n".join([*lines, "its error was not measured"])
     low, high = 100 * cost.difference.low, 100 * cost.difference.high
+    of_128 = 128 / report.spec.input_size
     return "\n".join(
         [
             *lines,
             f"{cost.split}, {cost.faces} faces, ground-truth boxes, {cost.engine}:",
             f"  NME {100 * cost.nme_float:.3f} % before, {100 * cost.nme_int8:.3f} % after: "
             f"{100 * cost.difference.value:+.3f} [{low:+.3f}, {high:+.3f}], {100 * cost.growth:+.2f} % of itself",
-            f"  landmarks move by {cost.shift_mean:.3f} crop pixels in the mean, {cost.shift_worst:.2f} at most",
+            f"  landmarks move by {cost.shift_mean:.3f} crop pixels in the mean, {cost.shift_worst:.2f} at most "
+            f"({of_128 * cost.shift_mean:.3f} and {of_128 * cost.shift_worst:.2f} of a crop of 128)",
         ]
     )
+
+
+def _speeds(before: Path, after: Path, crops: Array) -> str:
+    """Milliseconds of one face on each installed engine, in interleaved rounds, by one thread."""
+    from efficientfan.benchmark.subjects import crop_job
+    from efficientfan.benchmark.timing import measure
+    from efficientfan.predict.backends import ENGINES, open_backend
+
+    engines = [name for name, (_, _, suffix) in ENGINES.items() if suffix == ".onnx" and find_spec(name)]
+    jobs = [
+        crop_job(
+            f"{engine} {when}", open_backend(path, backend=engine, threads=1).run, crops[:8], 1
+        )
+        for engine in engines
+        for when, path in (("before", before), ("after", after))
+    ]
+    times = measure(jobs, rounds=SPEED_ROUNDS, repeats=3)
+    lines = ["one face, one thread, network with decoding, ms before and after (median; ratio by rounds):"]
+    for engine in engines:
+        old, new = (times[f"{engine} {when}"] for when in ("before", "after"))
+        ratio = old.ratio_to(new)
+        lines.append(f"  {engine}: {old.median_ms:.2f}, {new.median_ms:.2f}: {ratio:.2f} times as fast")
+    return "\n".join(lines)

@@ -136,11 +136,13 @@ def predict_videos(
 
 
 def _say_what_is_used(predictor: LandmarkPredictor) -> None:
-    from efficientfan.predict.backends import engine_in_words
+    from efficientfan.predict.backends import engine_in_words, engine_note
 
     spec, console = predictor.spec, message_console()
     engine = engine_in_words(predictor.backend)
     console.print(f"model: {spec.name} ({spec.schema.name}); {engine}; detector: {predictor.detector.name}")
+    if note := engine_note(predictor.backend):
+        console.print(f"note: {note}")
     print_terms(console, spec, getattr(predictor.detector, "spec", None))
 
 

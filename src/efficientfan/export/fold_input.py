@@ -8,7 +8,7 @@ from onnx import numpy_helper
 
 from efficientfan.errors import InputError
 
-__all__ = ["fold_normalisation"]
+__all__ = ["fold_normalisation", "pixel_tensor", "take_bytes"]
 
 
 def fold_normalisation(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -59,6 +59,32 @@ def fold_normalisation(model: onnx.ModelProto) -> onnx.ModelProto:
     for initialiser in [each for each in graph.initializer if each.name not in used]:
         graph.initializer.remove(initialiser)
     return folded
+
+
+def pixel_tensor(model: onnx.ModelProto) -> str:
+    """Name of the tensor that the first convolution of a folded graph takes: the pixels, 0 to 255."""
+    return str(next(node.input[0] for node in model.graph.node if node.op_type == "Conv"))
+
+
+def take_bytes(quantized: onnx.ModelProto) -> onnx.ModelProto:
+    """A quantized graph whose first convolution takes the bytes as they are, not turned to float and back.
+
+    It comes back as it is where nothing turns the bytes, or where the rounding would change them.
+    """
+    graph = quantized.graph
+    constants = {each.name: each for each in graph.initializer}
+    for cast in [node for node in graph.node if node.op_type == "Cast"]:
+        readers = [node for node in graph.node if cast.output[0] in node.input]
+        if [node.op_type for node in readers] != ["QuantizeLinear"]:
+            continue
+        (rounding,) = readers
+        scale, zero = (numpy_helper.to_array(constants[name]) for name in rounding.input[1:])
+        if scale == 1 and zero == 0 and zero.dtype == np.uint8:
+            for node in graph.node:
+                node.input[:] = [cast.input[0] if name == rounding.output[0] else name for name in node.input]
+            graph.node.remove(cast)
+            graph.node.remove(rounding)
+    return quantized
 
 
 def _producer(graph: onnx.GraphProto, node: onnx.NodeProto | None, kind: str) -> onnx.NodeProto | None:

@@ -1,4 +1,4 @@
-"""The two tools that turn a float graph into an int8 one: ONNX Runtime's quantiser and NNCF.
+"""The two tools that turn a float graph into an int8 one: ONNX Runtime's quantizer and NNCF.
 
 Both are static (ranges come from calibration samples), per channel for weights and per tensor for activations, and
 write QDQ graphs, which ONNX Runtime and OpenVINO run alike.
@@ -12,31 +12,43 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import onnx
 from numpy.typing import NDArray
 
 from efficientfan.errors import needs_extra
-from efficientfan.export.qdq import inner_nodes
+from efficientfan.export.fold_input import pixel_tensor, take_bytes
+from efficientfan.export.qdq import inner_nodes, restore_float
 
-__all__ = ["TOOLS", "Tool"]
+__all__ = ["QUANTIZED", "TOOLS", "Quantized", "Tool"]
 
 Array = NDArray[Any]
 
-Tool: TypeAlias = Callable[[onnx.ModelProto, Sequence[Array], Callable[[], None]], onnx.ModelProto]
-"""(float graph of one input, calibration samples that it takes, told after each sample) -> int8 graph."""
+Quantized: TypeAlias = Callable[[Collection[str]], onnx.ModelProto]
+"""Names of layers that stay in float -> int8 graph."""
+
+Tool: TypeAlias = Callable[[onnx.ModelProto, Sequence[Array], Callable[[], None]], Quantized]
+"""(float graph of one input, calibration samples that it takes, told after each sample) -> its int8 graphs."""
+
+QUANTIZED = ("Conv", "Add", "Clip", "Relu", "Concat", "MaxPool", "Resize")
+"""What ONNX Runtime computes in int8 faster than in float. Clip and Relu vanish in the rounding that follows them."""
 
 
 def quantise_with_onnxruntime(
     model: onnx.ModelProto, samples: Sequence[Array], step: Callable[[], None]
-) -> onnx.ModelProto:
-    """Convolutions only: ONNX Runtime has no int8 transposed convolution, and would unpack its weights every run."""
+) -> Quantized:
+    """What is `QUANTIZED`; pairs around Transpose and Reshape are left to the engine, which moves them away."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     name = model.graph.input[0].name
+    inner = inner_nodes(model)
+    outer = [node.name for node in model.graph.node if node.name not in inner]
+    pixels = pixel_tensor(model)
+    source = model.SerializeToString()
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime is not annotated
         def __init__(self) -> None:
@@ -49,32 +61,48 @@ def quantise_with_onnxruntime(
             step()
             return {name: sample}
 
-    with tempfile.TemporaryDirectory() as folder, _quiet():
-        source, out = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
-        onnx.save(model, source)  # given the model itself, the quantiser changes it
-        quantize_static(
-            source,
-            out,
-            Reader(),
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["Conv"],
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            extra_options={
-                # An activation that was taken out could not come back when its layer returns to float.
-                "QDQKeepRemovableActivations": True,
-                # Ranges are means over the samples, not the widest of any: a fifth less shift on our networks.
-                "CalibMovingAverage": True,
-            },
-        )
-        return onnx.load(out)
+    def quantized(float_layers: Collection[str], ranges: Path) -> onnx.ModelProto:
+        with tempfile.TemporaryDirectory() as folder, _quiet():
+            path, out = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+            path.write_bytes(source)  # given the model itself, the quantizer changes it
+            quantize_static(
+                path,
+                out,
+                Reader(),
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=list(QUANTIZED),
+                nodes_to_exclude=[*outer, *float_layers],
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                calibration_cache_path=ranges,
+                extra_options={
+                    # The pixels are bytes already: any other scale would round them again.
+                    "TensorQuantOverrides": {
+                        pixels: [{"scale": np.array(1, np.float32), "zero_point": np.array(0, np.uint8)}]
+                    }
+                },
+            )
+            return take_bytes(onnx.load(out))
+
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Path(folder) / "ranges.json"
+        quantized((), cache)
+        ranges = cache.read_bytes()
+
+    def of_layers(float_layers: Collection[str]) -> onnx.ModelProto:
+        with tempfile.TemporaryDirectory() as folder:
+            cache = Path(folder) / "ranges.json"
+            cache.write_bytes(ranges)
+            return quantized(float_layers, cache)
+
+    return of_layers
 
 
 def quantise_with_nncf(
     model: onnx.ModelProto, samples: Sequence[Array], step: Callable[[], None]
-) -> onnx.ModelProto:
-    """Convolutions of both kinds and the sums between them, with bias correction (the `quantize` extra)."""
+) -> Quantized:
+    """Convolutions and the sums between them, with bias correction (the `quantize` extra)."""
     os.environ.setdefault("NNCF_CI", "1")  # else NNCF reports to its makers over the network
     with needs_extra("quantize", "--tool nncf needs"), _quiet():
         import nncf
@@ -89,7 +117,7 @@ def quantise_with_nncf(
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     with _quiet():
-        return nncf.quantize(
+        quantized = nncf.quantize(
             copy,
             nncf.Dataset(samples, feed),
             subset_size=len(samples),
@@ -101,6 +129,7 @@ def quantise_with_nncf(
                 activations_quantization_params=QuantizationParameters(per_channel=False)
             ),
         )
+    return lambda float_layers: restore_float(quantized, model, float_layers)
 
 
 TOOLS: Mapping[str, Tool] = {"onnxruntime": quantise_with_onnxruntime, "nncf": quantise_with_nncf}

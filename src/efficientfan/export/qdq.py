@@ -6,11 +6,12 @@ int8; its nodes keep their names. Needs `onnx`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 
 import onnx
 
-__all__ = ["inner_nodes", "int8_layers", "layers", "restore_float"]
+__all__ = ["float_operators", "inner_nodes", "int8_layers", "layers", "restore_float"]
 
 LAYERS = ("Conv", "ConvTranspose")
 """What is worth quantising in our networks: all their weights and nearly all their arithmetic are there."""
@@ -54,6 +55,14 @@ def inner_nodes(model: onnx.ModelProto) -> set[str]:
         elif node.op_type in LAYERS:
             wanted |= set(node.input)
     return set(layers(model)) | (behind & before)
+
+
+def float_operators(model: onnx.ModelProto, quantized: Collection[str]) -> dict[str, int]:
+    """Kinds of inner nodes that are neither in `quantized` nor layers nor mere rearrangements -> how many."""
+    inner = inner_nodes(model)
+    known = {*quantized, *LAYERS, "Transpose", "Reshape", "Identity"}
+    kinds = Counter(node.op_type for node in model.graph.node if node.name in inner)
+    return {kind: count for kind, count in sorted(kinds.items()) if kind not in known}
 
 
 def restore_float(

@@ -20,9 +20,10 @@ from efficientfan.evaluation.landmarks.evaluate import predict_in_boxes
 from efficientfan.export.calibration import Calibration
 from efficientfan.export.fold_input import fold_normalisation
 from efficientfan.export.half_weights import widen_weights
-from efficientfan.export.int8_tools import TOOLS
-from efficientfan.export.qdq import int8_layers, layers, restore_float
+from efficientfan.export.int8_tools import QUANTIZED, TOOLS
+from efficientfan.export.qdq import float_operators, int8_layers, layers
 from efficientfan.export.sensitivity import choose_float_layers
+from efficientfan.export.upsampling import split_upsampling
 from efficientfan.export.usage import file_metadata
 from efficientfan.files import atomic_path
 from efficientfan.metrics import Estimate
@@ -35,6 +36,12 @@ Array = NDArray[Any]
 
 MOST_GROWTH = 0.01
 """An int8 file whose NME is larger by more than this fraction is not written."""
+
+MOST_SPLIT_SHIFT = 0.01
+"""Crop pixels by which points may move when transposed convolutions are split, which is exact but for rounding."""
+
+FEWEST_CROPS = 32
+"""Fewer faces to calibrate on are refused: what they do not show is cut off in int8."""
 
 TRIAL_CROPS = 48
 """Calibration crops on which the sensitive layers are looked for; enough to rank layers, few enough to wait for."""
@@ -80,6 +87,7 @@ class QuantisationReport:
         spec: inside it; `provenance["quantisation"]` holds the rest of this.
         layers: convolutions in all, and those in int8.
         float_layers: names of those that were put back to float because that helped.
+        float_operators: kinds of operators between layers that have no int8 form and stay in float -> how many.
         size_float, size_int8: bytes of the files.
         cost: what it did on a test set; None where none was given.
     """
@@ -88,6 +96,7 @@ class QuantisationReport:
     spec: ModelSpec
     layers: tuple[int, int]
     float_layers: tuple[str, ...]
+    float_operators: Mapping[str, int]
     size_float: int
     size_int8: int
     cost: Cost | None
@@ -99,7 +108,7 @@ def quantise(
     calibration: Calibration,
     test_set: TestSet | None,
     *,
-    tool: str = "nncf",
+    tool: str = "onnxruntime",
     backend: str = "onnxruntime",
     threads: int | None = None,
     most_float_layers: int = 4,
@@ -113,15 +122,16 @@ def quantise(
         out: the file to write; nothing appears there unless all is well.
         calibration: crops that the ranges are taken from.
         test_set: faces on which NME and shift are measured; None only with `force`.
-        tool: "nncf" (all convolutions; fastest in OpenVINO) or "onnxruntime" (no transposed ones; for ONNX Runtime).
+        tool: "onnxruntime", or "nncf" (with bias correction); see `TOOLS`.
         backend: engine that measures the cost.
         threads: processor threads of whatever is run here; None takes all cores.
         most_float_layers: how many layers may be put back to float; see `choose_float_layers`.
-        force: write even if the NME grows by more than `MOST_GROWTH`, or is not known.
+        force: write even if the NME grows by more than `MOST_GROWTH` or is not known, or with fewer crops than
+            `FEWEST_CROPS`.
         progress: told of the steps.
 
     Raises:
-        InputError: a model that cannot be used or is quantised already, an unknown tool, or no test set.
+        InputError: a model that cannot be used or is quantised already, an unknown tool, too few crops, or no test set.
         MissingDependencyError: the tool or the engine is not installed.
         EfficientFanError: the NME grows by more than `MOST_GROWTH`.
     """
@@ -134,25 +144,33 @@ def quantise(
     spec = before.spec
     if "quantisation" in spec.provenance:
         raise InputError(f"{path}: is quantised already; start from the float file")
-    original = fold_normalisation(widen_weights(onnx.load(path)))
+    whole = widen_weights(onnx.load(path))
+    split = split_upsampling(whole)
+    original = fold_normalisation(split)
 
     crops = calibration.crops
+    if len(crops) < FEWEST_CROPS and not force:
+        raise InputError(
+            f"{calibration.source}: gives {len(crops)} faces to calibrate on, too few for ranges that hold on others; give "
+            f"{FEWEST_CROPS} or more, or force it"
+        )
+    expected = OnnxBackend(path, threads=threads).run(crops[:TRIAL_CROPS]).points
+    if not (apart := _shift(split, crops[:TRIAL_CROPS], expected, threads)) <= MOST_SPLIT_SHIFT:
+        raise EfficientFanError(f"{path}: its points move by {apart:.2g} when transposed convolutions are split")
     steps = iter(range(1, 1 << 30))
     samples = [crop[None] for crop in crops]
-    quantised = TOOLS[tool](
+    quantized = TOOLS[tool](
         original,
         samples,
         lambda: progress("calibrating", min(next(steps), len(crops)), len(crops)),
     )
-    expected = OnnxBackend(path, threads=threads).run(crops[:TRIAL_CROPS]).points
     float_layers = choose_float_layers(
-        quantised,
-        original,
+        quantized,
         lambda graph: _shift(graph, crops[:TRIAL_CROPS], expected, threads),
         most=most_float_layers,
         progress=lambda done, total: progress("sensitive layers", done, total),
     )
-    quantised = restore_float(quantised, original, float_layers)
+    graph = quantized(float_layers)
 
     record: dict[str, Any] = {
         "tool": f"{tool} {import_module(tool).__version__}",
@@ -164,7 +182,7 @@ def quantise(
     cost = None
     with TemporaryDirectory() as folder:
         trial = Path(folder) / "int8.onnx"
-        _write(quantised, spec, record, trial)
+        _write(graph, spec, record, trial)
         after = open_backend(trial, backend=backend, threads=threads)
         if test_set is not None:
             cost = _cost(before, after, test_set, progress)
@@ -176,13 +194,14 @@ def quantise(
             "more layers in float, calibrate on other faces, or force it"
         )
     with atomic_path(out) as temporary:
-        final = _write(quantised, spec, record, temporary)
+        final = _write(graph, spec, record, temporary)
         size = temporary.stat().st_size
     return QuantisationReport(
         path=Path(out),
         spec=final,
-        layers=(len(layers(original)), len(int8_layers(quantised))),
+        layers=(len(layers(original)), len(int8_layers(graph))),
         float_layers=tuple(float_layers),
+        float_operators=float_operators(original, QUANTIZED),
         size_float=path.stat().st_size,
         size_int8=size,
         cost=cost,

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import onnx
 
-from efficientfan.export.qdq import int8_layers, restore_float
+from efficientfan.export.int8_tools import Quantized
+from efficientfan.export.qdq import int8_layers
 
 __all__ = ["choose_float_layers"]
 
@@ -15,8 +16,7 @@ SHORTLIST = 6
 
 
 def choose_float_layers(
-    quantised: onnx.ModelProto,
-    original: onnx.ModelProto,
+    quantized: Quantized,
     error: Callable[[onnx.ModelProto], float],
     *,
     most: int,
@@ -26,21 +26,22 @@ def choose_float_layers(
     """Greedy search: the layer whose return to float lowers the error most goes back, then the next.
 
     Args:
-        quantised, original: the same graph in int8 and in float.
+        quantized: makes the int8 graph with given layers in float.
         error: of a graph, such as how far its landmarks lie from the float graph's.
         most: layers that may go back.
         least_gain: the search ends when no layer lowers the error by this fraction of it: float costs time.
         progress: told (trials done, most trials that there can be).
     """
     chosen: list[str] = []
-    candidates = int8_layers(quantised)
+    start = quantized(())
+    candidates = int8_layers(start)
     most = min(most, len(candidates))
     total, done = len(candidates) + SHORTLIST * (most - 1), 0
-    best = error(quantised) if most else 0.0
+    best = error(start) if most else 0.0
     while len(chosen) < most and candidates:
         trials = []
         for name in candidates:
-            trials.append((error(restore_float(quantised, original, [*chosen, name])), name))
+            trials.append((error(quantized([*chosen, name])), name))
             done += 1
             progress(done, total)
         trials.sort()

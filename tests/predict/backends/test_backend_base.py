@@ -1,11 +1,14 @@
 """What all engines share of a device's name and of a run."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from tiny_model import SIZE, spec
 
 from efficientfan.errors import InputError
-from efficientfan.predict.backends.base import run_checked, split_device
+from efficientfan.predict.backends.base import engine_note, run_checked, split_device
 
 KINDS = ("cpu", "cuda", "cuda:N", "mps")
 
@@ -49,3 +52,18 @@ def test_output_of_another_shape_is_refused():
     outputs = [np.zeros((3, 68, 2), np.float32), np.zeros((2, 68), np.float32)]
     with pytest.raises(InputError, match=r"model 'tiny': scores of 3 crops have shape \(2, 68\)"):
         run_checked(crops, spec(), lambda _: outputs)
+
+
+@pytest.mark.parametrize(
+    ("tool", "engine", "noted"),
+    [
+        ("nncf 3.4.0", "onnxruntime", True),
+        ("nncf 3.4.0", "openvino", False),
+        ("onnxruntime 1.31", "onnxruntime", False),
+        (None, "onnxruntime", False),
+    ],
+)
+def test_an_int8_file_on_an_engine_that_runs_it_slowly_has_a_note(tool, engine, noted):
+    provenance = {} if tool is None else {"quantisation": {"tool": tool}}
+    backend = SimpleNamespace(name=engine, spec=replace(spec(), provenance=provenance))
+    assert ("use --backend openvino" in engine_note(backend)) is noted

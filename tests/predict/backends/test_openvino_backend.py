@@ -10,6 +10,8 @@ from skimage.data import astronaut
 from tiny_model import SIZE, spec, tiny_graph, write_model
 
 from efficientfan.errors import InputError, MissingDependencyError
+from efficientfan.export.half_weights import widen_weights
+from efficientfan.export.upsampling import split_upsampling
 from efficientfan.geometry import CropTransform
 from efficientfan.imaging import warp
 from efficientfan.predict import OnnxBackend
@@ -43,6 +45,16 @@ def test_it_agrees_with_onnx_runtime_in_f32(backend, crops, expected):
     np.testing.assert_allclose(found.points, expected.points, atol=0.01)
     np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
     np.testing.assert_allclose(found.visibility, expected.visibility, atol=1e-4)
+
+
+def test_split_upsampling_is_put_together_again(crops, expected, tmp_path):
+    path = tmp_path / "split.onnx"
+    onnx.save(split_upsampling(widen_weights(onnx.load(find_model("default")))), path)
+    backend = OpenVinoBackend(path, threads=1)
+    kinds = [node.get_type_name() for node in backend._model.get_ops()]
+    assert kinds.count("DepthToSpace") == 3
+    assert kinds.count("Transpose") == 1  # of the pixels
+    np.testing.assert_allclose(backend.run(crops).points, expected.points, atol=0.01)
 
 
 def test_a_face_does_not_depend_on_its_batch(backend, crops):

@@ -21,6 +21,7 @@ __all__ = [
     "check_graph",
     "check_options",
     "engine_in_words",
+    "engine_note",
     "precision_in_use",
     "run_graph",
     "run_checked",
@@ -95,6 +96,21 @@ def engine_in_words(backend: Backend) -> str:
     count = backend.threads
     threads = "" if count is None else f", {count} thread{'s' if count > 1 else ''}"
     return f"{backend.name} on {backend.device}, {backend.precision}{threads}"
+
+
+def engine_note(backend: Backend) -> str:
+    """What to know about a file on this engine; empty where there is nothing.
+
+    The int8 files of NNCF run in ONNX Runtime, but more slowly than in float: it does not merge their rounding into
+    the convolutions.
+    """
+    tool = str(dict(backend.spec.provenance.get("quantisation") or {}).get("tool", ""))
+    if backend.name != "onnxruntime" or not tool.startswith("nncf"):
+        return ""
+    return (
+        f"{backend.spec.name}: this int8 file is made for OpenVINO and slow in ONNX Runtime; use --backend openvino "
+        "(pip install 'efficientfan[openvino]') or a float model"
+    )
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,7 @@ class OpenVinoBackend:
             raise InputError(f"{path}: its metadata is not UTF-8 text; the file is damaged") from error
         self.spec = ModelSpec.from_json(spec_text(text, where), where)
         check_graph(_ports(self._model.inputs), _ports(self._model.outputs), self.spec, where)
+        _join_blocks(self._model)
         self._requests: dict[bool, Any] = {}
         self._turn = Lock()
         single = self._request(alone=True).get_compiled_model()
@@ -133,6 +134,34 @@ def _read(core: Any, path: Path) -> Any:
         raise InputError(
             f"{path}: is not an ONNX model that can be run, or is damaged ({first_line(error)})"
         ) from error
+
+
+def _join_blocks(model: Any) -> None:
+    """Put DepthToSpace in place of the five operators that `split_upsampling` wrote, which OpenVINO runs one by one."""
+    from openvino import opset13 as ops
+
+    for last in model.get_ordered_ops():
+        chain, node = [], last
+        for kind, order in _BLOCK:
+            if node.get_type_name() != kind:
+                break
+            if order and node.input_value(1).get_node().get_vector().tolist() != order:
+                break
+            chain.append(node)
+            node = node.input_value(0).get_node()
+        if len(chain) == len(_BLOCK):
+            joined = ops.depth_to_space(chain[-1].input_value(0), "blocks_first", 2)
+            last.output(0).replace(joined.output(0))
+
+
+_BLOCK = (
+    ("Transpose", [0, 3, 1, 2]),
+    ("Reshape", None),
+    ("Transpose", [0, 1, 3, 2, 4]),
+    ("Reshape", None),
+    ("Transpose", [0, 2, 3, 1]),
+)
+"""Operators and orders of axes, last to first."""
 
 
 def _ports(nodes: list[Any]) -> dict[str, Port]:
