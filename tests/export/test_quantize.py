@@ -86,9 +86,7 @@ def test_the_tool_of_onnx_runtime_leaves_nothing_in_float_between_two_layers(int
     settings = onnxruntime.SessionOptions()
     settings.optimized_model_filepath = str(tmp_path / "optimized.onnx")
     settings.log_severity_level = 4
-    onnxruntime.InferenceSession(
-        graph.SerializeToString(), settings, providers=["CPUExecutionProvider"]
-    )
+    onnxruntime.InferenceSession(graph.SerializeToString(), settings, providers=["CPUExecutionProvider"])
     kinds = [node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node]
     assert kinds.count("QLinearConv") == len(LAYERS)
     assert "QuantizeLinear" not in kinds
@@ -122,7 +120,9 @@ def test_all_layers_back_have_their_own_weights_and_say_nearly_what_they_said(to
     for node in restored.graph.node:
         for name in node.input[1:] if node.name in LAYERS else ():
             np.testing.assert_array_equal(weights[name], originals[name.removesuffix(".float")])
-    before, after = (np.abs(points_of(graph) - expected).mean() for graph in (int8_makers[tool](()), restored))
+    before, after = (
+        np.abs(points_of(graph) - expected).mean() for graph in (int8_makers[tool](()), restored)
+    )
     assert 0 < after < before
 
 

@@ -82,17 +82,18 @@ def quantize_command(
     ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the choice of faces.")] = 0,
     force: Annotated[
-        bool, typer.Option(
+        bool,
+        typer.Option(
             "--force",
-            help="Write even if the NME grows by more than 1 % or is not known, or there are few faces to calibrate on.",
+            help="Write even if the NME grows by more than 1 % or is not known, or faces to calibrate on are few.",
         ),
     ] = False,
 ) -> None:
     """Write an int8 file (static, per channel) for ONNX Runtime and OpenVINO; measure its error and its speed.
 
     Ranges come from real crops. Normalization is folded into the first convolution, which takes uint8 pixels. Layers
-    that lose too much in int8 are found by trial and stay in float, like the decoding and what has no int8 form. Refuses
-    if the NME grows by more than 1 % of itself.
+    that lose too much in int8 are found by trial and stay in float, like the decoding and what has no int8 form.
+    Refuses if the NME grows by more than 1 % of itself.
 
     Examples:
 
@@ -230,9 +231,7 @@ def _speeds(before: Path, after: Path, crops: Array) -> str:
 
     engines = [name for name, (_, _, suffix) in ENGINES.items() if suffix == ".onnx" and find_spec(name)]
     jobs = [
-        crop_job(
-            f"{engine} {when}", open_backend(path, backend=engine, threads=1).run, crops[:8], 1
-        )
+        crop_job(f"{engine} {when}", open_backend(path, backend=engine, threads=1).run, crops[:8], 1)
         for engine in engines
         for when, path in (("before", before), ("after", after))
     ]

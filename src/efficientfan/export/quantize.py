@@ -151,12 +151,14 @@ def quantise(
     crops = calibration.crops
     if len(crops) < FEWEST_CROPS and not force:
         raise InputError(
-            f"{calibration.source}: gives {len(crops)} faces to calibrate on, too few for ranges that hold on others; give "
-            f"{FEWEST_CROPS} or more, or force it"
+            f"{calibration.source}: gives {len(crops)} faces to calibrate on, too few for ranges that hold on others; "
+            f"give {FEWEST_CROPS} or more, or force it"
         )
     expected = OnnxBackend(path, threads=threads).run(crops[:TRIAL_CROPS]).points
     if not (apart := _shift(split, crops[:TRIAL_CROPS], expected, threads)) <= MOST_SPLIT_SHIFT:
-        raise EfficientFanError(f"{path}: its points move by {apart:.2g} when transposed convolutions are split")
+        raise EfficientFanError(
+            f"{path}: its points move by {apart:.2g} when transposed convolutions are split"
+        )
     steps = iter(range(1, 1 << 30))
     samples = [crop[None] for crop in crops]
     quantized = TOOLS[tool](

@@ -27,8 +27,8 @@ def split_upsampling(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy in which a convolution and a rearrangement stand for each transposed convolution that doubles a map.
 
     The convolution keeps the name. The cells are laid out by Transpose and Reshape with the channels last, as the
-    engines hold int8 maps: a copy of whole runs of channels, where `DepthToSpace` would first turn the map around in ONNX
-    Runtime. Transposed convolutions of another kind, or on maps of unknown size, stay as they are.
+    engines hold int8 maps: a copy of whole runs of channels, where `DepthToSpace` would first turn the map around in
+    ONNX Runtime. Transposed convolutions of another kind, or on maps of unknown size, stay as they are.
 
     Args:
         model: a graph whose maps have known sides; the batch may be free.
