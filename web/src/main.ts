@@ -320,9 +320,9 @@ async function start(): Promise<void> {
     await openModels();
   });
   if (asked.has("sample")) await lookAtSample().catch(fail);
-  if (engineSelect.options.length === 1 && (await hasWebGpu())) engineSelect.add(new Option("WebGPU", "webgpu"));
   // Not in the way of the first photo: it stores what is loaded already.
   void navigator.serviceWorker?.register("service-worker.js").catch(() => undefined);
+  if (engineSelect.options.length === 1 && (await hasWebGpu())) engineSelect.add(new Option("WebGPU", "webgpu"));
 }
 
 void start();
