@@ -21,6 +21,7 @@ from page_server import serving
 import efficientfan
 from efficientfan.imaging import roll_photo
 from efficientfan.page import HEADERS, write_page
+from efficientfan.weights import aliases
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -170,7 +171,7 @@ def test_photos_that_are_large_turned_or_no_photos(page: Page, address: str, tmp
     assert_agrees(saved(page), tmp_path / "turned.png", "fast")
     choose(page, tmp_path / "letter.jpg")
     wait_for(page, "^letter.jpg is not an image that this browser can read. Choose a JPEG")
-    page.get_by_label("Model").select_option("default: 192 pixels, 6.8 MB")
+    page.get_by_label("Model").select_option(aliases()["default"])
     wait_for(page, "^1 face in [0-9]+ ms")  # in the photo that is still shown
     assert_agrees(saved(page), tmp_path / "turned.png", "default")
 
@@ -200,6 +201,6 @@ def test_a_server_without_the_headers_and_then_no_server(page: Page, site: Path)
     wait_for(page, rf"^Ready: WebAssembly, {threads} thread")
     page.get_by_role("button", name="Sample photo").click()
     wait_for(page, "^1 face in [0-9]+ ms")
-    page.get_by_label("Model").select_option("default: 192 pixels, 6.8 MB")
+    page.get_by_label("Model").select_option(aliases()["default"])
     wait_for(page, r"^The model .* cannot be loaded: no connection, and it was not loaded before\.$")
-    assert page.get_by_label("Model").input_value() == "tinyfan_128_visibility"  # still the one in use
+    assert page.get_by_label("Model").input_value() == aliases()["fast"]  # still the one in use
