@@ -251,6 +251,10 @@ def test_failures_are_lines_of_json_shards(run, tmp_path):
     [
         (["photos", "--out", "one.parquet", "--resume"], "are for many files: --out FOLDER --format parquet"),
         (["photos", "--retry-failed"], "are for many files"),
+        (
+            ["photos", "--out", "r", "--format", "jsonl", "--retry-failed"],
+            "--retry-failed goes with --resume",
+        ),
         (["photos", "--out", "r", "--format", "csv"], "format 'csv' writes a .csv file"),
         (
             ["photos", "--out", "r.x", "--format", "parquet"],

@@ -12,6 +12,7 @@ from skimage.data import astronaut
 import efficientfan
 from efficientfan.cli.video import seconds_of
 from efficientfan.errors import InputError
+from efficientfan.formats.parquet import metadata_of_parquet, read_parquet
 from efficientfan.imaging import write_image
 from efficientfan.video import open_video
 from efficientfan.video.writer import write_video
@@ -48,6 +49,18 @@ def test_a_line_per_frame(predict, clip):
     moved = np.subtract(rows[-1]["faces"][0]["points"], rows[0]["faces"][0]["points"]).mean(axis=0)
     assert np.abs(moved - (2 * (N_FRAMES - 1), 0)).max() < 2.5
     assert f"{clip}: 12 frames, 12 faces of 1 tracks, 0 frames without a face; " in err
+
+
+def test_a_parquet_table(predict, clip, tmp_path):
+    pytest.importorskip("pyarrow")
+    out = tmp_path / "faces.parquet"
+    assert predict(clip, "--out", out, "--max-frames", 4)[0] == 0
+    frames = list(read_parquet(out))
+    assert [frame.frame for frame in frames] == [0, 1, 2, 3]
+    assert [frame.faces[0].track_id for frame in frames] == [frames[0].faces[0].track_id] * 4
+    made_with = metadata_of_parquet(out)
+    assert len(made_with["model"]["sha256"]) == 64
+    assert made_with["options"]["detect_every"] == 10
 
 
 def test_csv_and_the_drawn_video(predict, clip, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -36,7 +37,9 @@ from efficientfan.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from efficientfan.batch import RunInfo
     from efficientfan.formats.records import RecordWriter
+    from efficientfan.predict import LandmarkPredictor
     from efficientfan.predict.many import PhotoFaces, PhotoFailure
     from efficientfan.predict.photos import Photo
     from efficientfan.predict.timing import StageTimes
@@ -224,7 +227,7 @@ def predict_command(
 
         efficientfan predict clip.mp4 --smooth light --draw drawn.mp4 --out faces.jsonl
     """
-    from efficientfan.batch import Part, RunInfo, WeightsInfo
+    from efficientfan.batch import Part
     from efficientfan.formats.records import FailedPhoto, Record
     from efficientfan.imaging import process_settings
     from efficientfan.predict import load
@@ -232,7 +235,6 @@ def predict_command(
     from efficientfan.predict.detectors import (
         FaceDetector,
         WholeImageDetector,
-        detector_file,
         open_detector,
     )
     from efficientfan.predict.given_boxes import read_boxes
@@ -246,6 +248,17 @@ def predict_command(
     format_name = choose_format(out, output_format)
     if pose and format_name not in ("jsonl", "json", "parquet"):
         raise InputError(f"--pose is written to jsonl, json and parquet, not to {format_name}")
+    choices = {
+        "device": device,
+        "precision": precision,
+        "min_score": min_score,
+        "detect_size": detect_size,
+        "min_face": min_face,
+        "max_faces": max_faces,
+        "thorough": thorough,
+        "passes": passes,
+        "pose": pose,
+    }
     videos = [source for source in sources if is_video(source)]
     if videos:
         if len(videos) < len(sources):
@@ -257,6 +270,8 @@ def predict_command(
             ("list", listed),
             ("shard", part),
             ("resume", resume),
+            ("retry-failed", retry_failed),
+            ("by-content", by_content),
             ("untrusted", untrusted),
         ):
             if given_value:
@@ -297,6 +312,7 @@ def predict_command(
             draw=draw,
             show=show,
             threads=threads,
+            run=_run_info(predictor, find_model(model), detector, None, {**choices, **asdict(options)}),
         )
         return
     if show:
@@ -305,9 +321,9 @@ def predict_command(
     machine_part = None if part is None else Part.parse(part)
     shards = None
     if out is not None and writes_shards(out, output_format):
-        shards = ShardOptions(
-            out, format_name, shard_size, resume, retry_failed and resume, by_content, machine_part
-        )
+        shards = ShardOptions(out, format_name, shard_size, resume, retry_failed, by_content, machine_part)
+        if retry_failed and not resume:
+            raise InputError("--retry-failed goes with --resume: it does photos of an earlier run once more")
     elif resume or retry_failed or by_content:
         raise InputError(
             "--resume, --retry-failed and --by-content are for many files: --out FOLDER --format parquet (or jsonl)"
@@ -348,25 +364,7 @@ def predict_command(
 
     print_terms(console, spec, getattr(finder, "spec", None))
 
-    info = RunInfo(
-        WeightsInfo.of_file(spec.name, model_file),
-        WeightsInfo.of_file(finder.name, detector_file(detector))
-        if boxes is None
-        else WeightsInfo.of_file("boxes", boxes),
-        {
-            "backend": predictor.backend.name,
-            "device": device,
-            "precision": precision,
-            "min_score": min_score,
-            "detect_size": detect_size,
-            "min_face": min_face,
-            "max_faces": max_faces,
-            "thorough": thorough,
-            "passes": passes,
-            "max_pixels": max_pixels,
-            "pose": pose,
-        },
-    )
+    info = _run_info(predictor, model_file, detector, boxes, {**choices, "max_pixels": max_pixels})
     if shards is None and out is not None and out.suffix and len(photos) > MANY_PHOTOS:
         console.print(
             f"note: {out} appears when all {len(photos):,} photos are done, and not at all if the run stops before; "
@@ -420,6 +418,25 @@ def predict_command(
         _print_times(console, times, max(n_photos, 1), n_faces)
     if progress.n_failed or n_failed_before:
         raise typer.Exit(1)
+
+
+def _run_info(
+    predictor: LandmarkPredictor,
+    model_file: Path,
+    detector: str,
+    boxes: Path | None,
+    options: Mapping[str, object],
+) -> RunInfo:
+    """What the run is made with; `options` are those that decide about the results."""
+    from efficientfan.batch import RunInfo, WeightsInfo
+    from efficientfan.predict.detectors import detector_file
+
+    finder = predictor.detector.name, detector_file(detector)
+    return RunInfo(
+        WeightsInfo.of_file(predictor.spec.name, model_file),
+        WeightsInfo.of_file(*finder) if boxes is None else WeightsInfo.of_file("boxes", boxes),
+        {"backend": predictor.backend.name, **options},
+    )
 
 
 def _print_times(console: Console, times: StageTimes, n_photos: int, n_faces: int) -> None:

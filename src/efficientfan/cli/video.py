@@ -18,6 +18,7 @@ from efficientfan.cli.terms import print_terms
 from efficientfan.errors import InputError
 
 if TYPE_CHECKING:
+    from efficientfan.batch import RunInfo
     from efficientfan.formats.records import Record
     from efficientfan.predict import LandmarkPredictor
     from efficientfan.video import Video
@@ -90,6 +91,7 @@ def predict_videos(
     draw: Path | None,
     show: bool,
     threads: int | None,
+    run: RunInfo,
 ) -> None:
     """Landmarks of videos, one after the other, as records of their frames; messages on standard error.
 
@@ -115,7 +117,9 @@ def predict_videos(
         stack.enter_context(process_settings(1, threads or usable_cores()))
         video = options.open(sources[0])  # before any file is made
         window = stack.enter_context(open_window(video.name)) if show else None
-        writer = stack.enter_context(open_output(out, format_name, predictor.spec.schema, video=True))
+        writer = stack.enter_context(
+            open_output(out, format_name, predictor.spec.schema, video=True, run=run.to_dict())
+        )
         _say_what_is_used(predictor)
         for number, source in enumerate(sources):
             if number:
