@@ -25,5 +25,5 @@ install() {
 # install_dev: the package with every extra that the tests use, and the dependency group dev.
 install_dev() {
     install pip --upgrade 'pip>=25.1' # the first that reads dependency groups
-    install dev -e "$root[train,openvino,quantize]" --group "$root/pyproject.toml:dev"
+    install dev -e "$root[train,openvino,quantize,mobile]" --group "$root/pyproject.toml:dev"
 }

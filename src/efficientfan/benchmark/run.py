@@ -187,7 +187,7 @@ class _Block:
                     engine=backend.name,
                     device=backend.device,
                     precision=backend.precision,
-                    file_bytes=subject.path.stat().st_size,
+                    file_bytes=subject.file_bytes,
                     nme=accuracies.of_model(subject.path, backend.spec),
                 )
             )

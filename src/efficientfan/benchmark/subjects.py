@@ -16,6 +16,7 @@ from efficientfan.benchmark.macs import count_macs
 from efficientfan.benchmark.timing import Job, timed
 from efficientfan.errors import InputError, MissingDependencyError
 from efficientfan.predict.backends import ENGINES, Backend, open_backend
+from efficientfan.predict.backends.ncnn import ncnn_files
 from efficientfan.weights import find_model, list_models
 
 __all__ = ["Subject", "choose_subjects", "crop_job", "macs_of"]
@@ -41,6 +42,12 @@ class Subject:
     engine: str
     precision: str = "f32"
     device: str = "cpu"
+
+    @property
+    def file_bytes(self) -> int:
+        """Size of the file; of ncnn's, with the weights beside it."""
+        files = ncnn_files(self.path)[:2] if self.engine == "ncnn" else [self.path]
+        return sum(file.stat().st_size for file in files)
 
     @property
     def name(self) -> str:
@@ -96,7 +103,8 @@ def choose_subjects(
     if not subjects:
         raise InputError(
             f"nothing to measure: none of {', '.join(chosen)} runs {', '.join(p.name for p in paths.values())} in "
-            f"{', '.join(precisions)} (onnxruntime and openvino run .onnx, torch .safetensors)"
+            f"{', '.join(precisions)} (onnxruntime and openvino run .onnx, torch .safetensors, "
+            "ncnn .param)"
         )
     named: dict[str, Path] = {}
     for subject in subjects:
@@ -117,10 +125,12 @@ def crop_job(key: str, run: Callable[[Array], object], crops: Array, batch: int)
 
 
 def macs_of(path: Path, input_size: int) -> int | None:
-    """Multiply-accumulates of one face, or None where the package that counts them is not installed."""
+    """Multiply-accumulates of one face, or None where it cannot be counted."""
     try:
         if path.suffix.lower() == ".onnx":
             return count_macs(path)
+        if path.suffix.lower() != ".safetensors":
+            return None
         from efficientfan.models.checkpoint import load_checkpoint
         from efficientfan.models.network import summarize
     except ImportError:

@@ -20,7 +20,7 @@ def benchmark_command(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Packaged names, exported .onnx files or .safetensors checkpoints; the first is the "
+            help="Packaged names, exported .onnx or .param files, or .safetensors checkpoints; the first is the "
             "reference of ratios, and the model whose photo stages are timed.",
             show_default="default",
         ),
@@ -31,7 +31,7 @@ def benchmark_command(
     backend: Annotated[
         list[str] | None,
         typer.Option(
-            help="Engine: onnxruntime, openvino or torch; may be repeated.",
+            help="Engine: onnxruntime, openvino, torch or ncnn; may be repeated.",
             show_default="all that are installed",
         ),
     ] = None,

@@ -21,9 +21,10 @@ def export_command(
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="The file to write; the checkpoint's name with .onnx if not given.")
+        Path | None,
+        typer.Option(help="The file to write; the checkpoint's name with .onnx or .param if not given."),
     ] = None,
-    target: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
+    target: Annotated[str, typer.Option("--format", help="onnx, or ncnn for phones.")] = "onnx",
     tolerance: Annotated[
         float | None,
         typer.Option(
@@ -65,26 +66,35 @@ def export_command(
         efficientfan export runs/mobilefan_128/model.safetensors --out mobilefan_128.onnx
 
         efficientfan export mobilefan_128.onnx --half-weights --out mobilefan_128_half.onnx
+
+        efficientfan export runs/mobilefan_128/model.safetensors --format ncnn --out mobilefan_128.param
     """
-    if target != "onnx":
-        raise InputError(f"--format {target!r} is not known; onnx is")
+    if target not in ("onnx", "ncnn"):
+        raise InputError(f"--format {target!r} is not known; onnx and ncnn are")
     if checkpoint.suffix == ".onnx":
+        if target != "onnx":
+            raise InputError(f"{checkpoint}: --format ncnn starts from the .safetensors checkpoint")
         if code is not None:
             raise InputError(f"{checkpoint}: is already exported, and needs no code; leave --code out")
         _halve(checkpoint, out, tolerance, half_weights, min_score)
         return
     with needs_extra("train", "export needs"):
-        from efficientfan.export import export_detector, export_onnx
+        from efficientfan.export import export_detector, export_ncnn, export_onnx
         from efficientfan.models.checkpoint import is_detector
     detector = is_detector(checkpoint)
     if detector and code is not None:
         raise InputError(
             f"{checkpoint}: is a face detector, whose network is never your own; leave --code out"
         )
-    write = export_detector if detector else partial(export_onnx, code=code)
+    if detector and target == "ncnn":
+        raise InputError(
+            f"{checkpoint}: is a face detector, whose peaks ncnn cannot pick; export it as onnx, which phones run too"
+        )
+    landmarks = export_ncnn if target == "ncnn" else export_onnx
+    write = export_detector if detector else partial(landmarks, code=code)
     report = write(
         checkpoint,
-        out or checkpoint.with_suffix(".onnx"),
+        out or checkpoint.with_suffix(".param" if target == "ncnn" else ".onnx"),
         tolerance=tolerance,
         score_threshold=min_score,
         half_weights=half_weights,

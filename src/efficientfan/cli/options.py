@@ -37,9 +37,9 @@ BackendOption = Annotated[
     str | None,
     typer.Option(
         "--backend",
-        help="onnxruntime, openvino (extra openvino; faster for int8 files), or torch (extra train; "
-        ".safetensors checkpoints).",
-        show_default="torch for a checkpoint, else onnxruntime",
+        help="onnxruntime, openvino (extra openvino; faster for int8 files), torch (extra train; "
+        ".safetensors checkpoints), or ncnn (extra mobile; .param files).",
+        show_default="torch for a checkpoint, ncnn for a .param file, else onnxruntime",
     ),
 ]
 DeviceOption = Annotated[

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from efficientfan.errors import EfficientFanError
 from efficientfan.files import atomic_path
+from efficientfan.predict import Backend
 from efficientfan.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "PARITY_BATCHES",
     "Differences",
     "Parity",
+    "measure_backend_parity",
     "measure_file_parity",
     "measure_parity",
     "smooth_picture",
@@ -31,7 +33,7 @@ __all__ = [
 
 Array = NDArray[Any]
 
-Reference: TypeAlias = Callable[[Array], Sequence[Array]]
+Run: TypeAlias = Callable[[Array], Sequence[Array]]
 """(N, S, S, 3) uint8 crops to the outputs that the spec speaks of."""
 
 PARITY_BATCHES = (2, 1, 5)
@@ -95,34 +97,52 @@ def write_proved(
 
 def measure_parity(deployed: nn.Module, path: str | Path, spec: ModelSpec, *, seed: int = 0) -> Parity:
     """Run torch and the file on the same crops: smooth random pictures, noise, and one flat grey."""
-    import torch
+    return _measure(_torch_run(deployed, spec), _file_run(path, spec), spec, seed=seed)
 
-    def reference(crops: Array) -> Sequence[Array]:
-        with torch.no_grad():
-            found = deployed(torch.from_numpy(crops))
-        return [getattr(found, name).numpy() for name in spec.outputs]
 
-    return _measure(reference, path, spec, seed)
+def measure_backend_parity(deployed: nn.Module, backend: Backend, *, seed: int = 0) -> Parity:
+    """As `measure_parity`, for a file that an engine has opened."""
+    spec = backend.spec
+
+    def candidate(crops: Array) -> Sequence[Array]:
+        found = backend.run(crops)
+        return [getattr(found, name) for name in spec.outputs]
+
+    return _measure(_torch_run(deployed, spec), candidate, spec, seed=seed)
 
 
 def measure_file_parity(whole: str | Path, path: str | Path, spec: ModelSpec, *, seed: int = 0) -> Parity:
     """As `measure_parity`, against another file of the same model."""
-    session = onnxruntime.InferenceSession(str(whole), providers=["CPUExecutionProvider"])
-    return _measure(lambda crops: session.run(list(spec.outputs), {"crops": crops}), path, spec, seed)
+    return _measure(_file_run(whole, spec), _file_run(path, spec), spec, seed=seed)
 
 
-def _measure(reference: Reference, path: str | Path, spec: ModelSpec, seed: int) -> Parity:
+def _measure(reference: Run, candidate: Run, spec: ModelSpec, *, seed: int) -> Parity:
+    """As `measure_parity`, of whatever turns crops into the outputs that the spec speaks of."""
     rng = np.random.default_rng(seed)
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     worst = dict.fromkeys(spec.outputs, 0.0)
     for count in PARITY_BATCHES:
         crops = np.stack([smooth_picture(spec.input_size, rng) for _ in range(count)])
         crops[0] = 127 if count == 1 else crops[0]
-        found = session.run(list(worst), {"crops": crops})
-        for name, expected, array in zip(worst, reference(crops), found, strict=True):
+        for name, expected, array in zip(worst, reference(crops), candidate(crops), strict=True):
             difference = np.abs(expected - array).max()
             worst[name] = float(np.maximum(worst[name], difference))  # keeps NaN
     return Parity(**worst)
+
+
+def _torch_run(deployed: nn.Module, spec: ModelSpec) -> Run:
+    import torch
+
+    def run(crops: Array) -> Sequence[Array]:
+        with torch.no_grad():
+            found = deployed(torch.from_numpy(crops))
+        return [getattr(found, name).numpy() for name in spec.outputs]
+
+    return run
+
+
+def _file_run(path: str | Path, spec: ModelSpec) -> Run:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda crops: list(session.run(list(spec.outputs), {"crops": crops}))
 
 
 def smooth_picture(size: int, rng: np.random.Generator) -> np.ndarray:

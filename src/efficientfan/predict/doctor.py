@@ -23,7 +23,7 @@ __all__ = ["Finding", "examine"]
 
 CORE = ("numpy", "opencv-python-headless", "onnxruntime", "pillow", "typer")
 EXTRA = ("timm", "lightning", "onnx", "nncf", "matplotlib", "h5py")
-ENGINES = (("onnxruntime", ""), ("openvino", "openvino"), ("torch", "train"))
+ENGINES = (("onnxruntime", ""), ("openvino", "openvino"), ("torch", "train"), ("ncnn", "mobile"))
 """Engines and the extra that each needs."""
 
 MISSING = "not installed"

@@ -34,8 +34,12 @@ def test_engines_give_the_same_faces(model_file):
 @pytest.mark.parametrize(
     ("file", "backend", "message"),
     [
-        ("a.onnx", "tflite", "known are onnxruntime, openvino, torch"),
+        ("a.onnx", "tflite", "known are onnxruntime, openvino, torch, ncnn"),
         ("a.onnx", "torch", "checkpoints only"),
+        ("a.onnx", "ncnn", "runs .param files only"),
+        ("a.param", "openvino", "use backend ncnn"),
+        ("a.param", "torch", "use backend ncnn"),
+        ("a.safetensors", "ncnn", "export` it first"),
         ("a.safetensors", "onnxruntime", "export` it first"),
         ("a.safetensors", "openvino", "export` it first"),
     ],

@@ -66,7 +66,7 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str:
-        """The engine: "onnxruntime", "openvino" or "torch"."""
+        """The engine: "onnxruntime", "openvino", "torch" or "ncnn"."""
 
     @property
     def device(self) -> str:

@@ -16,6 +16,7 @@ ENGINES: Mapping[str, tuple[str, str, str]] = {
     "onnxruntime": ("efficientfan.predict.backends.onnx", "OnnxBackend", ".onnx"),
     "openvino": ("efficientfan.predict.backends.openvino", "OpenVinoBackend", ".onnx"),
     "torch": ("efficientfan.predict.backends.torch", "TorchBackend", ".safetensors"),
+    "ncnn": ("efficientfan.predict.backends.ncnn", "NcnnBackend", ".param"),
 }
 """Name -> module, class, and suffix of the files that it runs. The module is imported on first use."""
 
@@ -24,23 +25,29 @@ def backend_class(model_path: str | Path, backend: str | None = None) -> type[Ba
     """The engine that runs a model file, without opening the file.
 
     Args:
-        model_path: an `.onnx` file or a `.safetensors` checkpoint.
-        backend: one of `ENGINES`; None takes torch for a checkpoint and ONNX Runtime otherwise.
+        model_path: an `.onnx` file, a `.safetensors` checkpoint or a `.param` file of ncnn.
+        backend: one of `ENGINES`; None takes torch for a checkpoint, ncnn for its own file, ONNX Runtime otherwise.
 
     Raises:
         InputError: an unknown engine, or one that does not run this kind of file.
     """
-    checkpoint = Path(model_path).suffix == ".safetensors"
-    name = backend or ("torch" if checkpoint else "onnxruntime")
+    kind = Path(model_path).suffix
+    name = backend or {".safetensors": "torch", ".param": "ncnn"}.get(kind, "onnxruntime")
     if name not in ENGINES:
         raise InputError(f"unknown backend {name!r}; known are {', '.join(ENGINES)}")
     module, class_name, suffix = ENGINES[name]
-    if checkpoint and suffix != ".safetensors":
+    if kind == ".safetensors" and suffix != kind:
         raise InputError(
             f"{model_path}: is a checkpoint, which {name} cannot run; `efficientfan export` it first"
         )
-    if not checkpoint and suffix == ".safetensors":
+    if kind == ".param" and suffix != kind:
+        raise InputError(f"{model_path}: is a file of ncnn, which {name} cannot run; use backend ncnn")
+    if kind != ".safetensors" and suffix == ".safetensors":
         raise InputError(f"{model_path}: backend 'torch' runs .safetensors checkpoints only; use onnxruntime")
+    if kind != ".param" and suffix == ".param":
+        raise InputError(
+            f"{model_path}: backend 'ncnn' runs .param files only; write one by `efficientfan export --format ncnn`"
+        )
     return cast("type[Backend]", getattr(import_module(module), class_name))
 
 
@@ -55,9 +62,10 @@ def open_backend(
     """Open a model file on an engine. What is asked for and not available is an error, never replaced.
 
     Args:
-        model_path: an `.onnx` file of `efficientfan export` or `quantize`, or a `.safetensors` checkpoint.
+        model_path: an `.onnx` file of `efficientfan export` or `quantize`, a `.safetensors` checkpoint, or a `.param`
+            file of `efficientfan export --format ncnn`.
         backend: "onnxruntime" (part of every installation), "openvino" (extra `openvino`), "torch" (extra `train`,
-            checkpoints only); None takes torch for a checkpoint and ONNX Runtime otherwise.
+            checkpoints only), "ncnn" (extra `mobile`, `.param` files only); None lets the file decide.
         device: "cpu"; with onnxruntime and torch "cuda" or "cuda:N", with openvino "gpu" or "gpu:N", with torch
             "mps".
         threads: processor threads of one run; None takes all cores.
