@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Depends, FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -164,7 +164,12 @@ def _routes(service: Service) -> APIRouter:
         answers = [model_answer(name, predictor) for name, predictor in service.predictors.items()]
         return JSONResponse({"models": answers})
 
-    @guarded.get("/metrics", summary="Counters for Prometheus", responses=errors_of(401))
+    @guarded.get(
+        "/metrics",
+        summary="Counters for Prometheus",
+        response_class=PlainTextResponse,
+        responses=errors_of(401),
+    )
     def metrics() -> Response:
         return Response(service.monitor.exposition(), headers={"Content-Type": METRICS_TYPE})
 

@@ -50,9 +50,14 @@ def _logging() -> Iterator[None]:
     """The log goes to standard output for as long as the block lasts."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines())
-    loggers = [logging.getLogger(name) for name in ("efficientfan.serve", "uvicorn")]
+    levels = {
+        "efficientfan.serve": logging.INFO,
+        "uvicorn": logging.WARNING,
+        "python_multipart": logging.ERROR,
+    }
+    loggers = [logging.getLogger(name) for name in levels]
     before = [(logger.handlers, logger.propagate, logger.level) for logger in loggers]
-    for logger, level in zip(loggers, (logging.INFO, logging.WARNING), strict=True):
+    for logger, level in zip(loggers, levels.values(), strict=True):
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level)
     try:
