@@ -108,26 +108,32 @@ async def open_loop(
     await asyncio.gather(*running)
 
 
-def cpu_seconds(process: int) -> float:
-    """Processor time that a process has taken, without its children; 0 where the system does not say."""
+def family(process: int) -> list[int]:
+    """A process and its children; empty where the system does not say."""
     try:
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        children = [
+            int(child)
+            for task in Path(f"/proc/{process}/task").iterdir()
+            for child in (task / "children").read_text().split()
+        ]
     except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return []
+    return [process, *(each for child in children for each in family(child))]
+
+
+def cpu_seconds(process: int) -> float:
+    """Processor time that a process and its children have taken."""
+    ticks = 0
+    for each in family(process):
+        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def rss_mb(process: int) -> float:
-    """Resident memory of a process and its children, in MB; 0 where the system does not say."""
-    total = 0.0
-    try:
-        for task in Path(f"/proc/{process}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                total += rss_mb(int(child))
-        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    except OSError:
-        return 0.0
-    return total + pages * 4096 / 1e6
+    """Resident memory of a process and its children, in MB."""
+    pages = (int(Path(f"/proc/{each}/statm").read_text().split()[1]) for each in family(process))
+    return sum(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 async def load(address: str, process: subprocess.Popen[str], args: argparse.Namespace) -> Tally:

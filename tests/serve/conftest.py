@@ -41,7 +41,13 @@ def settings_of(model_file: Path) -> Callable[..., ServiceSettings]:
     """Settings of a small service, with changes."""
 
     def make(**changes: object) -> ServiceSettings:
-        values = {"models": (str(model_file),), "detector": "whole", "threads": 1, "drain_seconds": 0}
+        values = {
+            "models": (str(model_file),),
+            "detector": "whole",
+            "threads": 1,
+            "untrusted": False,
+            "drain_seconds": 0,
+        }
         return ServiceSettings(**(values | changes))
 
     return make

@@ -177,6 +177,19 @@ def test_a_body_that_is_too_large_is_refused(service, content):
     assert "more than 1000 bytes" in refused(response, "too_large")
 
 
+def test_photos_are_decoded_in_child_processes_that_may_die(service, photo):
+    client = service(untrusted=True, max_pixels=100 * 100)
+    assert client.post("/v1/faces", content=photo, headers=JPEG).json()["width"] == 96
+    (child,) = client.app.state.service._reader._idle.queue
+    child._process.kill()
+    child._process.wait()
+    assert "claims" in refused(client.post("/v1/faces", content=huge_png(), headers=JPEG), "unusable_image")
+    assert client.post("/v1/faces", content=photo, headers=JPEG).status_code == 200
+    process = child._process
+    client.app.state.service.close()
+    assert process.poll() is not None
+
+
 def test_bodies_that_fill_the_memory_together_are_refused_and_forgotten(service, photo):
     client = service(max_bytes=10_000, max_held_bytes=10_000)
     held = client.app.state.service.held

@@ -74,6 +74,17 @@ def serve_command(
     answer_seconds: Annotated[
         float, typer.Option(min=0.01, help="From a body's arrival to its answer, else 503.")
     ] = 30.0,
+    untrusted: Annotated[
+        bool,
+        typer.Option(
+            "--untrusted/--trusted",
+            help="Decode photos in child processes of limited memory and time, one per thread; or, a little faster, in "
+            "the service itself, for photos of your own.",
+        ),
+    ] = True,
+    decode_seconds: Annotated[
+        float, typer.Option(min=0.01, help="With --untrusted: for decoding one photo, else 422.")
+    ] = 10.0,
     drain_seconds: Annotated[
         float,
         typer.Option(
@@ -133,6 +144,8 @@ def serve_command(
         header_seconds=header_seconds,
         upload_seconds=upload_seconds,
         answer_seconds=answer_seconds,
+        untrusted=untrusted,
+        decode_seconds=decode_seconds,
         drain_seconds=drain_seconds,
         token=os.environ.get(TOKEN_VARIABLE),
         cors=tuple(cors or ()),

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.types import Receive
 
 from efficientfan.errors import did_you_mean, printable
-from efficientfan.imaging import to_rgb
+from efficientfan.imaging import GuardedReader, to_rgb
 from efficientfan.predict import LandmarkPredictor, load, open_detector
 from efficientfan.predict.backends import backend_class
 from efficientfan.predict.many import usable_cores
@@ -35,7 +35,8 @@ class Service:
 
     Args:
         settings: models and limits.
-        decode: reads a photo; None takes `imaging.to_rgb` with the limit of pixels.
+        decode: reads a photo; None takes child processes (`imaging.GuardedReader`) or, as the settings say,
+            `imaging.to_rgb` in the queue's threads.
 
     Attributes:
         settings: as given.
@@ -70,6 +71,11 @@ class Service:
             )
             for name in settings.models
         }
+        self._reader: GuardedReader | None = None
+        if decode is None and settings.untrusted:
+            decode = self._reader = GuardedReader(
+                self.threads, seconds=settings.decode_seconds, max_pixels=settings.max_pixels
+            )
         self.queue = FaceQueue(
             decode or partial(to_rgb, max_pixels=settings.max_pixels),
             threads=self.threads,
@@ -81,8 +87,10 @@ class Service:
         self.monitor.held.set_function(lambda: self.held.now)
 
     def close(self) -> None:
-        """Finish what was accepted, and end the threads."""
+        """Finish what was accepted, and end the threads and child processes."""
         self.queue.close()
+        if self._reader is not None:
+            self._reader.close()
 
     def predictor(self, name: str | None) -> LandmarkPredictor:
         """The predictor of a name: as the service was told, or the model's own; the first for None.

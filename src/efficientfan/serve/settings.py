@@ -30,11 +30,13 @@ class ServiceSettings:
         upload_seconds: for the body of a request to arrive.
         header_seconds: for its head to arrive, and for the rest of a body that was refused.
         answer_seconds: from the arrival of a body to its answer.
+        untrusted: decode photos in child processes of limited memory and time (`GuardedReader`), one per thread.
+        decode_seconds: that a child may take for one photo.
         drain_seconds: between the signal to stop and the end of listening: answers close their connections meanwhile,
             and `/readyz` says 503.
         token: what requests must bear, as `Authorization: Bearer TOKEN`; None lets everybody in.
         cors: origins whose pages may read answers; none by default.
-        page: folder of a built browser page, served at `/`; None takes that of this installation, or serves a text.
+        page: folder of a built browser page, served at `/`; None takes that of this installation, if it has one.
 
     Raises:
         InputError: no model, or a number out of its limits.
@@ -57,6 +59,8 @@ class ServiceSettings:
     upload_seconds: float = 30.0
     header_seconds: float = 10.0
     answer_seconds: float = 30.0
+    untrusted: bool = True
+    decode_seconds: float = 10.0
     drain_seconds: float = 1.0
     token: str | None = field(default=None, repr=False)
     cors: tuple[str, ...] = ()
@@ -69,7 +73,7 @@ class ServiceSettings:
             check_number(name, getattr(self, name), 1, whole=True)
         for name in ("max_bytes", "max_held_bytes"):
             check_number(name, getattr(self, name), 1, whole=True)
-        for name in ("upload_seconds", "header_seconds", "answer_seconds"):
+        for name in ("upload_seconds", "header_seconds", "answer_seconds", "decode_seconds"):
             check_number(name, getattr(self, name), 0.01)
         check_number("drain_seconds", self.drain_seconds, 0)
         if self.threads is not None:
