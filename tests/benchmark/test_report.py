@@ -10,6 +10,7 @@ import pytest
 from efficientfan.benchmark import tables
 from efficientfan.benchmark.machine import Machine, describe_machine
 from efficientfan.benchmark.peak import GemmPeak
+from efficientfan.benchmark.profile import NodeTime, operator_shares
 from efficientfan.benchmark.report import FORMAT, Report, candidate
 from efficientfan.benchmark.stages import PARTS, PhotoTimes
 from efficientfan.benchmark.startup import StartUp
@@ -54,6 +55,7 @@ def report(*candidates):
         [photo],
         "nme_box, set split",
         ["a note"],
+        {"fast": operator_shares([NodeTime("a", "QLinearConv", 1.5), NodeTime("b", "Softmax", 0.5)])},
     )
 
 
@@ -61,6 +63,7 @@ def test_shares_and_ratios():
     found = made(slower=2)
     assert (found.best_ms, found.median_ms) == pytest.approx((4, 4))
     assert found.ratio == pytest.approx(2)
+    assert found.peer_ratios == {}
     assert found.round_ms == pytest.approx([4, 8, 4])
     assert found.gops == pytest.approx(50)  # 2 x 1e8 operations in 4 ms
     assert found.peak_share == pytest.approx(0.125)
@@ -68,6 +71,22 @@ def test_shares_and_ratios():
     assert found.best_batch == 4
     assert found.arithmetic == "int8"
     assert found.label == "fast, 1 thread"
+
+
+def test_ratios_to_peers_are_columns():
+    """Peers run beside the smallest number of threads; elsewhere there is none."""
+    peer = Timing(((0.001,), (0.001,), (0.004,)))
+    both = [made(peers={"dlib": peer}), made("more", threads=2)]
+    assert both[0].peer_ratios == {"dlib": 2.0}
+    lines = report_text(report(*both)).splitlines()
+    header = next(line for line in lines if line.startswith("candidate") and "x dlib" in line)
+    place = header.index("x dlib")
+    cells = {
+        line.split(",")[0]: line[place - 3 : place + 6].split()[-1]
+        for line in lines
+        if line.startswith(("fast, 1", "more, 2"))
+    }
+    assert cells == {"fast": "2.00", "more": "-"}
 
 
 def test_what_is_unknown_stays_so():
@@ -92,6 +111,7 @@ def test_the_file_holds_everything(tmp_path):
         "notes",
         "peaks",
         "photos",
+        "profiles",
         "settings",
         "startup",
     }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from efficientfan.benchmark.machine import Machine
 from efficientfan.benchmark.peak import GemmPeak
+from efficientfan.benchmark.profile import OperatorShare
 from efficientfan.benchmark.stages import PhotoTimes
 from efficientfan.benchmark.startup import StartUp
 from efficientfan.benchmark.timing import Timing
@@ -31,6 +33,7 @@ class Candidate:
         file_bytes: size of the model file; None for a peer.
         best_ms, median_ms, p95_ms: of one face, the network with its decoding.
         ratio: times slower than the first candidate of these threads, round by round.
+        peer_ratios: peer -> times slower than it, round by round; peers run beside the smallest number of threads.
         round_ms: median of each round.
         faces_per_second: batch size -> faces per second.
         macs: multiply-accumulates of one face; None where unknown.
@@ -56,6 +59,7 @@ class Candidate:
     gops: float | None = None
     peak_share: float | None = None
     nme: float | None = None
+    peer_ratios: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def arithmetic(self) -> str:
@@ -80,6 +84,7 @@ def candidate(
     reference: Timing,
     batches: Mapping[int, Timing],
     *,
+    peers: Mapping[str, Timing] = MappingProxyType({}),
     peak_gops: float | None = None,
     macs: int | None = None,
     **what: Any,
@@ -90,6 +95,7 @@ def candidate(
         timing: of one face.
         reference: of the first candidate, in the same rounds.
         batches: batch size -> timing of one batch.
+        peers: peer -> timing, in the same rounds.
         peak_gops: the machine's peak at this precision and number of threads.
         macs: of one face.
         what: the remaining fields.
@@ -100,6 +106,7 @@ def candidate(
         median_ms=timing.median_ms,
         p95_ms=timing.p95_ms,
         ratio=timing.ratio_to(reference),
+        peer_ratios={name: timing.ratio_to(peer) for name, peer in peers.items()},
         round_ms=[Timing((each,)).median_ms for each in timing.rounds],
         faces_per_second={
             1: timing.faces_per_second,
@@ -125,6 +132,7 @@ class Report:
         photos: parts of a photo's time, by the first subject.
         accuracy: what `nme` is.
         notes: remarks, such as missed faces and measurements left out.
+        profiles: candidate on ONNX Runtime -> where its time goes.
     """
 
     machine: Machine
@@ -135,6 +143,7 @@ class Report:
     photos: Sequence[PhotoTimes]
     accuracy: str
     notes: Sequence[str] = ()
+    profiles: Mapping[str, Sequence[OperatorShare]] = field(default_factory=dict)
 
     def save(self, path: str | Path) -> None:
         """Write as JSON, atomically."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from efficientfan.benchmark.accuracy import Accuracies, read_accuracies
 from efficientfan.benchmark.dlib_peer import dlib_job
@@ -17,6 +18,7 @@ from efficientfan.benchmark.machine import describe_machine
 from efficientfan.benchmark.mediapipe_peer import MediaPipe, open_mediapipe
 from efficientfan.benchmark.peak import GemmPeak, best_peaks, gemm_jobs, gemm_peaks
 from efficientfan.benchmark.photos import FacePhoto, cut_crops, drawn_photos, photos_with_faces
+from efficientfan.benchmark.profile import OperatorShare, node_times, operator_shares
 from efficientfan.benchmark.report import Candidate, Report, candidate
 from efficientfan.benchmark.stages import PhotoTimes, photo_times, stage_jobs
 from efficientfan.benchmark.startup import measure_startup
@@ -117,7 +119,8 @@ def run_benchmark(subjects: Sequence[Subject], plan: Plan, *, track: Track = sil
     if all(each.macs is None for each in candidates):
         notes.append("operations are not counted: pip install onnx")
     settings = plan.to_dict() | {"detector": detector.name}
-    return Report(machine, settings, peaks, candidates, startup, times, accuracies.label, notes)
+    profiles = _profiles(subjects, plan)
+    return Report(machine, settings, peaks, candidates, startup, times, accuracies.label, notes, profiles)
 
 
 class _Block:
@@ -170,6 +173,7 @@ class _Block:
         """The measured candidates, subjects first."""
         reference = self.single[self.subjects[0].name]
         best = best_peaks(peaks)
+        beside = {job.key: self.single[job.key] for job in self.peers}
         found = []
         for subject in self.subjects:
             backend = self.backends[subject.name]
@@ -179,6 +183,7 @@ class _Block:
                     self.single[subject.name],
                     reference,
                     {batch: self.batched[f"{subject.name}/{batch}"] for batch in self.plan.batches},
+                    peers=beside,
                     peak_gops=None if peak is None or backend.device != "cpu" else peak.gops,
                     macs=macs_of(subject.path, backend.spec.input_size),
                     name=subject.name,
@@ -196,6 +201,7 @@ class _Block:
                 self.single[job.key],
                 reference,
                 {},
+                peers=beside,
                 name=job.key,
                 kind="peer",
                 threads=1 if job.key == "dlib" else None,
@@ -208,6 +214,18 @@ class _Block:
             for job in self.peers
         ]
         return found + peers
+
+
+def _profiles(subjects: Sequence[Subject], plan: Plan) -> dict[str, list[OperatorShare]]:
+    """Operators of each subject on ONNX Runtime, on a gray crop: what is in it does not change the time."""
+    threads = plan.threads[0]
+    found = {}
+    for subject in subjects:
+        if subject.engine == "onnxruntime" and subject.device == "cpu":
+            side = subject.open(threads).spec.input_size
+            gray = np.full((1, side, side, 3), 127, np.uint8)
+            found[subject.name] = operator_shares(node_times(subject.path, gray, threads=threads))
+    return found
 
 
 def _load_photos(plan: Plan, detector: FaceDetector, folder: str) -> dict[str, list[FacePhoto]]:

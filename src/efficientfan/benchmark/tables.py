@@ -19,6 +19,10 @@ __all__ = [
 ]
 
 
+_MOST_OPERATORS = 6
+"""Of each profile; the rest of a network takes a few percent."""
+
+
 def report_text(report: Report) -> str:
     """All tables, each under a line that describes it."""
     machine, settings = report.machine, report.settings
@@ -45,16 +49,22 @@ def report_text(report: Report) -> str:
             f"Parts of a photo (ms), by {report.candidates[0].label}; of found faces the whole call takes two crops\n"
             + _photos(report)
         )
+    if report.profiles:
+        parts.append(
+            "Where the time goes in ONNX Runtime, by its own clock: nodes, ms, share\n" + _profiles(report)
+        )
     return "\n\n".join([*parts, *report.notes])
 
 
 def _candidates(candidates: Sequence[Candidate]) -> str:
+    peers = list(dict.fromkeys(peer for each in candidates for peer in each.peer_ratios))
     header = [
         "candidate",
         "best",
         "median",
         "p95",
         "ratio",
+        *(f"x {peer}" for peer in peers),
         "faces/s",
         "batch",
         "MMAC",
@@ -70,6 +80,7 @@ def _candidates(candidates: Sequence[Candidate]) -> str:
             f"{each.median_ms:.2f}",
             f"{each.p95_ms:.2f}",
             f"{each.ratio:.2f}",
+            *(_or_dash(each.peer_ratios.get(peer), 1, ".2f") for peer in peers),
             f"{each.faces_per_second[each.best_batch]:.0f}",
             str(each.best_batch),
             _or_dash(each.macs, 1e-6, ".0f"),
@@ -109,6 +120,15 @@ def _photos(report: Report) -> str:
         for each in report.photos
     ]
     return format_table(header, rows)
+
+
+def _profiles(report: Report) -> str:
+    rows = [
+        [name, each.kind, str(each.nodes), f"{each.ms:.3f}", f"{100 * each.share:.0f} %"]
+        for name, shares in report.profiles.items()
+        for each in shares[:_MOST_OPERATORS]
+    ]
+    return format_table(["candidate", "operator", "nodes", "ms", "share"], rows)
 
 
 def _or_dash(value: float | None, factor: float, form: str) -> str:
