@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import onnx
@@ -80,7 +80,11 @@ class Row:
 
 def files_of(design: Design, folder: Path) -> tuple[Path, Path]:
     """The float and the int8 file of a design."""
-    options = {"decoder_channels": design.channels, "lateral": design.lateral, "mixing": design.mixing}
+    options: dict[str, Any] = {
+        "decoder_channels": design.channels,
+        "lateral": design.lateral,
+        "mixing": design.mixing,
+    }
     network = build_network(design.network, 68, **options)
     spec = ModelSpec(
         name="design",
@@ -111,7 +115,7 @@ def blocks_of(whole: Path, int8: Path, size: int) -> dict[str, float]:
         shape = sides.get(node.output[0], ())
         if len(shape) == 4 and node.op_type in ("Conv", "ConvTranspose", "Add") and shape[2].dim_value:
             place[node.name] = f"{part} 1/{size // shape[2].dim_value}"
-    found: Counter[str] = Counter()
+    found: defaultdict[str, float] = defaultdict(float)
     crops = np.zeros((1, size, size, 3), np.uint8)
     for each in node_times(int8, crops):
         names = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,12 +91,12 @@ def operator_shares(nodes: Sequence[NodeTime]) -> list[OperatorShare]:
     >>> operator_shares([NodeTime("a", "Conv", 3.0), NodeTime("b", "Add", 1.0)])[0].share
     0.75
     """
-    milliseconds, count = Counter[str](), Counter[str]()
+    kinds: defaultdict[str, list[float]] = defaultdict(list)
     for node in nodes:
-        milliseconds[node.kind] += node.ms  # type: ignore[assignment]  # a Counter of floats
-        count[node.kind] += 1
-    total = sum(milliseconds.values())
-    return [
-        OperatorShare(kind, count[kind], ms, ms / total if total else 0.0)
-        for kind, ms in milliseconds.most_common()
+        kinds[node.kind].append(node.ms)
+    total = sum(node.ms for node in nodes)
+    shares = [
+        OperatorShare(kind, len(each), sum(each), sum(each) / total if total else 0.0)
+        for kind, each in kinds.items()
     ]
+    return sorted(shares, key=lambda share: -share.ms)
