@@ -46,7 +46,10 @@ def test_unknown_names_fail_as_usual():
 
 def loaded_after(code):
     """Which of the heavy packages a fresh interpreter holds after running `code`."""
-    heavy = "('cv2', 'onnxruntime', 'PIL', 'torch', 'matplotlib', 'scipy', 'h5py', 'pydantic', 'lightning')"
+    heavy = (
+        "('cv2', 'onnxruntime', 'PIL', 'torch', 'matplotlib', 'scipy', 'h5py', 'pydantic', 'lightning', "
+        "'urllib.request')"
+    )
     check = f"{code}\nimport sys\nprint([name for name in {heavy} if name in sys.modules])"
     return subprocess.run(
         [sys.executable, "-c", check], capture_output=True, text=True, check=True

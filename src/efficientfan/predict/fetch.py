@@ -7,7 +7,6 @@ import os
 import shlex
 import sys
 import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,6 +118,8 @@ def _read(file: Path, size: int) -> bytes:
 
 
 def _download(known: Fetchable, timeout: float) -> bytes:
+    import urllib.request  # a tenth of a start without it, and few downloads
+
     deadline, content = time.monotonic() + timeout, b""
     try:
         with urllib.request.urlopen(known.url, timeout=timeout) as stream:
