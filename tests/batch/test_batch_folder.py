@@ -1,9 +1,12 @@
 """A folder of shards: what is whole, what is removed, and who may use it."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -146,3 +149,15 @@ def test_a_page_is_one_line_of_json(folder):
     text = folder.page(0).read_text()
     assert text.count("\n") == 1
     assert json.loads(text)["photos"] == [["a.jpg", 12, 34, None, 0], ["\udcff.jpg", None, None, None, 1]]
+
+
+def test_a_full_disk_is_said_and_leaves_what_is_whole(folder, monkeypatch):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(InputError, match=r"faces-000002\.jsonl: cannot be written \(No space"):
+            folder.commit(2, b"{}\n{}\n", PHOTOS)
+    assert whole(folder) == [0, 1]
+    assert not list(folder.path.rglob(".part-*"))

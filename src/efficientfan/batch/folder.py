@@ -113,10 +113,17 @@ class ShardFolder:
         """Write a whole shard, then its page.
 
         Raises:
-            OSError: a full disk.
-            InputError: the folder cannot be written to.
+            InputError: the disk is full, or the folder cannot be written to.
         """
         path = self.shard(number)
+        try:
+            self._write(number, path, content, photos)
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be written ({error.strerror}); --resume goes on later"
+            ) from error
+
+    def _write(self, number: int, path: Path, content: bytes, photos: Iterable[PhotoEntry]) -> None:
         write_bytes(path, content, durable=True, scratch=self._notes)  # no reader of the folder meets it
         page = ShardPage(number, len(content), sha256_of(path), tuple(photos))
         write_bytes(self.page(number), page.to_bytes(), durable=True)
