@@ -126,6 +126,8 @@ HEAVY = [
     "openvino",
     "nncf",
     "pyarrow",
+    "ray",
+    "fsspec",
     "fastapi",
     "starlette",
     "uvicorn",

@@ -90,7 +90,9 @@ def test_the_page_is_one_file_and_names_are_text(
     assert "http" not in page
 
 
-@pytest.mark.parametrize(("suffix", "format_name"), [("json", "json"), ("json", "coco"), ("csv", "csv")])
+@pytest.mark.parametrize(
+    ("suffix", "format_name"), [("json", "json"), ("json", "coco"), ("csv", "csv"), ("parquet", "parquet")]
+)
 def test_every_format_gives_the_same_review(
     predicted: Path, truth: list[Annotation], suffix: str, format_name: str
 ) -> None:
@@ -100,6 +102,25 @@ def test_every_format_gives_the_same_review(
     assert [face.key for face in found] == [face.key for face in expected]
     for mine, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(mine.face.points, theirs.face.points, atol=1e-3)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
+def test_a_folder_of_shards_is_one_file(
+    predicted: Path, truth: list[Annotation], run_command: RunCommand, suffix: str
+) -> None:
+    """Also with a photo that could not be used, which comes first."""
+    folder = Path("results")
+    (folder / "part-1-of-2").mkdir(parents=True)
+    for number, own in enumerate((truth[:4], truth[4:])):
+        shard = write_predictions(folder / "part-1-of-2" / f"faces-00000{number}.{suffix}", suffix, own)
+        if suffix == "jsonl":
+            bad = json.dumps({"image": "bad.png", "error": "is no image", "faces": []})
+            shard.write_text(f"{bad}\n{shard.read_text()}")
+    assert predictions_schema(folder) == SCHEMA
+    expected, found = (least_sure(stream_predictions(path, SCHEMA), 3) for path in (predicted, folder))
+    assert [face.key for face in found] == [face.key for face in expected]
+    assert run_command("review", folder, "--out", "review", "--count", 3)[0] == 0
+    assert len(load_dataset("coco", "review", "review", schema="ibug68")) == 3
 
 
 def test_what_cannot_be_seen_is_marked_as_covered(
@@ -224,7 +245,10 @@ def test_an_export_that_does_not_fit_is_refused(
     ("arguments", "message"),
     [
         (("review", "nowhere.jsonl", "--out", "review"), "nowhere.jsonl: cannot be read"),
-        (("review", "predicted.txt", "--out", "review"), "predictions are a .jsonl, .json or .csv file"),
+        (
+            ("review", "predicted.txt", "--out", "review"),
+            "predictions are a .jsonl, .json, .csv or .parquet file, or a folder",
+        ),
         (("review", "predicted.jsonl", "--out", "photos"), "photos: is there already"),
         (("review", "predicted.jsonl", "--out", "review", "--photos", "nowhere"), "nowhere: no such folder"),
         (("review", "predicted.jsonl", "--out", "review", "--below", "0.01"), "hold no face to look at"),

@@ -74,22 +74,32 @@ class ShardedRun:
         self._results.append(result)
         self._entries.append(PhotoEntry(result.image, self._stamps.popleft(), failed))
         if len(self._results) == len(self._chunks[0].photos):
-            self._commit(self._chunks.popleft())
-            self.n_written += len(self._results)
+            self.commit(self._chunks.popleft(), self._results, self._entries)
             self._results, self._entries = [], []
 
-    def _commit(self, chunk: Chunk) -> None:
-        if not chunk.rewrites:
-            self.folder.commit(chunk.number, self._format.encode(self._results), self._entries)
-            return
-        entries = list(ShardPage.read(self.folder.page(chunk.number)).photos)
-        places = {entry.path: place for place, entry in enumerate(entries)}
-        results = {}
-        for entry, result in zip(self._entries, self._results, strict=True):
-            entries[places[entry.path]] = entry
-            results[places[entry.path]] = result
-        content = self._format.replace(self.folder.shard(chunk.number), results)
-        self.folder.commit(chunk.number, content, entries)
+    def commit(self, chunk: Chunk, results: Sequence[Result], entries: Sequence[PhotoEntry]) -> None:
+        """Write a whole chunk of the plan, in any order of the chunks.
+
+        Args:
+            chunk: of the plan, not written before.
+            results: of its photos, in their order.
+            entries: of the same photos, for the journal.
+        """
+        if chunk.rewrites:
+            self._rewrite(chunk, results, entries)
+        else:
+            self.folder.commit(chunk.number, self._format.encode(results), entries)
+        self.n_written += len(results)
+
+    def _rewrite(self, chunk: Chunk, results: Sequence[Result], entries: Sequence[PhotoEntry]) -> None:
+        whole = list(ShardPage.read(self.folder.page(chunk.number)).photos)
+        places = {entry.path: place for place, entry in enumerate(whole)}
+        changed = {}
+        for entry, result in zip(entries, results, strict=True):
+            whole[places[entry.path]] = entry
+            changed[places[entry.path]] = result
+        content = self._format.replace(self.folder.shard(chunk.number), changed)
+        self.folder.commit(chunk.number, content, whole)
 
 
 @contextmanager

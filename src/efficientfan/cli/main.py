@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from efficientfan.cli.batch import batch_command
 from efficientfan.cli.benchmark import benchmark_command
 from efficientfan.cli.blur import blur_command
 from efficientfan.cli.compare import compare_command
@@ -60,6 +61,7 @@ def _options(
 
 
 app.command("predict")(predict_command)
+app.command("batch")(batch_command)
 app.command("crop")(crop_command)
 app.command("blur")(blur_command)
 app.command("page")(page_command)

@@ -44,13 +44,13 @@ if TYPE_CHECKING:
     from efficientfan.predict.photos import Photo
     from efficientfan.predict.timing import StageTimes
 
-__all__ = ["predict_command"]
+__all__ = ["passes_of", "predict_command"]
 
 MANY_PHOTOS = 1000
 """From more photos on, a single file of results is advised against."""
 
 
-def _passes(text: str) -> Literal["auto", 1, 2]:
+def passes_of(text: str) -> Literal["auto", 1, 2]:
     """What --passes says.
 
     Raises:
@@ -300,7 +300,7 @@ def predict_command(
             device=device,
             precision=precision,
             threads=threads,
-            passes=_passes(passes),
+            passes=passes_of(passes),
             max_faces=max_faces,
         )
         predict_videos(
@@ -348,7 +348,7 @@ def predict_command(
         precision=precision,
         threads=shares.each if overlap else threads,  # runs that take turns get all threads
         batch_size=batch_size,
-        passes=_passes(passes),
+        passes=passes_of(passes),
         max_faces=max_faces,
         times=times,
     )

@@ -21,7 +21,11 @@ Schema = Annotated[
 
 def review_command(
     predictions: Annotated[
-        Path, typer.Argument(help="What `efficientfan predict` wrote: .jsonl, .json (also COCO) or .csv.")
+        Path,
+        typer.Argument(
+            help="What `efficientfan predict` or `batch` wrote: .jsonl, .json (also COCO), .csv, .parquet, or a "
+            "folder of shards."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="A new folder for the review.")],
     count: Annotated[int, typer.Option(min=1, help="Most faces to look at.")] = 100,

@@ -166,6 +166,7 @@ def predict_photos(
     workers: Workers | None = None,
     ends: Container[int] = frozenset(),
     untrusted: bool = False,
+    read: Callable[[str], Array] | None = None,
 ) -> Iterator[PhotoFaces | PhotoFailure]:
     """The faces of each photo, in the order of the photos, batched across photos.
 
@@ -184,6 +185,7 @@ def predict_photos(
         ends: positions of photos, from 0, at which a batch ends; networks may round otherwise in another batch, so
             a run that goes on after one of them has the very results of one that was not interrupted.
         untrusted: decode in child processes of limited time and memory, one per worker (`GuardedReader`).
+        read: reads a photo's path as H x W x 3 uint8 RGB, in place of `read_rgb`; several threads call it.
 
     Yields:
         A `PhotoFaces` or a `PhotoFailure` per photo.
@@ -194,11 +196,11 @@ def predict_photos(
         return _locate(predictor, items, min_score)
 
     with ExitStack() as stack:
-        decode: Callable[[str], Array] = partial(read_rgb, max_pixels=max_pixels)
+        decode = read or partial(read_rgb, max_pixels=max_pixels)
         if untrusted:
             decode = stack.enter_context(GuardedReader(pool.threads, max_pixels=max_pixels))
-        read = partial(_read, predictor, boxes, decode)
-        for results in pool.map(locate, _batches(pool.map(read, photos), predictor.batch_size, ends)):
+        read_one = partial(_read, predictor, boxes, decode)
+        for results in pool.map(locate, _batches(pool.map(read_one, photos), predictor.batch_size, ends)):
             results.reverse()
             while results:
                 yield results.pop()  # frees the photo once the caller is done with it

@@ -3,7 +3,8 @@
 JSON lines (`.jsonl`) or a JSON list (`.json`), one object per photo:
 `{"image": PATH, "faces": [{"points": [[x, y], ...], "box": [x0, y0, x1, y1], "scores": [s, ...]}, ...]}`; `box`,
 `scores` and all other keys may be absent. Or COCO keypoints (`.json`), with `keypoint_scores` if there are any. Or a
-CSV table of `formats.csv_tables`, whose columns of other names are not read.
+CSV table of `formats.csv_tables`, whose columns of other names are not read. Or a table of `formats.parquet`, or a
+folder of shards.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from efficientfan.evaluation.landmarks.matching import PredictedLandmarks, Repor
 from efficientfan.files import read_json
 from efficientfan.formats.coco import coco_records
 from efficientfan.formats.csv_tables import read_rows, table_schema
-from efficientfan.formats.records import list_records, read_json_lines
+from efficientfan.formats.parquet import metadata_of_parquet, read_parquet
+from efficientfan.formats.records import FailedPhoto, list_records, read_json_lines
 from efficientfan.schema import (
     LandmarkSchema,
     convert_points,
@@ -138,8 +140,12 @@ def stream_predictions(path: str | Path, schema: LandmarkSchema) -> Iterator[tup
     A photo may come several times: CSV has a row for each face. Arguments and errors as for `read_predictions`.
     """
     readers = {".jsonl": lambda path, _: read_json_lines(path), ".json": _json_file, ".csv": _csv_file}
-    for where, record in readers[_suffix(path)](Path(path), schema):
-        yield _record(record, schema, where)
+    for file in _files(Path(path)):
+        if file.suffix.lower() == ".parquet":
+            yield from _parquet_file(file, schema)
+        else:
+            for where, record in readers[file.suffix.lower()](file, schema):
+                yield _record(record, schema, where)
 
 
 def predictions_schema(path: str | Path) -> LandmarkSchema:
@@ -148,13 +154,16 @@ def predictions_schema(path: str | Path) -> LandmarkSchema:
     Raises:
         InputError: it says none that is known, or the file cannot be read.
     """
-    name, table = None, None
-    if _suffix(path) == ".csv":
-        name = table_schema(Path(path))
-    elif _suffix(path) == ".jsonl":
-        _, table = next(read_json_lines(Path(path)), (None, None))
+    name, table, file = None, None, _files(Path(path))[0]
+    suffix = file.suffix.lower()
+    if suffix == ".parquet":
+        return LandmarkSchema.from_dict(metadata_of_parquet(file)["landmarks"], str(file))
+    if suffix == ".csv":
+        name = table_schema(file)
+    elif suffix == ".jsonl":
+        table = next((record for _, record in read_json_lines(file) if _names_schema(record)), None)
     else:
-        table = read_json(path)
+        table = read_json(file)
         table = table[0] if isinstance(table, list) and table else table
     if isinstance(table, Mapping):
         name = table.get("schema") or _schema_of_categories(table.get("categories"))
@@ -172,11 +181,47 @@ def _schema_of_categories(categories: Any) -> str | None:
     return None
 
 
-def _suffix(path: str | Path) -> str:
-    suffix = Path(path).suffix.lower()
-    if suffix not in (".jsonl", ".json", ".csv"):
-        raise InputError(f"{path}: predictions are a .jsonl, .json or .csv file")
-    return suffix
+def _names_schema(record: Any) -> bool:
+    return isinstance(record, Mapping) and "schema" in record  # a photo that could not be used names none
+
+
+def _files(path: Path) -> list[Path]:
+    """The predictions file, or the shards of a folder, also of several runs below it, in a fixed order."""
+    if path.is_dir():
+        for suffix in (".parquet", ".jsonl"):
+            shards = sorted(path.glob(f"**/faces-*{suffix}"))
+            if shards:
+                return shards
+        raise InputError(f"{path}: holds no shards of `efficientfan predict --out FOLDER --format parquet`")
+    if path.suffix.lower() not in (".jsonl", ".json", ".csv", ".parquet"):
+        raise InputError(
+            f"{path}: predictions are a .jsonl, .json, .csv or .parquet file, or a folder of shards"
+        )
+    return [path]
+
+
+def _parquet_file(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, list[ReportedFace]]]:
+    for result in read_parquet(path):
+        if isinstance(result, FailedPhoto):
+            yield result.image, []
+            continue
+        source = result.schema
+        if source.name != schema.name:
+            _source(source.name, schema, f"{path}: {result.image}")  # an error where there is no conversion
+        yield (
+            result.image,
+            [
+                ReportedFace(
+                    convert_points(face.points, source, schema).astype(np.float64),
+                    face.box.astype(np.float64),
+                    convert_scores(face.scores, source, schema),
+                    None
+                    if face.visibility is None
+                    else convert_visibility(np.where(face.unseen, OCCLUDED, VISIBLE), source, schema),
+                )
+                for face in result.faces
+            ],
+        )
 
 
 def _json_file(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:

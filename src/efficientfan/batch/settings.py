@@ -1,0 +1,73 @@
+"""What decides about the results of photos, as one value that travels to other processes and machines."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from efficientfan.batch.run_info import RunInfo, WeightsInfo
+from efficientfan.predict.detectors import detector_file, open_detector
+from efficientfan.predict.predictor import LandmarkPredictor, load
+from efficientfan.weights import find_model
+
+__all__ = ["PhotoSettings"]
+
+
+@dataclass(frozen=True)
+class PhotoSettings:
+    """Model, detector and options of a run; all as for `load`, `open_detector` and `predict_photos`.
+
+    Attributes:
+        pose: whether results hold the pose of the head and the openness of eyes and mouth.
+    """
+
+    model: str = "default"
+    detector: str = "auto"
+    backend: str | None = None
+    device: str = "cpu"
+    precision: str = "f32"
+    min_score: float | None = None
+    detect_size: int | None = None
+    min_face: float | None = None
+    max_faces: int | None = None
+    thorough: bool = False
+    passes: Literal["auto", 1, 2] = "auto"
+    max_pixels: int = 100_000_000
+    pose: bool = False
+
+    def open(self, threads: int) -> LandmarkPredictor:
+        """The predictor, with so many threads for one photo.
+
+        Raises:
+            InputError: as for `load` and `open_detector`.
+            MissingDependencyError: the engine or the detector is not installed.
+        """
+        finder = open_detector(
+            self.detector,
+            threads,
+            detect_size=self.detect_size,
+            min_face=self.min_face,
+            thorough=self.thorough,
+        )
+        return load(
+            self.model,
+            detector=finder,
+            backend=self.backend,
+            device=self.device,
+            precision=self.precision,
+            threads=threads,
+            passes=self.passes,
+            max_faces=self.max_faces,
+        )
+
+    def info(self, predictor: LandmarkPredictor) -> RunInfo:
+        """What a run of the opened predictor is made with; the same as `efficientfan predict` says of it."""
+        options = asdict(self)
+        for name in ("model", "detector"):
+            del options[name]
+        options |= {"backend": predictor.backend.name, "passes": str(self.passes)}
+        return RunInfo(
+            WeightsInfo.of_file(predictor.spec.name, find_model(self.model)),
+            WeightsInfo.of_file(predictor.detector.name, detector_file(self.detector)),
+            options,
+        )
