@@ -96,6 +96,14 @@ def test_the_graph_is_a_param_file(checkpoint: Path, tmp_path: Path) -> None:
         export_ncnn(checkpoint, tmp_path / "model.onnx")
 
 
+def test_what_cannot_be_converted_is_said(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"model\.onnx: --format ncnn starts from the \.safetensors"):
+        export_command(Path("model.onnx"), target="ncnn")
+    monkeypatch.setattr("efficientfan.models.checkpoint.is_detector", lambda path: True)
+    with pytest.raises(InputError, match="is a face detector"):
+        export_command(checkpoint, target="ncnn")
+
+
 @pytest.mark.parametrize("index", range(3))
 def test_a_file_that_is_missing_or_damaged_is_named(copy: Path, index: int) -> None:
     file = ncnn_files(copy)[index]
