@@ -1,14 +1,20 @@
-"""Trains a tiny network on drawn faces: `python tiny_training.py DATA OUT [--resume] [KEY=VALUE ...]`."""
+"""Trains a tiny network on drawn faces: `python tiny_training.py DATA OUT [--resume] [--hold] [KEY=VALUE ...]`.
+
+With --hold it waits, after its first checkpoint, until there is a file OUT/go.
+"""
 
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 from efficientfan.errors import EfficientFanError
 from efficientfan.recipes import Recipe
 from efficientfan.recipes.load import load_recipe
 from efficientfan.train import fit
+from efficientfan.train.callbacks import KeepLast
 
 RECIPE = Path(__file__).parent / "tiny.yaml"
 
@@ -20,8 +26,22 @@ def tiny_recipe(data: Path, *overrides: str) -> Recipe:
     return recipe
 
 
+def hold(go: Path) -> None:
+    """Have training wait for the file `go` after each checkpoint."""
+    save = KeepLast.save
+
+    def save_and_wait(self: KeepLast, trainer: Any) -> None:
+        save(self, trainer)
+        while not go.exists():
+            time.sleep(0.01)
+
+    KeepLast.save = save_and_wait  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
-    settings = [argument for argument in sys.argv[3:] if argument != "--resume"]
+    settings = [argument for argument in sys.argv[3:] if argument not in ("--resume", "--hold")]
+    if "--hold" in sys.argv:
+        hold(Path(sys.argv[2]) / "go")
     try:
         fit(tiny_recipe(Path(sys.argv[1]), *settings), sys.argv[2], resume="--resume" in sys.argv, devices=1)
     except EfficientFanError as error:

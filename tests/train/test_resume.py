@@ -97,9 +97,12 @@ def test_ctrl_c_and_sigterm_save_and_can_be_resumed(
 ) -> None:
     out = tmp_path / "stopped"
     last = out / "checkpoints" / "last.ckpt"
-    process = start(drawn_300w, out, "train.checkpoint_steps=1")
+    process = start(
+        drawn_300w, out, "train.checkpoint_steps=1", "--hold"
+    )  # or it may be over before the signal
     wait_for(last, process)
     os.killpg(process.pid, kind)  # as a terminal does: the loader's worker hears it too
+    (out / "go").touch()
     code, errors = finish(process)
     assert code == 2
     assert "--resume" in errors.splitlines()[-1]
@@ -153,6 +156,17 @@ def test_every_checkpoint_of_a_run_leads_to_the_same_end(
             np.testing.assert_array_equal(found[name], weights, err_msg=f"{name}, from step {step}")
         assert sorted(path.name for path in folder.sheets.iterdir()) == sheets
         assert torch.load(best, weights_only=True)["epoch"] == best_epoch
+
+
+def test_a_copy_of_the_best_checkpoint_can_be_resumed_from(drawn_300w: Path, tmp_path: Path) -> None:
+    """It is from an epoch's validation, so that nothing is left of that epoch to do and to tell of."""
+    recipe = tiny_recipe(drawn_300w, "train.workers=0")
+    folder = RunFolder(tmp_path / "run")
+    fit(recipe, folder.path, devices=1)
+    shutil.copy(folder.last.with_name("best.ckpt"), folder.last)
+    folder.model.unlink()
+    fit(recipe, folder.path, resume=True, devices=1)
+    assert folder.model.exists()
 
 
 def test_resuming_a_run_that_has_ended_does_nothing(drawn_300w: Path, undisturbed: Path) -> None:

@@ -317,7 +317,8 @@ def serve(memory: int, seconds: float) -> None:
         memory: bytes that it may take beyond those that it has when it is ready.
         seconds: after which it ends itself, should its parent be gone.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too, but its parent decides
+    for number in (signal.SIGINT, signal.SIGTERM):  # they may reach it too, but its parent decides
+        signal.signal(number, signal.SIG_IGN)
     ask, answers = sys.stdin.buffer, sys.stdout.buffer
     _warm_up()
     _limit(memory)

@@ -234,6 +234,8 @@ class EpochLines(Callback):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         values, figure = trainer.callback_metrics, cast(RunModule, pl_module).figure
+        if "loss" not in values or figure.key not in values:
+            return  # resumed from an epoch's validation, as of best.ckpt, where nothing of the epoch is left to do
         logger.info(
             "epoch %d of %s: %d steps in %.0f s, loss %.4g, validation %s %.2f %%",
             trainer.current_epoch + 1,

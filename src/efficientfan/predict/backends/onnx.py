@@ -19,6 +19,7 @@ from efficientfan.predict.backends.base import (
     spec_text,
     split_device,
 )
+from efficientfan.predict.backends.operators import refuse_loops
 from efficientfan.spec import METADATA_KEY, DetectorSpec, ModelSpec, read_spec
 
 __all__ = ["OnnxBackend", "metadata_of", "open_session", "read_graph_spec"]
@@ -100,6 +101,7 @@ def open_session(path: Path, device: str = "cpu", threads: int | None = None) ->
     provider, options = _provider(device)
     if not path.is_file():
         raise InputError(f"{path}: no such model file")
+    refuse_loops(path)
     settings = ort.SessionOptions()
     settings.log_severity_level = 4  # errors are raised; the log would repeat them
     if threads is not None:

@@ -20,6 +20,7 @@ from efficientfan.predict.backends.base import (
     spec_text,
     split_device,
 )
+from efficientfan.predict.backends.operators import refuse_loops
 from efficientfan.spec import METADATA_KEY, ModelSpec
 
 __all__ = ["OpenVinoBackend"]
@@ -128,6 +129,7 @@ def _target(core: Any, device: str) -> str:
 def _read(core: Any, path: Path) -> Any:
     if not path.is_file():
         raise InputError(f"{path}: no such model file")
+    refuse_loops(path)
     try:
         return core.read_model(path)
     except RuntimeError as error:
