@@ -48,8 +48,8 @@ class RunInfo:
     version: str = __version__
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return asdict(self)
+        """Plain values, ready for JSON; the options by name, so that all commands write the same bytes."""
+        return {**asdict(self), "options": dict(sorted(self.options.items()))}
 
     def differences(self, before: Mapping[str, Any]) -> list[str]:
         """What another run's `to_dict` says otherwise, such as "options.min_score: 0.5 before, 0.6 now"."""
