@@ -2,7 +2,8 @@
 
 `python benchmarks/speed/blocks.py --design timm/mobilenetv2_035:128:96 --out blocks.json`
 A design is NETWORK:SIZE:DECODER_CHANNELS, with +lateral and +mixing behind it as wanted. Its weights are random, which
-does not change its time. Designs take turns, and what is counted is processor time, so ratios hold on a busy machine.
+does not change its time. Processor time is counted. The four files of a design take turns, so their ratios hold on a
+busy machine; designs are measured one after the other, so compare them on a quiet one.
 """
 
 from __future__ import annotations
