@@ -489,3 +489,25 @@ def test_values_may_follow_one_set() -> None:
     result = CliRunner().invoke(app, arguments)
     shown = yaml.safe_load(result.stdout)
     assert (shown["train"]["epochs"], shown["train"]["lr"]) == (5, 0.5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "about: " + "[" * 5000 + "]" * 5000,
+        "about: " + "[" * 30 + "]" * 30,
+        "train:\n  epochs: " + "9" * 6000,
+        "about: 2020-13-45",
+        "about: &about [*about]",
+        "a: &a [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1 or ''}, *a{i - 1 or ''}]\n" for i in range(1, 60)),
+    ],
+    ids=["deep", "nested", "digits", "date", "itself", "billions"],
+)
+def test_yaml_that_is_meant_to_hurt_is_one_line(tmp_path, text):
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(InputError, match=r"a\.yaml: is n(ot YAML|ested too deeply)"):
+        load_recipe(tmp_path / "a.yaml")
+    value = text.partition(": ")[2]
+    if "\n" not in value:
+        with pytest.raises(InputError, match=r"^--set about: its value is n"):
+            load_recipe("mobilefan_128", [f"about={value}"])

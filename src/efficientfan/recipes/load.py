@@ -38,6 +38,9 @@ _PARTS = "parts/"
 _RUNS = Path("runs")
 """Where the command line puts runs, and where a recipe looks for its teacher unless it is told."""
 
+_MAX_DEPTH, _MAX_PARTS = 20, 20_000
+"""Far more than any recipe has."""
+
 _FACTS = ("teacher", "published", "trained")
 """What a recipe says of itself besides what is to be done; heirs inherit none of it."""
 
@@ -128,7 +131,7 @@ def read_recipe_file(name_or_path: str | Path) -> dict[str, Any]:
         return {"name": name, **published_rows()[name]}
     path = _find(name)
     try:
-        table = yaml.safe_load(read_text(path))
+        text = read_text(path)
     except InputError as error:
         near = did_you_mean(name, _names())
         raise InputError(
@@ -136,8 +139,7 @@ def read_recipe_file(name_or_path: str | Path) -> dict[str, Any]:
                 ";"
             )
         ) from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
+    table = _from_yaml(text, str(path))
     if not isinstance(table, dict):
         raise InputError(f"{path}: a recipe is a table of sections, not {type(table).__name__}")
     table = with_current_keys(located(table, path.parent), str(path))
@@ -148,6 +150,30 @@ def read_recipe_file(name_or_path: str | Path) -> dict[str, Any]:
     table["base"] = [base if _is_packaged(base) else str(path.parent / base) for base in bases]
     table.setdefault("name", name if _is_packaged(name) else path.stem)
     return table
+
+
+def _from_yaml(text: str, where: str) -> Any:
+    """The value of a YAML text, whose parts are few: aliases can make a short text hold itself, or billions.
+
+    Raises:
+        InputError: it is not YAML, or too deep or large.
+    """
+    try:
+        value = yaml.safe_load(text)
+    except RecursionError as error:
+        raise InputError(f"{where}: is nested too deeply") from error
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError is of a date or number that is none
+        raise InputError(f"{where}: is not YAML ({' '.join(str(error).split())[:300]})") from error
+    waiting, n_parts = [(value, 0)], 0
+    while waiting:
+        part, depth = waiting.pop()
+        n_parts += 1
+        if depth > _MAX_DEPTH or n_parts > _MAX_PARTS:
+            raise InputError(f"{where}: is nested too deeply, or has too many parts, for a recipe")
+        if isinstance(part, dict | list):
+            inner = part.values() if isinstance(part, dict) else part
+            waiting += [(each, depth + 1) for each in inner]
+    return value
 
 
 def _is_packaged(name: str) -> bool:
@@ -199,11 +225,7 @@ def _override(table: dict[str, Any], override: str) -> None:
     place: Any = table
     for section in sections:
         place = _step(place, section, override, create=True)
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"--set {override!r}: its value is not YAML") from error
-    value = located(value, Path.cwd())
+    value = located(_from_yaml(text, f"--set {key}: its value"), Path.cwd())
     if isinstance(place, list):
         _step(place, last, override)
         place[int(last)] = value
