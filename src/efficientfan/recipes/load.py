@@ -139,7 +139,7 @@ def read_recipe_file(name_or_path: str | Path) -> dict[str, Any]:
                 ";"
             )
         ) from error
-    table = _from_yaml(text, str(path))
+    table = _from_yaml(text, f"{path}:")
     if not isinstance(table, dict):
         raise InputError(f"{path}: a recipe is a table of sections, not {type(table).__name__}")
     table = with_current_keys(located(table, path.parent), str(path))
@@ -161,15 +161,15 @@ def _from_yaml(text: str, where: str) -> Any:
     try:
         value = yaml.safe_load(text)
     except RecursionError as error:
-        raise InputError(f"{where}: is nested too deeply") from error
+        raise InputError(f"{where} is nested too deeply") from error
     except (yaml.YAMLError, ValueError) as error:  # a ValueError is of a date or number that is none
-        raise InputError(f"{where}: is not YAML ({' '.join(str(error).split())[:300]})") from error
+        raise InputError(f"{where} is not YAML ({' '.join(str(error).split())[:300]})") from error
     waiting, n_parts = [(value, 0)], 0
     while waiting:
         part, depth = waiting.pop()
         n_parts += 1
         if depth > _MAX_DEPTH or n_parts > _MAX_PARTS:
-            raise InputError(f"{where}: is nested too deeply, or has too many parts, for a recipe")
+            raise InputError(f"{where} is nested too deeply, or has too many parts, for a recipe")
         if isinstance(part, dict | list):
             inner = part.values() if isinstance(part, dict) else part
             waiting += [(each, depth + 1) for each in inner]
