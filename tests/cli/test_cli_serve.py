@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import socket
 import sys
+import threading
 
 import pytest
 
@@ -35,6 +36,7 @@ def test_misuse_ends_with_a_message(run_command, arguments, message):
     code, _, err = run_command("serve", "--threads", 1, *arguments)
     assert code == 2
     assert message in err
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("efficientfan")]
 
 
 def test_an_empty_token_is_no_open_door(run_command, monkeypatch):

@@ -13,6 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
+from efficientfan.errors import InputError
 from efficientfan.serve.answers import (
     BatchAnswer,
     ModelsAnswer,
@@ -74,7 +75,11 @@ def create_app(settings: ServiceSettings | None = None, decode: Decode | None = 
     )
     app.state.service = service
     app.include_router(_routes(service))
-    add_page(app, service.settings.page)
+    try:
+        add_page(app, service.settings.page)
+    except InputError:
+        service.close()
+        raise
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _not_routed)
     if service.settings.cors:
