@@ -227,6 +227,11 @@ def test_a_pickle_is_refused_unread(tmp_path):
         load_checkpoint(path)
 
 
+def test_an_exported_model_is_no_checkpoint(tmp_path):
+    with pytest.raises(InputError, match=r"m\.onnx: is an exported model; a \.safetensors file .* is needed"):
+        load_checkpoint(tmp_path / "m.onnx")
+
+
 def test_somebody_elses_safetensors_are_refused(tmp_path):
     path = tmp_path / "other.safetensors"
     save_file({"weight": torch.zeros(2)}, path)

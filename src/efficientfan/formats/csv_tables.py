@@ -25,6 +25,7 @@ note in the log: earlier versions wrote them.
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import json
 import logging
@@ -304,7 +305,7 @@ def _columns(path: Path, header: list[str], schema: LandmarkSchema, known_only: 
     if missing:
         raise InputError(
             f"{path}: line 1: column '{missing[0]}' is missing ({len(missing)} in all); schema '{schema.name}' needs "
-            f"image, {columns.x[0]}, {columns.y[0]} to {columns.x[-1]}, {columns.y[-1]}"
+            f"image, {columns.x[0]}, {columns.y[0]} to {columns.x[-1]}, {columns.y[-1]}; {_remedy(missing[0], header)}"
         )
     known = {*needed, *columns.score, *_UNREAD, "name", "schema"}
     unknown = [n for n in header if n not in known and not n.startswith("attr.")] if known_only else []
@@ -314,6 +315,16 @@ def _columns(path: Path, header: list[str], schema: LandmarkSchema, known_only: 
             f"{path}: line 1: column {odd[:40]!r} is unknown or repeated; attributes are named attr.KEY"
         )
     return columns
+
+
+def _remedy(column: str, header: Sequence[str]) -> str:
+    """What may be the matter with a table without a column."""
+    if ";" in header[0]:
+        return "the table is separated by semicolons: save it with commas"
+    near = difflib.get_close_matches(column, header, n=1, cutoff=0.8)
+    if near:
+        return f"is it {near[0]!r}?"
+    return "for landmarks of your own, name their schema, a .json file"
 
 
 def _row(path: Path, line: int, row: dict[str, str], columns: _Columns, schema: LandmarkSchema) -> TableRow:

@@ -49,6 +49,11 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], ModelSpec | Detec
     Raises:
         InputError: missing, damaged, or written by something else.
     """
+    if Path(path).suffix.lower() == ".onnx":
+        raise InputError(
+            f"{path}: is an exported model; a .safetensors file of `efficientfan train` is needed (packaged models are "
+            "ONNX files: they can be neither start nor teacher)"
+        )
     try:
         tensors, metadata = _read_tensor_file(path)
     except OSError as error:

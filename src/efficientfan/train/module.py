@@ -124,9 +124,11 @@ class RunModule(lightning.LightningModule, ABC):
         total = self.total_steps = int(self.trainer.estimated_stepping_batches)
         if self.config.warmup_steps >= total:
             logger.warning(
-                "the run has %d steps, train.warmup_steps is %d: it ends before train.lr is reached",
+                "the run has %d steps, train.warmup_steps is %d: it ends before train.lr is reached; take more "
+                "epochs, or add --set train.warmup_steps=%d",
                 total,
                 self.config.warmup_steps,
+                total // 10,
             )
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: learning_rate_factor(self.config, step, total)

@@ -219,7 +219,12 @@ def test_coco_that_is_not_json(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("nose_tip_y", "nose_tip_z", r"line 1: column 'nose_tip_y' is missing \(1 in all\)"),
+        (
+            "nose_tip_y",
+            "nose_tip_z",
+            r"line 1: column 'nose_tip_y' is missing \(1 in all\).*; is it 'nose_tip_z'\?",
+        ),
+        (",", ";", r"line 1: column 'image' is missing .*; the table is separated by semicolons"),
         ("attr.pose", "pose", r"line 1: column 'pose' is unknown or repeated"),
         ("attr.pose", "nose_tip_x", r"line 1: column 'nose_tip_x' is unknown or repeated"),
         ("box_x0", "nose_tip_v", r"line 1: column 'right_eye_center_v' is missing"),

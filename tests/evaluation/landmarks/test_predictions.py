@@ -161,7 +161,7 @@ POINTS = [[1.0, 2.0]] * 68
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("p.txt", "", "are a .jsonl, .json or .csv"),
+        ("p.txt", "", "are a .jsonl, .json, .csv or .parquet file"),
         ("p.jsonl", "", "holds no predictions"),
         ("p.jsonl", '{"image": "a.png", "faces": []}\n{oops\n', "line 2: is not JSON"),
         ("p.jsonl", "[1]\n", "line 1: must be an object with the key 'image'"),
