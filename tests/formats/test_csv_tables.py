@@ -169,6 +169,13 @@ def test_a_table_of_the_old_dialect_is_checked_as_closely(tmp_path):
         read(path, FIVE)
 
 
+def test_a_table_without_a_header(tmp_path):
+    path = tmp_path / "empty.csv"
+    path.write_text("\n")
+    with pytest.raises(InputError, match=r"line 1: column 'image' is missing"):
+        read(path, FIVE)
+
+
 def test_the_schema_is_that_of_the_first_row(table):
     assert table_schema(table) == "ibug68"
     table.write_text("image,x0\n")

@@ -319,7 +319,7 @@ def _columns(path: Path, header: list[str], schema: LandmarkSchema, known_only: 
 
 def _remedy(column: str, header: Sequence[str]) -> str:
     """What may be the matter with a table without a column."""
-    if ";" in header[0]:
+    if any(";" in name for name in header):
         return "the table is separated by semicolons: save it with commas"
     near = difflib.get_close_matches(column, header, n=1, cutoff=0.8)
     if near:
