@@ -67,12 +67,11 @@ def atomic_path(path: str | Path, *, durable: bool = False, scratch: Path | None
         for each in {folder, target.parent}:
             each.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
-        temporary = folder / f"{_PART}{secrets.token_hex(8)}{target.suffix}"
-        # Not by `tempfile`, which makes private files: results are to be shared as far as the umask allows.
-        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
-    try:
+    temporary = folder / f"{_PART}{secrets.token_hex(8)}{target.suffix}"
+    try:  # before the file is there: a signal may come at any moment
+        descriptor = _created(temporary, path)
         try:
             _lock(descriptor)  # as long as this process writes, nobody takes the file for left behind
             yield temporary
@@ -88,6 +87,14 @@ def atomic_path(path: str | Path, *, durable: bool = False, scratch: Path | None
             raise InputError(f"{path}: cannot be written ({error.strerror})") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _created(temporary: Path, path: str | Path) -> int:
+    """The descriptor of a new file, of ordinary permissions: results are to be shared as far as the umask allows."""
+    try:
+        return os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
 
 
 def _sweep(folder: Path) -> None:

@@ -276,7 +276,7 @@ def test_misuse(run_command, photos, arguments, message):
 
 
 def test_one_file_for_many_photos_is_advised_against(run_command, model_file, photos, monkeypatch):
-    import efficientfan.cli.predict as command
+    import efficientfan.cli.photos as command
 
     options = ("--model", model_file, "--detector", "whole", "--out", "faces.jsonl")
     _, _, err = run_command("predict", "photos", *options)

@@ -131,7 +131,7 @@ class Work:
 
 @functools.lru_cache(maxsize=1)
 def _opened(settings: PhotoSettings) -> tuple[LandmarkPredictor, RunInfo]:
-    predictor = settings.open(1)
+    predictor = settings.open(1, 1)
     return predictor, settings.info(predictor)
 
 

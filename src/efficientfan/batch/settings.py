@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
 
 from efficientfan.batch.run_info import RunInfo, WeightsInfo
-from efficientfan.predict.detectors import detector_file, open_detector
+from efficientfan.predict.detectors import FaceDetector, detector_file, open_detector
 from efficientfan.predict.predictor import LandmarkPredictor, load
+from efficientfan.predict.timing import UNTIMED, StageTimes
 from efficientfan.weights import find_model
 
 __all__ = ["PhotoSettings"]
@@ -35,39 +37,56 @@ class PhotoSettings:
     max_pixels: int = 100_000_000
     pose: bool = False
 
-    def open(self, threads: int) -> LandmarkPredictor:
-        """The predictor, with so many threads for one photo.
+    def open(
+        self,
+        threads: int | None,
+        network_threads: int | None,
+        *,
+        finder: FaceDetector | None = None,
+        batch_size: int = 16,
+        times: StageTimes = UNTIMED,
+    ) -> LandmarkPredictor:
+        """The predictor.
+
+        Args:
+            threads, network_threads: of the detector and of the network, for one photo; None leaves it to them.
+            finder: in place of the detector, where boxes are given.
+            batch_size, times: as for `load`.
 
         Raises:
             InputError: as for `load` and `open_detector`.
             MissingDependencyError: the engine or the detector is not installed.
         """
-        finder = open_detector(
-            self.detector,
-            threads,
-            detect_size=self.detect_size,
-            min_face=self.min_face,
-            thorough=self.thorough,
-        )
         return load(
             self.model,
-            detector=finder,
+            detector=finder
+            or open_detector(
+                self.detector,
+                threads,
+                detect_size=self.detect_size,
+                min_face=self.min_face,
+                thorough=self.thorough,
+            ),
             backend=self.backend,
             device=self.device,
             precision=self.precision,
-            threads=threads,
+            threads=network_threads,
+            batch_size=batch_size,
             passes=self.passes,
             max_faces=self.max_faces,
+            times=times,
         )
 
-    def info(self, predictor: LandmarkPredictor) -> RunInfo:
-        """What a run of the opened predictor is made with; the same as `efficientfan predict` says of it."""
+    def info(self, predictor: LandmarkPredictor, boxes: Path | None = None) -> RunInfo:
+        """What a run of the opened predictor is made with, or one with the boxes of a file."""
         options = asdict(self)
         for name in ("model", "detector"):
             del options[name]
         options |= {"backend": predictor.backend.name, "passes": str(self.passes)}
         return RunInfo(
             WeightsInfo.of_file(predictor.spec.name, find_model(self.model)),
-            WeightsInfo.of_file(predictor.detector.name, detector_file(self.detector)),
+            WeightsInfo.of_file(predictor.detector.name, detector_file(self.detector))
+            if boxes is None
+            else WeightsInfo.of_file("boxes", boxes),
             options,
         )

@@ -149,7 +149,7 @@ def batch_command(
     paths = [source for source in given if not is_url(source)]
     if paths or listed is not None or not photos:
         photos += photos_of(paths, listed, recursive=recursive, part=None)
-    predictor = settings.open(1)
+    predictor = settings.open(1, 1)
     spec, info = predictor.spec, settings.info(predictor)
     print_terms(console, spec, getattr(predictor.detector, "spec", None))
     shards = ShardOptions(out, "parquet", shard_size, resume, retry_failed and resume, by_content, None)

@@ -12,9 +12,11 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from efficientfan.cli.terms import print_terms
 from efficientfan.errors import MissingDependencyError, needs_extra
 
 if TYPE_CHECKING:
+    from efficientfan.predict import LandmarkPredictor
     from efficientfan.recipes import AnyRecipe
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "plots_where_possible",
     "progress_bar",
     "recipe_of",
+    "say_what_is_used",
 ]
 
 BackendOption = Annotated[
@@ -126,6 +129,18 @@ class _Heedless:
         """Flush, if that is possible."""
         with suppress(OSError, ValueError):
             self._stream.flush()
+
+
+def say_what_is_used(console: Console, predictor: LandmarkPredictor, detector: str) -> None:
+    """Name the model, the engine and the detector, what is to be known of them, and the weights' terms."""
+    from efficientfan.predict.backends import engine_in_words, engine_note
+
+    spec = predictor.spec
+    engine = engine_in_words(predictor.backend)
+    console.print(f"model: {spec.name} ({spec.schema.name}); {engine}; detector: {detector}")
+    if note := engine_note(predictor.backend):
+        console.print(f"note: {note}")
+    print_terms(console, spec, getattr(predictor.detector, "spec", None))
 
 
 def bars(console: Console | None = None) -> Progress:

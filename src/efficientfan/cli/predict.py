@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
-from rich.table import Column, Table
 
 from efficientfan.cli.options import (
     BackendOption,
     DeviceOption,
     PrecisionOption,
     UntrustedOption,
-    message_console,
 )
-from efficientfan.cli.progress import PhotoProgress
+from efficientfan.cli.photos import PhotoOptions, predict_photo_files
 from efficientfan.cli.shards import (
     ContentOption,
     ListOption,
@@ -30,24 +24,10 @@ from efficientfan.cli.shards import (
     ShardSizeOption,
     photos_of,
 )
-from efficientfan.cli.terms import print_terms
 from efficientfan.cli.video import EndOption, MaxFramesOption, StartOption, VideoOptions, predict_videos
 from efficientfan.errors import InputError
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from efficientfan.batch import RunInfo
-    from efficientfan.formats.records import RecordWriter
-    from efficientfan.predict import LandmarkPredictor
-    from efficientfan.predict.many import PhotoFaces, PhotoFailure
-    from efficientfan.predict.photos import Photo
-    from efficientfan.predict.timing import StageTimes
-
 __all__ = ["passes_of", "predict_command"]
-
-MANY_PHOTOS = 1000
-"""From more photos on, a single file of results is advised against."""
 
 
 def passes_of(text: str) -> Literal["auto", 1, 2]:
@@ -227,38 +207,29 @@ def predict_command(
 
         efficientfan predict clip.mp4 --smooth light --draw drawn.mp4 --out faces.jsonl
     """
-    from efficientfan.batch import Part
-    from efficientfan.formats.records import FailedPhoto, Record
-    from efficientfan.imaging import process_settings
-    from efficientfan.predict import load
-    from efficientfan.predict.backends import backend_class, engine_in_words, engine_note
-    from efficientfan.predict.detectors import (
-        FaceDetector,
-        WholeImageDetector,
-        open_detector,
-    )
-    from efficientfan.predict.given_boxes import read_boxes
-    from efficientfan.predict.many import PhotoFailure, Workers, predict_photos, share_threads
-    from efficientfan.predict.output import choose_format, open_output, writes_shards
-    from efficientfan.predict.timing import UNTIMED, StageTimes
+    from efficientfan.batch import Part, PhotoSettings
+    from efficientfan.predict.output import choose_format, writes_shards
     from efficientfan.video.source import is_video
-    from efficientfan.weights import find_model
 
     sources = sources or []
     format_name = choose_format(out, output_format)
     if pose and format_name not in ("jsonl", "json", "parquet"):
         raise InputError(f"--pose is written to jsonl, json and parquet, not to {format_name}")
-    choices = {
-        "device": device,
-        "precision": precision,
-        "min_score": min_score,
-        "detect_size": detect_size,
-        "min_face": min_face,
-        "max_faces": max_faces,
-        "thorough": thorough,
-        "passes": passes,
-        "pose": pose,
-    }
+    settings = PhotoSettings(
+        model,
+        detector,
+        backend,
+        device,
+        precision,
+        min_score,
+        detect_size,
+        min_face,
+        max_faces,
+        thorough,
+        passes_of(passes),
+        max_pixels,
+        pose,
+    )
     videos = [source for source in sources if is_video(source)]
     if videos:
         if len(videos) < len(sources):
@@ -291,28 +262,15 @@ def predict_command(
             min_score=min_score,
             pose=pose,
         )
-        predictor = load(
-            model,
-            detector=open_detector(
-                detector, threads, detect_size=detect_size, min_face=min_face, thorough=thorough
-            ),
-            backend=backend,
-            device=device,
-            precision=precision,
-            threads=threads,
-            passes=passes_of(passes),
-            max_faces=max_faces,
-        )
         predict_videos(
             sources,
-            predictor,
+            settings,
             options,
             out=out,
             format_name=format_name,
             draw=draw,
             show=show,
             threads=threads,
-            run=_run_info(predictor, find_model(model), detector, None, {**choices, **asdict(options)}),
         )
         return
     if show:
@@ -328,151 +286,9 @@ def predict_command(
         raise InputError(
             "--resume, --retry-failed and --by-content are for many files: --out FOLDER --format parquet (or jsonl)"
         )
-    photos = photos_of(sources, listed, recursive=recursive, part=machine_part)
-    given = None if boxes is None else read_boxes(boxes)
-    times = StageTimes() if timing else UNTIMED
-    drawings = _Drawings(draw, photos, times)
-    shares = share_threads(threads, len(photos))
-    model_file = find_model(model)
-    overlap = backend_class(model_file, backend).runs_overlap
-    finder: FaceDetector = WholeImageDetector()  # with boxes it is not asked
-    if given is None:
-        finder = open_detector(
-            detector, shares.each, detect_size=detect_size, min_face=min_face, thorough=thorough
-        )
-    predictor = load(
-        model_file,
-        detector=finder,
-        backend=backend,
-        device=device,
-        precision=precision,
-        threads=shares.each if overlap else threads,  # runs that take turns get all threads
-        batch_size=batch_size,
-        passes=passes_of(passes),
-        max_faces=max_faces,
-        times=times,
+    predict_photo_files(
+        photos_of(sources, listed, recursive=recursive, part=machine_part),
+        settings,
+        PhotoOptions(out, format_name, draw, boxes, threads, batch_size, untrusted, timing),
+        shards,
     )
-    spec = predictor.spec
-    console = message_console()
-    searched = finder.name if given is None else "none, boxes given"
-    engine = engine_in_words(predictor.backend)
-    console.print(
-        f"model: {spec.name} ({spec.schema.name}); {engine}; detector: {searched}; workers: {shares.workers}"
-    )
-    if note := engine_note(predictor.backend):
-        console.print(f"note: {note}")
-
-    print_terms(console, spec, getattr(finder, "spec", None))
-
-    info = _run_info(predictor, model_file, detector, boxes, {**choices, "max_pixels": max_pixels})
-    if shards is None and out is not None and out.suffix and len(photos) > MANY_PHOTOS:
-        console.print(
-            f"note: {out} appears when all {len(photos):,} photos are done, and not at all if the run stops before; "
-            "--out FOLDER --format parquet writes as it goes, and can be resumed"
-        )
-
-    started, n_faces = time.perf_counter(), 0
-    with ExitStack() as stack:
-        stack.enter_context(process_settings(shares.workers, shares.each))
-        workers = stack.enter_context(Workers(shares.workers))
-        n_photos, n_failed_before = len(photos), 0
-        to_do: Iterable[Photo] = photos
-        ends: frozenset[int] = frozenset()
-        writer: RecordWriter
-        if shards is None:
-            writer = stack.enter_context(
-                open_output(out, format_name, spec.schema, photos, run=info.to_dict())
-            )
-        else:
-            run = stack.enter_context(shards.open(info, spec.schema, photos, workers, console))
-            n_photos, n_failed_before = run.plan.n_photos, run.plan.n_failed
-            writer, to_do, ends = run, run.photos(workers), run.ends
-        results = predict_photos(
-            predictor,
-            to_do,
-            given,
-            min_score=min_score,
-            max_pixels=max_pixels,
-            workers=workers,
-            untrusted=untrusted,
-            ends=ends,
-        )
-        progress = PhotoProgress(console, n_photos)
-        drawn = workers.map(drawings.add, results)
-        for result in progress.follow(drawn, failed=lambda each: isinstance(each, PhotoFailure)):
-            if isinstance(result, PhotoFailure):
-                console.print(f"error: {result.reason}")
-                writer.fail(FailedPhoto(result.photo.path, result.reason))
-                continue
-            height, width = result.image.shape[:2]
-            with times.measure("write"):
-                photo = result.photo.path
-                writer.add(Record(photo, width, height, spec.name, spec.schema, result.faces, pose))
-            n_faces += len(result.faces)
-    milliseconds = (time.perf_counter() - started) * 1e3
-    console.print(
-        f"{n_photos} images, {n_faces} faces, {progress.n_failed} failed; {milliseconds:.0f} ms, "
-        f"{milliseconds / max(n_photos, 1):.1f} per image"
-    )
-    if timing:
-        _print_times(console, times, max(n_photos, 1), n_faces)
-    if progress.n_failed or n_failed_before:
-        raise typer.Exit(1)
-
-
-def _run_info(
-    predictor: LandmarkPredictor,
-    model_file: Path,
-    detector: str,
-    boxes: Path | None,
-    options: Mapping[str, object],
-) -> RunInfo:
-    """What the run is made with; `options` are those that decide about the results."""
-    from efficientfan.batch import RunInfo, WeightsInfo
-    from efficientfan.predict.detectors import detector_file
-
-    finder = predictor.detector.name, detector_file(detector)
-    return RunInfo(
-        WeightsInfo.of_file(predictor.spec.name, model_file),
-        WeightsInfo.of_file(*finder) if boxes is None else WeightsInfo.of_file("boxes", boxes),
-        {"backend": predictor.backend.name, **options},
-    )
-
-
-def _print_times(console: Console, times: StageTimes, n_photos: int, n_faces: int) -> None:
-    from efficientfan.predict.timing import STAGES
-
-    table = Table(
-        "stage", *(Column(name, justify="right") for name in ("s", "share", "ms/photo", "ms/face")), ""
-    )
-    for row in times.rows(n_photos, n_faces):
-        per = (f"{row.photo_ms:.2f}", f"{row.face_ms:.2f}")
-        table.add_row(row.stage, f"{row.seconds:.3f}", f"{row.share:.1%}", *per, STAGES[row.stage])
-    console.print(table)
-
-
-class _Drawings:
-    """Writes photos with their faces drawn to `folder`; nothing if that is None."""
-
-    def __init__(self, folder: Path | None, photos: Sequence[Photo], times: StageTimes) -> None:
-        from efficientfan.predict.output import check_folder
-        from efficientfan.predict.photos import result_paths
-
-        self._times = times
-        self._targets: Mapping[str, Path] = {}
-        if folder is not None:
-            check_folder(folder)
-            self._targets = result_paths(photos, folder, {".jpg": ".jpg", ".jpeg": ".jpg"}, ".png")
-
-    def add(self, result: PhotoFaces | PhotoFailure) -> PhotoFaces | PhotoFailure:
-        """Draw and write the photo of a result, and return the result. Several threads call it."""
-        from efficientfan.draw import draw_faces
-        from efficientfan.imaging import write_image
-        from efficientfan.predict.many import PhotoFaces
-
-        if self._targets and isinstance(result, PhotoFaces):
-            with self._times.measure("draw"):
-                picture = draw_faces(result.image, result.faces)
-            with self._times.measure("write"):
-                write_image(self._targets[result.photo.path], picture)
-        return result

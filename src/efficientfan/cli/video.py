@@ -6,19 +6,18 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from efficientfan.cli.options import message_console
-from efficientfan.cli.terms import print_terms
+from efficientfan.cli.options import message_console, say_what_is_used
 from efficientfan.errors import InputError
 
 if TYPE_CHECKING:
-    from efficientfan.batch import RunInfo
+    from efficientfan.batch import PhotoSettings
     from efficientfan.formats.records import Record
     from efficientfan.predict import LandmarkPredictor
     from efficientfan.video import Video
@@ -83,7 +82,7 @@ class VideoOptions:
 
 def predict_videos(
     sources: list[str],
-    predictor: LandmarkPredictor,
+    settings: PhotoSettings,
     options: VideoOptions,
     *,
     out: Path | None,
@@ -91,7 +90,6 @@ def predict_videos(
     draw: Path | None,
     show: bool,
     threads: int | None,
-    run: RunInfo,
 ) -> None:
     """Landmarks of videos, one after the other, as records of their frames; messages on standard error.
 
@@ -110,6 +108,9 @@ def predict_videos(
             f"format {format_name!r} is for photos; of videos jsonl, json, csv and parquet are written"
         )
     smoothing_named(options.smooth)  # an unknown name is said before any work
+    predictor = settings.open(threads, threads)
+    info = settings.info(predictor)
+    run = replace(info, options={**info.options, **asdict(options)})
     drawings = _drawing_paths(sources, draw)
     console = message_console()
     interrupted = failed = False
@@ -120,7 +121,7 @@ def predict_videos(
         writer = stack.enter_context(
             open_output(out, format_name, predictor.spec.schema, video=True, run=run.to_dict())
         )
-        _say_what_is_used(predictor)
+        say_what_is_used(console, predictor, predictor.detector.name)
         for number, source in enumerate(sources):
             if number:
                 try:
@@ -137,17 +138,6 @@ def predict_videos(
                 break
     if interrupted or failed:
         raise typer.Exit(130 if interrupted else 1)
-
-
-def _say_what_is_used(predictor: LandmarkPredictor) -> None:
-    from efficientfan.predict.backends import engine_in_words, engine_note
-
-    spec, console = predictor.spec, message_console()
-    engine = engine_in_words(predictor.backend)
-    console.print(f"model: {spec.name} ({spec.schema.name}); {engine}; detector: {predictor.detector.name}")
-    if note := engine_note(predictor.backend):
-        console.print(f"note: {note}")
-    print_terms(console, spec, getattr(predictor.detector, "spec", None))
 
 
 def _predict_video(
