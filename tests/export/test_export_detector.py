@@ -74,7 +74,9 @@ def network(
 
 
 def parity_of(network: FaceDetectorNet, path: Path) -> DetectorParity:
-    return module._measure(DeployedDetector(network, SPEC).eval(), path, SPEC)
+    return module.measure_detector_parity(
+        DeployedDetector(network, SPEC).eval(), module._file_run(path), SPEC
+    )
 
 
 def test_the_file_says_what_torch_says_at_any_size(

@@ -22,9 +22,13 @@ def export_command(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="The file to write; the checkpoint's name with .onnx or .param if not given."),
+        typer.Option(
+            help="The file to write; the checkpoint's name with .onnx or .param, or _half, if not given."
+        ),
     ] = None,
-    target: Annotated[str, typer.Option("--format", help="onnx, or ncnn for phones.")] = "onnx",
+    target: Annotated[
+        str, typer.Option("--format", help="onnx; ncnn, for phones; safetensors, a smaller checkpoint.")
+    ] = "onnx",
     tolerance: Annotated[
         float | None,
         typer.Option(
@@ -68,19 +72,30 @@ def export_command(
         efficientfan export mobilefan_128.onnx --half-weights --out mobilefan_128_half.onnx
 
         efficientfan export runs/mobilefan_128/model.safetensors --format ncnn --out mobilefan_128.param
+
+        efficientfan export runs/teacher/model.safetensors --format safetensors --half-weights --out teacher.safetensors
     """
-    if target not in ("onnx", "ncnn"):
-        raise InputError(f"--format {target!r} is not known; onnx and ncnn are")
+    if target not in ("onnx", "ncnn", "safetensors"):
+        raise InputError(f"--format {target!r} is not known; onnx, ncnn and safetensors are")
     if checkpoint.suffix == ".onnx":
         if target != "onnx":
-            raise InputError(f"{checkpoint}: --format ncnn starts from the .safetensors checkpoint")
+            raise InputError(f"{checkpoint}: --format {target} starts from the .safetensors checkpoint")
         if code is not None:
             raise InputError(f"{checkpoint}: is already exported, and needs no code; leave --code out")
         _halve(checkpoint, out, tolerance, half_weights, min_score)
         return
     with needs_extra("train", "export needs"):
-        from efficientfan.export import export_detector, export_ncnn, export_onnx
+        from efficientfan.export import export_detector, export_ncnn, export_onnx, halve_checkpoint
         from efficientfan.models.checkpoint import is_detector
+    if target == "safetensors":
+        if not half_weights or min_score is not None or code is not None:
+            raise InputError(
+                "--format safetensors goes with --half-weights, and with neither --min-score nor --code"
+            )
+        half = out or checkpoint.with_name(f"{checkpoint.stem}_half.safetensors")
+        said = halve_checkpoint(checkpoint, half, tolerance=tolerance)
+        print(f"{said.path}: {said.size_bytes / 1e6:.1f} MB; against the whole one, {said.parity}")
+        return
     detector = is_detector(checkpoint)
     if detector and code is not None:
         raise InputError(

@@ -1,7 +1,7 @@
 """Checkpoints to files that run without torch, and those files to smaller and faster ones.
 
-`export_onnx` and `export_detector` need the `train` extra, `export_ncnn` the `mobile` extra besides, `quantise` the
-`quantize` extra. Names are imported when they are first used, so that none needs another's.
+`export_onnx`, `export_detector` and `halve_checkpoint` need the `train` extra, `export_ncnn` the `mobile` extra too,
+`quantise` the `quantize` extra. Names are imported when they are first used, so that none needs another's.
 """
 
 from importlib import import_module
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from efficientfan.export.detector import DetectorExport, export_detector
+    from efficientfan.export.half_checkpoint import halve_checkpoint
     from efficientfan.export.half_weights import halve_file, halve_weights
     from efficientfan.export.ncnn import export_ncnn
     from efficientfan.export.onnx import ExportReport, export_onnx
@@ -21,6 +22,7 @@ __all__ = [
     "export_detector",
     "export_ncnn",
     "export_onnx",
+    "halve_checkpoint",
     "halve_file",
     "halve_weights",
     "quantise",
@@ -28,6 +30,7 @@ __all__ = [
 
 _HOMES = {
     "detector": ("DetectorExport", "export_detector"),
+    "half_checkpoint": ("halve_checkpoint",),
     "half_weights": ("halve_file", "halve_weights"),
     "ncnn": ("export_ncnn",),
     "onnx": ("ExportReport", "export_onnx"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnxruntime
 import torch
+from numpy.typing import NDArray
 
 from efficientfan.export.half_weights import tolerance_of
 from efficientfan.export.parity import Differences, smooth_picture, write_proved
@@ -16,7 +19,10 @@ from efficientfan.models import load_detector_checkpoint
 from efficientfan.models.detector import DeployedDetector
 from efficientfan.spec import DetectorSpec
 
-__all__ = ["DetectorExport", "DetectorParity", "export_detector"]
+__all__ = ["DetectorExport", "DetectorParity", "export_detector", "measure_detector_parity"]
+
+DetectorRun: TypeAlias = Callable[[NDArray[Any]], Sequence[NDArray[Any]]]
+"""(1, H, W, 3) uint8 to boxes, scores and points, as of `DeployedDetector`."""
 
 _OUTPUTS = ("boxes", "scores", "points")
 _SIZES = ((2, 3), (1, 1), (5, 4))
@@ -81,7 +87,7 @@ def export_detector(
     parity = write_proved(
         out,
         lambda path: _write(deployed, spec, path, half_weights=half_weights),
-        lambda path: _measure(deployed, path, spec),
+        lambda path: measure_detector_parity(deployed, _file_run(path), spec),
         tolerance_of(half_weights) if tolerance is None else tolerance,
     )
     return DetectorExport(Path(out), Path(out).stat().st_size, parity)
@@ -101,16 +107,23 @@ def _write(deployed: DeployedDetector, spec: DetectorSpec, path: Path, *, half_w
     )
 
 
-def _measure(deployed: DeployedDetector, path: Path, spec: DetectorSpec) -> DetectorParity:
-    rng = np.random.default_rng(0)
+def _file_run(path: Path) -> DetectorRun:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda picture: session.run(list(_OUTPUTS), {"images": picture})
+
+
+def measure_detector_parity(
+    deployed: DeployedDetector, run: DetectorRun, spec: DetectorSpec
+) -> DetectorParity:
+    """Run torch and another form of the detector on the same smooth pictures."""
+    rng = np.random.default_rng(0)
     worst = np.zeros(len(_OUTPUTS))
     for size in _SIZES:
         height, width = (spec.multiple * count for count in size)
-        picture = smooth_picture(max(height, width), rng)[None, :height, :width]
+        picture = np.ascontiguousarray(smooth_picture(max(height, width), rng)[None, :height, :width])
         with torch.no_grad():
-            expected = [each.numpy() for each in deployed(torch.from_numpy(np.ascontiguousarray(picture)))]
-        found = session.run(list(_OUTPUTS), {"images": picture})
+            expected = [each.numpy() for each in deployed(torch.from_numpy(picture))]
+        found = run(picture)
         seen = [scores > 0 for _, scores, _ in (expected, found)]
         peaks = seen[0] & seen[1]
         differences = [np.abs(a - b)[peaks].max(initial=0) for a, b in zip(expected, found, strict=True)]

@@ -4,6 +4,7 @@ from efficientfan.models.checkpoint import (
     load_checkpoint,
     load_detector_checkpoint,
     save_checkpoint,
+    save_tensors,
     start_detector_from,
     start_from,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "load_checkpoint",
     "load_detector_checkpoint",
     "save_checkpoint",
+    "save_tensors",
     "start_detector_from",
     "start_from",
     "summarize",

@@ -28,6 +28,7 @@ __all__ = [
     "load_detector_checkpoint",
     "read_tensors",
     "save_checkpoint",
+    "save_tensors",
     "start_detector_from",
     "start_from",
 ]
@@ -39,7 +40,15 @@ NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 def save_checkpoint(path: str | Path, network: nn.Module, spec: ModelSpec | DetectorSpec) -> None:
     """Write a network's weights and its spec atomically."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    save_tensors(
+        path,
+        {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()},
+        spec,
+    )
+
+
+def save_tensors(path: str | Path, tensors: dict[str, Tensor], spec: ModelSpec | DetectorSpec) -> None:
+    """Write weights by name, on the CPU, and their spec, atomically."""
     write_bytes(path, save(tensors, metadata={METADATA_KEY: spec.to_json()}), durable=True)
 
 
