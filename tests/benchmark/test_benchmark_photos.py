@@ -6,8 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from skimage.data import astronaut
 
-from efficientfan.benchmark.photos import FacePhoto, cut_crops, draw_photo, drawn_photos, photos_with_faces
+from efficientfan.benchmark import photos as module
+from efficientfan.benchmark.photos import (
+    FacePhoto,
+    cut_crops,
+    draw_photo,
+    made_photos,
+    photos_with_faces,
+    portrait_photo,
+)
 from efficientfan.errors import InputError
 from efficientfan.geometry import box_iou
 from efficientfan.imaging import write_image
@@ -26,12 +35,33 @@ def test_faces_are_inside_and_apart(faces):
     assert not overlap[~np.eye(faces, dtype=bool)].any()
 
 
-def test_drawn_scenes_are_files_of_their_seed(tmp_path):
-    photos = drawn_photos(tmp_path, (1, 2), seed=3)
-    assert list(photos) == ["1080p, 1 face", "1080p, 2 faces"]
+def test_portraits_lie_where_their_boxes_say():
+    """In each box lies what lies in the portrait's own, mirrored in every second one."""
+    portrait = astronaut()
+    image, boxes = portrait_photo(6, portrait, seed=2)
+    sizes = np.ptp(boxes.reshape(-1, 2, 2), axis=1)[:, 0]
+    assert len(set(sizes)) == 6
+    assert (boxes[:, :2] > 0).all()
+    assert (boxes[:, 2:] < (1920, 1080)).all()
+    whole = FacePhoto(Path("a.png"), portrait, np.array([[179, 88, 272, 178]], np.float32))
+    (expected,) = cut_crops([whole], 64, 0.2).astype(float)
+    for index, crop in enumerate(cut_crops([FacePhoto(Path("b.png"), image, boxes)], 64, 0.2).astype(float)):
+        turned = crop[:, ::-1] if index % 2 else crop
+        likeness = [np.corrcoef(each.ravel(), expected.ravel())[0, 1] for each in (turned, turned[:, ::-1])]
+        assert likeness[0] > 0.98
+        assert likeness[0] > likeness[1] + 0.1
+
+
+def test_made_photos_are_files_of_their_seed(tmp_path, monkeypatch):
+    photos = made_photos(tmp_path, (1, 2, 1), seed=3)
+    assert list(photos) == ["1080p, 1 portrait", "1080p, 2 portraits"]
     assert all(photo.path.is_file() and photo.image.shape == (1080, 1920, 3) for photo in photos.values())
-    assert (draw_photo(2, seed=3)[1] == photos["1080p, 2 faces"].boxes).all()
-    assert (draw_photo(2, seed=4)[1] != photos["1080p, 2 faces"].boxes).any()
+    assert (portrait_photo(2, astronaut(), seed=3)[1] == photos["1080p, 2 portraits"].boxes).all()
+    assert (portrait_photo(2, astronaut(), seed=4)[1] != photos["1080p, 2 portraits"].boxes).any()
+    monkeypatch.setattr(module, "_portrait", lambda: None)
+    photos = made_photos(tmp_path, (2,), seed=3)
+    assert list(photos) == ["1080p, 2 drawn faces"]
+    assert (draw_photo(2, seed=3)[1] == photos["1080p, 2 drawn faces"].boxes).all()
 
 
 def test_crops_are_centred_on_their_boxes():

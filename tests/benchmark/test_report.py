@@ -45,10 +45,10 @@ def made(name="fast", nme=0.03, threads=1, slower=1.0, **what):
 
 def report(*candidates):
     machine = Machine("Abacus 9", 2, 0.5, "Linux", {"numpy": "2"})
-    photo = PhotoTimes("1080p, 1 face", 1, 0, dict.fromkeys(PARTS, 1.5), 7.25)
+    photo = PhotoTimes("tiny", 1, "1080p, 1 face", 1, 0, dict.fromkeys(PARTS, 1.5), 7.25, (6.5, 8.75), 7.0)
     return Report(
         machine,
-        {"rounds": 3, "repeats": 2, "seed": 0},
+        {"rounds": 3, "repeats": 2, "seed": 0, "detector": "facefinder", "processor_time": False},
         [GemmPeak("openvino", "int8", 1, 1024, 400.0, 410.0)],
         candidates or [made(), made("slow", None, slower=3)],
         [StartUp("fast", 0.1, 0.2, 0.3, 0.6, 123.4)],
@@ -132,10 +132,24 @@ def test_tables_say_it_all():
         "25 % int8",
         "nme is nme_box, set split, in percent",
         "fast, 1 thread",
-        "7.25",
+        "detector: facefinder",
+        "6.5 to 8.8",
         "a note",
     ):
         assert words in text
+
+
+def test_an_end_to_end_run_has_one_table():
+    whole = report()
+    settings = dict(whole.settings) | {"processor_time": True}
+    text = report_text(Report(whole.machine, settings, photos=whole.photos))
+    assert "milliseconds of processor time" in text
+    assert text.count("\n\n") == 1
+    assert text.splitlines()[-1].split() == [
+        *("tiny,", "1", "thread", "1080p,", "1", "face", "1", "0"),
+        *(["1.5"] * 6),
+        *("7.2", "6.5", "to", "8.8", "7.0"),
+    ]
 
 
 def test_the_front():

@@ -48,11 +48,29 @@ def test_a_quick_run(photos, tmp_path, run_command):
     }
 
 
+def test_an_end_to_end_run(tmp_path, run_command):
+    code, out, err = run_command(
+        *("benchmark", "fast", "tiny", "--end-to-end", "--rounds", 1, "--backend", "onnxruntime", "--quick"),
+        *("--threads", 1, "--faces", 2, "--processor-time", "--out", tmp_path / "out"),
+    )
+    assert code == 0, err
+    table = json.loads((tmp_path / "out" / "benchmark.json").read_text())
+    assert table["candidates"] == table["startup"] == table["peaks"] == []
+    assert [(row["scene"], row["threads"], row["faces"], row["found"]) for row in table["photos"]] == [
+        ("1080p, 2 portraits", 1, 2, 2)
+    ] * 2
+    assert len({row["name"] for row in table["photos"]}) == 2
+    assert "A photo from its file to its drawn faces" in out
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["benchmark.json"]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (["--against", "opencv"], "unknown peer 'opencv'; known are dlib, mediapipe"),
         (["--against", "mediapipe", "--detector", "whole"], "mediapipe==0.10.21"),
+        (["--against", "dlib", "--end-to-end"], "which an end-to-end run leaves out"),
+        (["--against", "mediapipe", "--processor-time"], "mediapipe runs in another process"),
         (["nowhere.onnx"], "nowhere.onnx: no such model file"),
         (["--results", "nowhere.json"], "nowhere.json: cannot be read"),
         (["--photos", "nowhere"], "nowhere: no such file"),

@@ -129,7 +129,7 @@ class Report:
         peaks: every engine's matrix product.
         candidates: thread count by thread count, in the order of the command line, peers last.
         startup: fresh processes.
-        photos: parts of a photo's time, by the first subject.
+        photos: from the file to the drawn faces; by the first subject, in an end-to-end run by each.
         accuracy: what `nme` is.
         notes: remarks, such as missed faces and measurements left out.
         profiles: candidate on ONNX Runtime -> where its time goes.
@@ -137,11 +137,11 @@ class Report:
 
     machine: Machine
     settings: Mapping[str, Any]
-    peaks: Sequence[GemmPeak]
-    candidates: Sequence[Candidate]
-    startup: Sequence[StartUp]
-    photos: Sequence[PhotoTimes]
-    accuracy: str
+    peaks: Sequence[GemmPeak] = ()
+    candidates: Sequence[Candidate] = ()
+    startup: Sequence[StartUp] = ()
+    photos: Sequence[PhotoTimes] = ()
+    accuracy: str = ""
     notes: Sequence[str] = ()
     profiles: Mapping[str, Sequence[OperatorShare]] = field(default_factory=dict)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from efficientfan.benchmark.accuracy import Accuracies, read_accuracies
@@ -17,17 +17,19 @@ from efficientfan.benchmark.dlib_peer import dlib_job
 from efficientfan.benchmark.machine import describe_machine
 from efficientfan.benchmark.mediapipe_peer import MediaPipe, open_mediapipe
 from efficientfan.benchmark.peak import GemmPeak, best_peaks, gemm_jobs, gemm_peaks
-from efficientfan.benchmark.photos import FacePhoto, cut_crops, drawn_photos, photos_with_faces
+from efficientfan.benchmark.photos import FacePhoto, cut_crops, made_photos, photos_with_faces
 from efficientfan.benchmark.profile import OperatorShare, node_times, operator_shares
 from efficientfan.benchmark.report import Candidate, Report, candidate
-from efficientfan.benchmark.stages import PhotoTimes, photo_times, stage_jobs
+from efficientfan.benchmark.stages import PhotoRuns, PhotoTimes
 from efficientfan.benchmark.startup import measure_startup
 from efficientfan.benchmark.subjects import Subject, crop_job, macs_of
-from efficientfan.benchmark.timing import Job, Timing, Track, measure, silent
+from efficientfan.benchmark.timing import Clock, Job, Timing, Track, measure, silent
 from efficientfan.errors import InputError
+from efficientfan.imaging import process_settings
 from efficientfan.predict.backends import Backend, engine_note
 from efficientfan.predict.detectors import FaceDetector, open_detector
 from efficientfan.predict.predictor import LandmarkPredictor
+from efficientfan.predict.timing import StageTimes
 
 __all__ = ["PEERS", "Plan", "run_benchmark"]
 
@@ -43,13 +45,18 @@ class Plan:
 
     Attributes:
         threads: processor threads; one block of rounds for each. Peers run in the first.
-        rounds, repeats: of single faces; batches and photos get a fifth and a third of the rounds, photos as many
-            repeats as it takes to time each.
+        rounds, repeats: of single faces; batches and photos get a fifth and a third of the rounds (photos all of
+            them where they alone are measured), photos as many repeats as it takes to time each.
         batches: sizes tried for throughput.
         starts: fresh processes of each subject.
         seed: of the order within rounds, and of drawn photos.
         detector: by name.
-        photos: a folder; None draws photos.
+        photos: a folder; None makes some.
+        faces: in each photo that is made.
+        end_to_end: only photos from the file to the drawn faces, by every subject and number of threads; else by the
+            first of each.
+        processor_time: count processor time, of all threads together, in place of wall-clock time; not for fresh
+            processes.
         against: of `PEERS`.
         mediapipe_python: of the environment that has it.
         results: files of `efficientfan evaluate`.
@@ -63,6 +70,9 @@ class Plan:
     seed: int = 0
     detector: str = "auto"
     photos: Path | None = None
+    faces: Sequence[int] = (1, 5, 50)
+    end_to_end: bool = False
+    processor_time: bool = False
     against: Sequence[str] = ()
     mediapipe_python: Path | None = None
     results: Sequence[Path] = ()
@@ -73,6 +83,17 @@ class Plan:
         for name in self.against:
             if name not in PEERS:
                 raise InputError(f"unknown peer {name!r}; known are {', '.join(PEERS)}")
+        if not self.faces or min(self.faces) < 1:
+            raise InputError("a photo needs at least one face")
+        if self.end_to_end and (self.against or self.results):
+            raise InputError("peers and errors stand beside the networks, which an end-to-end run leaves out")
+        if self.processor_time and "mediapipe" in self.against:
+            raise InputError("mediapipe runs in another process, whose processor time is not counted")
+
+    @property
+    def clock(self) -> Clock:
+        """What times the rounds."""
+        return time.process_time if self.processor_time else time.perf_counter
 
     def to_dict(self) -> dict[str, Any]:
         """As the report holds it: paths as text."""
@@ -83,22 +104,37 @@ class Plan:
 
 
 def run_benchmark(subjects: Sequence[Subject], plan: Plan, *, track: Track = silent) -> Report:
-    """Measure subjects; the first is the reference of the ratios, and the one whose photo stages are timed.
+    """Measure subjects; the first is the reference of the ratios.
 
     Raises:
         InputError: an unusable model, photo or results file.
         MissingDependencyError: an engine or a peer that was asked for is not installed.
     """
     machine = describe_machine()
+    detector = open_detector(plan.detector, plan.threads[0])
+    settings = plan.to_dict() | {"detector": detector.name}
+    with tempfile.TemporaryDirectory() as folder:
+        groups = _load_photos(plan, detector, folder)
+        if plan.end_to_end:
+            times = _photo_times(groups, subjects, plan.threads, plan, plan.rounds, track)
+            return Report(machine, settings, photos=times, notes=_engine_notes(subjects, plan.threads[0]))
+        measured = _measure_networks(subjects, groups, plan, track)
+        rounds = max(2, plan.rounds // 3)
+        times = _photo_times(groups, subjects[:1], plan.threads[:1], plan, rounds, track)
+    return replace(measured, machine=machine, settings=settings, photos=times)
+
+
+def _measure_networks(
+    subjects: Sequence[Subject], groups: Mapping[str, Sequence[FacePhoto]], plan: Plan, track: Track
+) -> Report:
+    """All of a report but the photos."""
     accuracies = read_accuracies(plan.results)
-    detector = open_detector(plan.detector)
     first = subjects[0].open(plan.threads[0])
+    photos = [photo for group in groups.values() for photo in group]
     peaks: list[GemmPeak] = []
     candidates: list[Candidate] = []
     with ExitStack() as stack:
-        stack.enter_context(_opencv_threads(plan.threads[0]))
-        groups = _load_photos(plan, detector, stack.enter_context(tempfile.TemporaryDirectory()))
-        photos = [photo for group in groups.values() for photo in group]
+        stack.enter_context(process_settings(1, plan.threads[0]))
         peers, mediapipe = _peers(plan, photos, first, stack)
         for threads in dict.fromkeys(plan.threads):
             block = _Block(subjects, photos, plan, threads, peers if threads == plan.threads[0] else [])
@@ -112,15 +148,25 @@ def run_benchmark(subjects: Sequence[Subject], plan: Plan, *, track: Track = sil
             rounds=plan.starts,
             track=track,
         )
-        times = _photo_times(groups, LandmarkPredictor(first, detector), plan, track)
     notes = [] if mediapipe is None else [f"mediapipe saw a face in {mediapipe.found} of {mediapipe.asked}"]
-    opened = [subject.open(plan.threads[0]) for subject in subjects]
-    notes += [note for note in dict.fromkeys(map(engine_note, opened)) if note]
+    notes += _engine_notes(subjects, plan.threads[0])
     if all(each.macs is None for each in candidates):
         notes.append("operations are not counted: pip install onnx")
-    settings = plan.to_dict() | {"detector": detector.name}
-    profiles = _profiles(subjects, plan)
-    return Report(machine, settings, peaks, candidates, startup, times, accuracies.label, notes, profiles)
+    return Report(
+        describe_machine(),
+        plan.to_dict(),
+        peaks,
+        candidates,
+        startup,
+        accuracy=accuracies.label,
+        notes=notes,
+        profiles=_profiles(subjects, plan),
+    )
+
+
+def _engine_notes(subjects: Sequence[Subject], threads: int) -> list[str]:
+    notes = (engine_note(subject.open(threads)) for subject in subjects)
+    return [note for note in dict.fromkeys(notes) if note]
 
 
 class _Block:
@@ -152,6 +198,7 @@ class _Block:
             rounds=plan.rounds,
             repeats=plan.repeats,
             seed=plan.seed,
+            clock=plan.clock,
             track=track,
             what=f"single faces, {self.threads} threads",
         )
@@ -164,6 +211,7 @@ class _Block:
             rounds=max(2, plan.rounds // 5),
             repeats=1,
             seed=plan.seed,
+            clock=plan.clock,
             track=track,
             what=f"batches, {self.threads} threads",
         )
@@ -231,7 +279,7 @@ def _profiles(subjects: Sequence[Subject], plan: Plan) -> dict[str, list[Operato
 def _load_photos(plan: Plan, detector: FaceDetector, folder: str) -> dict[str, list[FacePhoto]]:
     if plan.photos is not None:
         return {plan.photos.name: photos_with_faces(plan.photos, detector)}
-    return {name: [photo] for name, photo in drawn_photos(folder, seed=plan.seed).items()}
+    return {name: [photo] for name, photo in made_photos(folder, plan.faces, plan.seed).items()}
 
 
 def _peers(
@@ -249,27 +297,30 @@ def _peers(
 
 
 def _photo_times(
-    groups: Mapping[str, Sequence[FacePhoto]], predictor: LandmarkPredictor, plan: Plan, track: Track
+    groups: Mapping[str, Sequence[FacePhoto]],
+    subjects: Sequence[Subject],
+    threads: Sequence[int],
+    plan: Plan,
+    rounds: int,
+    track: Track,
 ) -> list[PhotoTimes]:
-    rounds = max(2, plan.rounds // 3)
+    runs = []
+    for subject in subjects:
+        for count in dict.fromkeys(threads):
+            predictor = LandmarkPredictor(
+                subject.open(count), open_detector(plan.detector, count), times=StageTimes(plan.clock)
+            )
+            runs += [
+                PhotoRuns(subject.name, count, scene, photos, predictor) for scene, photos in groups.items()
+            ]
     most = max(len(photos) for photos in groups.values())
     timings = measure(
-        [job for name, photos in groups.items() for job in stage_jobs(name, photos, predictor)],
+        [run.job for run in runs],
         rounds=rounds,
         repeats=-(-most // rounds),  # every photo is timed
         seed=plan.seed,
+        clock=plan.clock,
         track=track,
-        what="parts of photos",
+        what="photos",
     )
-    return [photo_times(name, photos, predictor, timings) for name, photos in groups.items()]
-
-
-@contextmanager
-def _opencv_threads(count: int) -> Iterator[None]:
-    """Set OpenCV's thread count within the block; it belongs to the whole process."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(count)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
+    return [run.times(timings) for run in runs]

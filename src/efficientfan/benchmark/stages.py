@@ -1,90 +1,115 @@
-"""Where a photo's time goes: decoding, detector, crops, network and drawing, each timed alone."""
+"""Where the time of `predict` goes: photos from the file to the drawn faces, each stage measured on the way."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from efficientfan.benchmark.photos import FacePhoto
-from efficientfan.benchmark.timing import Clock, Job, Timing, timed
+from efficientfan.benchmark.timing import Clock, Job, Timing
 from efficientfan.draw import draw_faces
-from efficientfan.geometry import CropTransform
-from efficientfan.imaging import read_rgb, warp
+from efficientfan.imaging import process_settings
 from efficientfan.predict.predictor import LandmarkPredictor
 
-__all__ = ["PARTS", "PhotoTimes", "photo_times", "stage_jobs"]
+__all__ = ["PARTS", "PhotoRuns", "PhotoTimes"]
 
-PARTS = ("read", "detect", "crop", "network", "draw")
-"""The steps of one pass; a photo whose faces are detected takes crop and network twice."""
-
-_WHOLE = "predict"
+PARTS = ("read", "detect", "crop", "network", "faces", "draw")
+"""Of `predict.timing.STAGES`; crop and network hold both passes."""
 
 
 @dataclass(frozen=True)
 class PhotoTimes:
-    """Milliseconds of one photo, at the median.
+    """What a photo takes from its file to its drawn faces. Milliseconds, medians of the timed runs.
 
     Attributes:
+        name: of the model and its engine.
+        threads: processor threads of detector, network and OpenCV.
         scene: which photo or photos.
-        faces: in it, on average; the given boxes that crop, network and draw work on.
-        found: faces that the whole call finds, on average.
-        parts: step -> ms.
-        predict_ms: the whole call, from the file to the faces.
+        faces: in it, on average.
+        found: faces that are found, on average.
+        parts: each of `PARTS`.
+        total_ms: of the whole.
+        quartiles_ms: of the whole: a quarter of the runs takes less than the first, a quarter more than the second.
+        processor_ms: processor time of the whole, all threads together. With one thread it is `total_ms`, unless other
+            programs had the processor in between.
     """
 
+    name: str
+    threads: int
     scene: str
     faces: float
     found: float
     parts: Mapping[str, float]
-    predict_ms: float
+    total_ms: float
+    quartiles_ms: tuple[float, float]
+    processor_ms: float
 
 
-def stage_jobs(name: str, photos: Sequence[FacePhoto], predictor: LandmarkPredictor) -> list[Job]:
-    """A job for each of `PARTS` and one for the whole call; each timed repeat takes the next photo."""
+class PhotoRuns:
+    """Takes photos in turn from the file to the drawn faces, as `predict` does, and keeps what each run took.
 
-    def job(part: str, run: Callable[[int], object]) -> Job:
-        turns = itertools.cycle(range(len(photos)))
+    Args:
+        name: of the model and its engine.
+        threads: processor threads of the predictor, and for OpenCV.
+        scene: what the photos are.
+        photos: at least one.
+        predictor: with `times` of its own, which other runs may share.
+    """
 
-        def visit(repeats: int, clock: Clock) -> Sequence[float]:
-            photos = list(itertools.islice(turns, repeats))
-            order = itertools.chain(photos[:1], photos)  # the untimed first run does not use up a photo
-            return timed(lambda: run(next(order)))(repeats, clock)
+    def __init__(
+        self, name: str, threads: int, scene: str, photos: Sequence[FacePhoto], predictor: LandmarkPredictor
+    ) -> None:
+        self.name, self.threads, self.scene = name, threads, scene
+        self._photos, self._predictor = photos, predictor
+        self._turns = itertools.cycle(photos)
+        self._parts: list[dict[str, float]] = []
+        self._processor: list[float] = []
+        self._found: list[int] = []
 
-        return Job(f"{name}/{part}", visit)
+    @property
+    def job(self) -> Job:
+        """Each timed repeat takes the next photo."""
+        return Job(f"{self.name}/{self.threads}/{self.scene}", self._visit)
 
-    spec, backend, step = predictor.spec, predictor.backend, predictor.batch_size
-    transforms = [
-        [CropTransform.from_box(box, spec.input_size, spec.crop_margin) for box in photo.boxes]
-        for photo in photos
-    ]
-    crops = [warp(photo.image, cuts) for photo, cuts in zip(photos, transforms, strict=True)]
-    faces = [predictor(photo.image, photo.boxes) for photo in photos]
-    return [
-        job("read", lambda index: read_rgb(photos[index].path)),
-        job("detect", lambda index: predictor.detector.detect(photos[index].image)),
-        job("crop", lambda index: warp(photos[index].image, transforms[index])),
-        job(
-            "network",
-            lambda index: [
-                backend.run(crops[index][start : start + step]) for start in range(0, len(crops[index]), step)
-            ],
-        ),
-        job("draw", lambda index: draw_faces(photos[index].image, faces[index])),
-        job(_WHOLE, lambda index: predictor(photos[index].path)),
-    ]
+    def _visit(self, repeats: int, clock: Clock) -> list[float]:
+        photos = list(itertools.islice(self._turns, repeats))
+        with process_settings(1, self.threads):
+            self._run(photos[0])  # untimed, to fill caches and thread pools; it does not use up a photo
+            return [self._timed(photo, clock) for photo in photos]
 
+    def _timed(self, photo: FacePhoto, clock: Clock) -> float:
+        before, processor, start = self._predictor.times.so_far, time.process_time(), clock()
+        found = self._run(photo)
+        seconds = clock() - start
+        self._processor.append(time.process_time() - processor)
+        after = self._predictor.times.so_far
+        self._parts.append({part: after[part] - before[part] for part in PARTS})
+        self._found.append(found)
+        return seconds
 
-def photo_times(
-    name: str, photos: Sequence[FacePhoto], predictor: LandmarkPredictor, timings: Mapping[str, Timing]
-) -> PhotoTimes:
-    """The results of the jobs of `stage_jobs` in `timings`."""
-    return PhotoTimes(
-        scene=name,
-        faces=float(np.mean([len(photo.boxes) for photo in photos])),
-        found=float(np.mean([len(predictor(photo.image)) for photo in photos])),
-        parts={part: timings[f"{name}/{part}"].median_ms for part in PARTS},
-        predict_ms=timings[f"{name}/{_WHOLE}"].median_ms,
-    )
+    def _run(self, photo: FacePhoto) -> int:
+        """Number of faces found."""
+        proposal = self._predictor.propose(photo.path)
+        (faces,) = self._predictor.locate([proposal])
+        with self._predictor.times.measure("draw"):
+            draw_faces(proposal.photo.image, faces)
+        return len(faces)
+
+    def times(self, timings: Mapping[str, Timing]) -> PhotoTimes:
+        """The results, once `job` is done; `timings` has its own."""
+        timing = timings[self.job.key]
+        return PhotoTimes(
+            self.name,
+            self.threads,
+            self.scene,
+            faces=float(np.mean([len(photo.boxes) for photo in self._photos])),
+            found=float(np.mean(self._found)),
+            parts={part: 1e3 * float(np.median([run[part] for run in self._parts])) for part in PARTS},
+            total_ms=timing.median_ms,
+            quartiles_ms=timing.quartiles_ms,
+            processor_ms=1e3 * float(np.median(self._processor)),
+        )

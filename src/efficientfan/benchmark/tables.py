@@ -19,6 +19,9 @@ __all__ = [
 ]
 
 
+_PART_NAMES = {part: "choose" if part == "faces" else part for part in PARTS}
+"""As columns, where "faces" is a number."""
+
 _MOST_OPERATORS = 6
 """Of each profile; the rest of a network takes a few percent."""
 
@@ -29,15 +32,15 @@ def report_text(report: Report) -> str:
     load = "" if machine.load is None else f", load {machine.load:.1f} before the start"
     parts = [
         f"{machine.processor}, {machine.cores} cores{load}; {machine.system}\n"
-        f"{settings['rounds']} interleaved rounds of {settings['repeats']} repeats, seed {settings['seed']}",
-        "Matrix products of "
-        + "; ".join(
-            f"{peak.precision}, {_threads(peak.threads)}: {peak.gops:.0f} GOP/s ({peak.engine}, best "
-            f"{peak.best_gops:.0f})"
-            for _, peak in sorted(best_peaks(list(report.peaks)).items())
-        ),
-        "One face (network with decoding; ms), and the best batch\n" + _candidates(report.candidates),
+        f"{settings['rounds']} interleaved rounds of {settings['repeats']} repeats, seed {settings['seed']}"
+        + ("; milliseconds of processor time" if settings["processor_time"] else "")
     ]
+    if report.peaks:
+        parts.append("Matrix products of " + _peaks(report))
+    if report.candidates:
+        parts.append(
+            "One face (network with decoding; ms), and the best batch\n" + _candidates(report.candidates)
+        )
     if any(each.nme is not None for each in report.candidates):
         parts.append(f"nme is {report.accuracy}, in percent")
     if report.startup:
@@ -46,14 +49,21 @@ def report_text(report: Report) -> str:
         )
     if report.photos:
         parts.append(
-            f"Parts of a photo (ms), by {report.candidates[0].label}; of found faces the whole call takes two crops\n"
-            + _photos(report)
+            "A photo from its file to its drawn faces (ms, medians; of the whole the quartiles too, and the processor "
+            f"time of all threads); detector: {settings['detector']}\n" + _photos(report)
         )
     if report.profiles:
         parts.append(
             "Where the time goes in ONNX Runtime, by its own clock: nodes, ms, share\n" + _profiles(report)
         )
     return "\n\n".join([*parts, *report.notes])
+
+
+def _peaks(report: Report) -> str:
+    return "; ".join(
+        f"{peak.precision}, {_threads(peak.threads)}: {peak.gops:.0f} GOP/s ({peak.engine}, best {peak.best_gops:.0f})"
+        for _, peak in sorted(best_peaks(list(report.peaks)).items())
+    )
 
 
 def _candidates(candidates: Sequence[Candidate]) -> str:
@@ -108,14 +118,26 @@ def _startup(report: Report) -> str:
 
 
 def _photos(report: Report) -> str:
-    header = ["photo", "faces", "found", *PARTS, "whole call"]
+    header = [
+        "candidate",
+        "photo",
+        "faces",
+        "found",
+        *_PART_NAMES.values(),
+        "whole",
+        "quartiles",
+        "processor",
+    ]
     rows = [
         [
+            f"{each.name}, {_threads(each.threads)}",
             each.scene,
             f"{each.faces:.3g}",
             f"{each.found:.3g}",
-            *(f"{each.parts[part]:.2f}" for part in PARTS),
-            f"{each.predict_ms:.2f}",
+            *(f"{each.parts[part]:.1f}" for part in _PART_NAMES),
+            f"{each.total_ms:.1f}",
+            "{:.1f} to {:.1f}".format(*each.quartiles_ms),
+            f"{each.processor_ms:.1f}",
         ]
         for each in report.photos
     ]

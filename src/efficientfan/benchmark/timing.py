@@ -65,6 +65,11 @@ class Timing:
         return 1e3 * self._percentile(95)
 
     @property
+    def quartiles_ms(self) -> tuple[float, float]:
+        """25th and 75th percentile of all repeats, in milliseconds."""
+        return 1e3 * self._percentile(25), 1e3 * self._percentile(75)
+
+    @property
     def best_ms(self) -> float:
         """The fastest repeat, in milliseconds."""
         return 1e3 * self._percentile(0)

@@ -21,7 +21,7 @@ def benchmark_command(
         list[str] | None,
         typer.Argument(
             help="Packaged names, exported .onnx or .param files, or .safetensors checkpoints; the first is the "
-            "reference of ratios, and the model whose photo stages are timed.",
+            "reference of ratios, and the model that is timed on photos.",
             show_default="default",
         ),
     ] = None,
@@ -47,9 +47,22 @@ def benchmark_command(
     photos: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of photos with faces.", show_default="drawn ones: 1080p with 1, 5 and 50 faces"
+            help="Folder of photos with faces.", show_default="made here: 1080p with 1, 5 and 50 faces"
         ),
     ] = None,
+    faces: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="Faces in a photo that is made; may be repeated.", min=1, show_default="1, 5 and 50"
+        ),
+    ] = None,
+    end_to_end: Annotated[
+        bool,
+        typer.Option(
+            "--end-to-end",
+            help="Only photos from the file to the drawn faces, by every model, engine and number of threads.",
+        ),
+    ] = False,
     detector: Annotated[
         str, typer.Option(help="Face detector for photos: auto, facefinder, yunet, haar, or an .onnx file.")
     ] = "auto",
@@ -77,6 +90,13 @@ def benchmark_command(
         int | None,
         typer.Option(help="Rounds; each measures every candidate once.", min=1, show_default="30; quick: 3"),
     ] = None,
+    processor_time: Annotated[
+        bool,
+        typer.Option(
+            "--processor-time",
+            help="Count processor time, of all threads together: steadier on a busy machine.",
+        ),
+    ] = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="Few rounds and one batch size, under a minute.")
     ] = False,
@@ -89,10 +109,14 @@ def benchmark_command(
 ) -> None:
     """Time models in interleaved rounds: latency, throughput, share of the machine's peak, start-up, memory.
 
-    Ratios also hold on a busy machine; milliseconds depend on the load. The stages of processing a photo (read, detect,
-    crop, network, draw) are timed separately.
+    Ratios also hold on a busy machine; milliseconds depend on the load. Photos are taken from the file to the drawn
+    faces, each stage (read, detect, crop, network, choose, draw) measured on the way.
 
-    Example: efficientfan benchmark --all --against dlib --out runs/benchmark
+    Examples:
+
+        efficientfan benchmark --all --against dlib --out runs/benchmark
+
+        efficientfan benchmark fast default --end-to-end --threads 1 --faces 50
     """
     from efficientfan.benchmark import Plan, choose_subjects, report_text, run_benchmark
     from efficientfan.predict.many import usable_cores
@@ -114,6 +138,9 @@ def benchmark_command(
         seed=seed,
         detector=detector,
         photos=photos,
+        faces=tuple(faces or (1, 5, 50)),
+        end_to_end=end_to_end,
+        processor_time=processor_time,
         against=tuple(dict.fromkeys(against or ())),
         mediapipe_python=mediapipe_python,
         results=tuple(results or ()),
@@ -135,7 +162,8 @@ def _write(out: Path, report: Report) -> None:
     from efficientfan.benchmark.tables import plot_error_against_time, plot_latencies
 
     report.save(out / "benchmark.json")
-    with plots_where_possible():
-        plot_latencies(out / "latency.png", report)
-        plot_error_against_time(out / "front.png", report)
+    if report.candidates:
+        with plots_where_possible():
+            plot_latencies(out / "latency.png", report)
+            plot_error_against_time(out / "front.png", report)
     typer.echo(f"written to {out}", err=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from threading import Lock
@@ -45,11 +45,21 @@ class StageTimes:
 
     Seconds are wall-clock time, so waiting for a processor core counts. With one thread their sum is the time of the
     run, less what belongs to no stage.
+
+    Args:
+        clock: seconds from some fixed moment.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
         self._seconds = dict.fromkeys(STAGES, 0.0)
         self._lock = Lock()
+
+    @property
+    def so_far(self) -> Mapping[str, float]:
+        """Seconds of each stage until now."""
+        with self._lock:
+            return dict(self._seconds)
 
     def measure(self, stage: str) -> AbstractContextManager[None]:
         """Adds the time of a `with` block to one of `STAGES`; blocks do not nest."""
@@ -57,11 +67,11 @@ class StageTimes:
 
     @contextmanager
     def _measured(self, stage: str) -> Iterator[None]:
-        started = time.perf_counter()
+        started = self._clock()
         try:
             yield
         finally:
-            self.add(stage, time.perf_counter() - started)
+            self.add(stage, self._clock() - started)
 
     def add(self, stage: str, seconds: float) -> None:
         """Add seconds that were measured elsewhere to one of `STAGES`.
