@@ -3,10 +3,12 @@
 import sys
 
 import pytest
+from skimage import data
 from tiny_datasets import make_300w, make_wflw
 
 from efficientfan.cli.main import main
-from efficientfan.imaging import read_rgb
+from efficientfan.imaging import read_rgb, write_image
+from efficientfan.schema import get_schema
 
 
 @pytest.fixture
@@ -54,6 +56,18 @@ def test_convert_says_what_is_lost(run, tmp_path):
     assert "3 faces, wflw98, as pts" in text
     assert "note: .pts holds no boxes: 3 are lost" in notes
     assert len(list(out.rglob("*.pts"))) == 3
+
+
+def test_boxes_of_own_points_are_compared_with_the_detectors(run, tmp_path):
+    """Eyes, nose and mouth alone: their box lies inside that of the whole face."""
+    write_image(tmp_path / "a.png", data.astronaut())
+    points = "205,108,240,105,225,130,210,145,240,143"
+    columns = [f"{name}_{axis}" for name in get_schema("five").landmarks for axis in "xy"]
+    (tmp_path / "t.csv").write_text(f"image,{','.join(columns)}\na.png,{points}\n")
+    code, out, _ = run("check", "csv", tmp_path / "t.csv", "--schema", "five", "--detector")
+    assert code == 0
+    assert "the detector's boxes are " in out
+    assert "set data.boxes: supplied" in out
 
 
 @pytest.mark.parametrize(

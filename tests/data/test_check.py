@@ -93,7 +93,7 @@ def test_duplicates_between_train_and_test_are_reported(tmp_path):
 
 
 def faces_of(image, count, odd, points, box=None):
-    """`count` faces of which `odd` have these points and box."""
+    """`count` faces of which `odd` have these points and box; they all lie in one place."""
     good = points_of(68, 0)
     visible = np.full(68, 2)
     return [
@@ -107,7 +107,7 @@ def test_points_far_outside_weigh_by_their_share(tmp_path, odd, fit):
     image = photo(tmp_path / "a.png")
     report = checked(faces_of(image, 200, odd, points_of(68, 0) + 40))
     assert report.fit is fit
-    findings = report.warnings if fit else report.errors
+    findings = [text for text in (report.warnings if fit else report.errors) if "face twice" not in text]
     assert findings == [f"points far outside the photo ({odd}): {'; '.join(str(i) for i in range(odd))}"]
 
 
@@ -128,7 +128,7 @@ def test_boxes_that_miss_their_face(tmp_path, odd, fit):
     image = photo(tmp_path / "a.png")
     report = checked(faces_of(image, 100, odd, points_of(68, 0), box=[55, 40, 60, 45]))
     assert report.fit is fit
-    assert "the box misses the points" in (report.warnings + report.errors)[0]
+    assert "the box misses the points" in (report.warnings if fit else report.errors)[0]
 
 
 def test_faces_without_points_are_unfit(tmp_path):

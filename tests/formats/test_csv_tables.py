@@ -106,7 +106,9 @@ def test_covered_and_unlabelled_points_are_marked_by_v(table):
     ("change", "message"),
     [
         ({"schema": "wflw98"}, "line 2: its schema is 'wflw98', not 'ibug68'"),
-        ({f"{LAST}_x": ""}, "line 2: '' is not a number"),
+        ({f"{LAST}_x": ""}, rf"line 2: {LAST}_y is '[\d.]+' and {LAST}_x is empty; give both or none"),
+        ({f"{LAST}_y": "abc"}, f"line 2: {LAST}_y: 'abc' is not a number"),
+        ({"box_y0": "abc"}, "line 2: box_y0: 'abc' is not a number"),
         ({f"{LAST}_v": "0"}, f"line 2: {LAST}_v is '0'; expected 1 or 2, or 0 with {LAST}_x"),
         (
             {"image": "in/d.jpg"},

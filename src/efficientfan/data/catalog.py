@@ -22,8 +22,9 @@ from efficientfan.data.readers.wlp import read_300wlp, read_aflw2000
 from efficientfan.data.visibility import VisibilityLabels
 from efficientfan.errors import InputError, unknown
 from efficientfan.extension import OWN, is_reference, load_reference, without_folders
-from efficientfan.formats.coco import read_coco
-from efficientfan.formats.csv_tables import read_csv
+from efficientfan.formats.coco import read_coco, survey_coco
+from efficientfan.formats.csv_tables import read_csv, survey_csv
+from efficientfan.formats.text import ListContent
 from efficientfan.schema import LandmarkSchema, get_schema
 from efficientfan.structures import Annotation
 
@@ -33,6 +34,9 @@ logger = logging.getLogger(__name__)
 
 Reader = Callable[[Path, str, LandmarkSchema], list[Annotation]]
 """(root, split, schema) -> annotations in a fixed order."""
+
+Survey = Callable[[Path, str, LandmarkSchema, int], ListContent]
+"""(root, split, schema, most errors) -> what a list file holds, sound and damaged."""
 
 _RESEARCH = "Research only, not for redistribution"
 
@@ -53,6 +57,7 @@ class DatasetInfo:
         mirror_offset: how far its labels lean, measured on training faces by `efficientfan data check --mirror-offset`;
             None where nobody has measured it.
         labelled: whether its faces have landmarks; if not, they serve distillation alone.
+        survey: for data sets that are one file: the reader that goes on after an error.
         terms: one sentence on licence and terms.
     """
 
@@ -66,6 +71,7 @@ class DatasetInfo:
     visibility: VisibilityLabels = "none"
     mirror_offset: MirrorOffset | None = None
     labelled: bool = True
+    survey: Survey | None = None
     terms: str = "Yours: the terms are those of the data you bring."
 
 
@@ -170,8 +176,17 @@ _ROWS = (
         None,
         {},
         visibility="occlusion",
+        survey=survey_coco,
     ),
-    DatasetInfo("csv", "a CSV table, or a folder with SPLIT.csv", read_csv, None, {}, visibility="occlusion"),
+    DatasetInfo(
+        "csv",
+        "a CSV table, or a folder with SPLIT.csv",
+        read_csv,
+        None,
+        {},
+        visibility="occlusion",
+        survey=survey_csv,
+    ),
     DatasetInfo(
         "pts", "folders of photos with a .pts beside each; SPLIT is a folder", read_pts_tree, None, {}
     ),

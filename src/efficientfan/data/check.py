@@ -1,9 +1,11 @@
 """Is a data set on disk fit to use? Counts, photos that do not open, points that cannot be right, duplicates.
 
 **Fatal** (not fit): what a reader refuses; a count other than the official one, unless a part is allowed; a
-photo that cannot be decoded; a face with fewer than two labelled points; and points far outside the photo, or
-supplied boxes that miss their face, in more than 1 % of the faces: then they are read in the wrong frame.
-**Warnings**: the same in single faces, for real data sets have such; and photos that are equal byte for byte.
+photo that cannot be decoded; a face with fewer than two labelled points, or whose points are shares of the photo's size
+instead of pixels; and points far outside the photo, or supplied boxes that miss their face, in more than 1 % of the
+faces: then they are read in the wrong frame.
+**Warnings**: the same in single faces, for real data sets have such; photos that are equal byte for byte; a face twice;
+and what has changed places in nearly all faces (`plausible.exchanged`).
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.data.catalog import get_dataset, load_dataset, resolve_schema
+from efficientfan.data.catalog import DatasetInfo, get_dataset, load_dataset, resolve_schema
+from efficientfan.data.packed import find_index
+from efficientfan.data.plausible import exchanged, repeated
 from efficientfan.draw import contact_sheet, draw_points
 from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform, box_iou
@@ -34,6 +38,10 @@ FAR = 0.5
 """A point is far outside if it lies this share of the face's size beyond the photo's edge."""
 TOO_MANY = 0.01
 """A reader that errs in more than this share of the faces reads them in the wrong frame."""
+ONE_PIXEL = 1.5
+"""Points of which none lies farther than this from the photo's corner are shares of its size, not pixels."""
+MOST_ERRORS = 20
+"""So many damaged entries of a list file are reported, then its reading ends."""
 LISTED = 5
 """Examples named in a finding."""
 
@@ -45,7 +53,8 @@ class CheckReport:
     Attributes:
         title: data set and split.
         faces: number of annotated faces read.
-        photos: number of different photo files.
+        photos: number of different photo files with a face.
+        without_face: photos of which the data set says that they have none.
         official: the official number of faces, or None.
         errors: findings that make the split unfit.
         warnings: findings to know of.
@@ -54,6 +63,7 @@ class CheckReport:
     title: str
     faces: int = 0
     photos: int = 0
+    without_face: int = 0
     official: int | None = None
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -66,7 +76,10 @@ class CheckReport:
     def lines(self) -> list[str]:
         """The report as text."""
         official = "no official number" if self.official is None else f"official {self.official}"
-        head = f"{self.title}: {self.faces} faces in {self.photos} photos ({official}): "
+        empty = f", {self.without_face} photos without a face" if self.without_face else ""
+        head = f"{self.title}: {self.faces} faces in {self.photos} photos{empty} ({official}): "
+        if not self.faces:
+            head = f"{self.title}: no face could be read: "
         findings = [f"  error: {text}" for text in self.errors] + [
             f"  warning: {text}" for text in self.warnings
         ]
@@ -107,11 +120,11 @@ def check_dataset(
         report = CheckReport(f"{name} {split}", official=info.splits.get(split))
         reports.append(report)
         try:
-            found = load_dataset(name, root, split, schema=landmarks, warn=False)
+            found = _read(report, info, Path(root), split, landmarks)
         except InputError as error:
             report.errors.append(str(error))
             continue
-        check_split(report, found, digests, progress, labelled=info.labelled)
+        check_split(report, found, digests, progress, labelled=info.labelled, schema=landmarks)
         if report.official not in (None, report.faces):
             text = f"{report.faces} is not the official count {report.official}"
             if allow_partial:
@@ -122,6 +135,20 @@ def check_dataset(
     return reports, faces
 
 
+def _read(
+    report: CheckReport, info: DatasetInfo, root: Path, split: str, schema: LandmarkSchema
+) -> list[Annotation]:
+    """The faces of a split; of a list file also those beside damaged entries, which are errors of the report."""
+    if info.survey is None or find_index(root, split) is not None:
+        return load_dataset(info.name, root, split, schema=schema, warn=False)
+    content = info.survey(root, split, schema, MOST_ERRORS)
+    report.errors += content.errors
+    if len(content.errors) == MOST_ERRORS:
+        report.errors.append(f"{MOST_ERRORS} entries are damaged; those behind them were not read")
+    report.without_face = content.without_face
+    return content.faces
+
+
 def check_split(
     report: CheckReport,
     faces: Sequence[Annotation],
@@ -129,13 +156,15 @@ def check_split(
     progress: Callable[[str, int, int], None] = lambda title, done, total: None,
     *,
     labelled: bool = True,
+    schema: LandmarkSchema | None = None,
 ) -> None:
     """Add to `report` what is wrong with `faces`; `digests` carries photo hashes from split to split.
 
-    Points are looked at only where the data set is `labelled`.
+    Points are looked at only where the data set is `labelled`, and which of them changed places only with a `schema`.
     """
     sizes: dict[Path, tuple[int, int] | None] = {}
-    twins, unreadable, bare, flat, outside, missed = [], [], [], [], [], []
+    twins, unreadable, bare, flat, shares, outside, missed = [], [], [], [], [], [], []
+    sound: list[Annotation] = []
     for done, face in enumerate(faces, start=1):
         if face.image not in sizes:
             sizes[face.image] = None
@@ -153,10 +182,13 @@ def check_split(
             bare.append(face.name)
         elif labelled and not (face.tight_box[2:] > face.tight_box[:2]).all():
             flat.append(face.name)
-        elif labelled and size is not None:
-            if _overshoot(face, size) > FAR:
+        elif labelled and np.abs(face.tight_box).max() <= ONE_PIXEL:
+            shares.append(face.name)
+        elif labelled:
+            sound.append(face)
+            if size is not None and _overshoot(face, size) > FAR:
                 outside.append(face.name)
-            if face.box is not None and box_iou(face.box, face.tight_box)[0, 0] == 0:
+            if size is not None and face.box is not None and box_iou(face.box, face.tight_box)[0, 0] == 0:
                 missed.append(face.name)
         progress(report.title, done, len(faces))
     report.faces, report.photos = len(faces), len(sizes)
@@ -164,6 +196,7 @@ def check_split(
         (unreadable, "unreadable photo"),
         (bare, "fewer than two labelled points"),
         (flat, "the points span no area"),
+        (shares, "points are between 0 and 1; multiply them by the photo's width and height"),
     ):
         if findings:
             report.errors.append(summary(findings, text))
@@ -173,6 +206,11 @@ def check_split(
             level.append(summary(findings, text))
     if twins:
         report.warnings.append(summary(twins, "duplicate photo"))
+    twice = repeated(sound)
+    if twice:
+        report.warnings.append(summary(twice, "the same face twice"))
+    if schema is not None:
+        report.warnings += exchanged(sound, schema)
 
 
 def face_sheet(

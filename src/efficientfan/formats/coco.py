@@ -21,13 +21,21 @@ from numpy.typing import NDArray
 from efficientfan.errors import InputError
 from efficientfan.files import read_json, write_json
 from efficientfan.formats.records import FailedPhoto, Record
-from efficientfan.formats.text import LARGEST, find_image, is_scalar, relative_path, split_file, stable_name
+from efficientfan.formats.text import (
+    LARGEST,
+    ListContent,
+    find_image,
+    is_scalar,
+    relative_path,
+    split_file,
+    stable_name,
+)
 from efficientfan.geometry import BoxCorrection
 from efficientfan.imaging import photo_size
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import OCCLUDED, UNLABELLED, VISIBLE, Annotation, BoxTrust, Scene
 
-__all__ = ["CocoWriter", "coco_records", "read_coco", "read_coco_boxes", "write_coco"]
+__all__ = ["CocoWriter", "coco_records", "read_coco", "read_coco_boxes", "survey_coco", "write_coco"]
 
 Records = dict[Any, dict[str, Any]]
 """Entries of a table by id."""
@@ -48,6 +56,15 @@ def read_coco(root: Path, split: str, schema: LandmarkSchema) -> list[Annotation
         InputError: not such a file, a category or a face that does not fit the schema, an unknown image, a
             missing image file, or an image that no annotation speaks of.
     """
+    return survey_coco(root, split, schema, 1).sound()
+
+
+def survey_coco(root: Path, split: str, schema: LandmarkSchema, most_errors: int) -> ListContent:
+    """The faces of a file and what is wrong with the others, until `most_errors` of them are; as `read_coco` else.
+
+    Raises:
+        InputError: the file as a whole is not usable.
+    """
     path = split_file(root, split, ".json")
     table = read_json(path)
     if not isinstance(table, Mapping):
@@ -63,6 +80,34 @@ def read_coco(root: Path, split: str, schema: LandmarkSchema) -> list[Annotation
             )
     images = _records_of(path, table, "images")
     faces = _records_of(path, table, "annotations")
+    content, per_image = ListContent(), _counted(path, images, faces, categories)
+    for key, count in per_image.items():
+        if count == 0:
+            name = str(images[key].get("file_name"))[:80]
+            content.errors.append(f"{path}: image without annotation: {name!r} (id {key!r})")
+    names_seen = set[str]()
+    for identity, face in faces.items():
+        if len(content.errors) >= most_errors:
+            break
+        key = face["image_id"]
+        try:
+            content.faces.append(
+                _annotation(path, identity, face, images[key], per_image[key] > 1, schema, names_seen)
+            )
+        except InputError as error:
+            content.errors.append(str(error))
+    del content.errors[most_errors:]
+    if not content.faces and not content.errors:
+        raise InputError(f"{path}: holds no annotations")
+    return content
+
+
+def _counted(path: Path, images: Records, faces: Records, categories: Records) -> dict[Any, int]:
+    """The number of faces of each image.
+
+    Raises:
+        InputError: a face is of an unknown image or category.
+    """
     per_image: dict[Any, int] = dict.fromkeys(images, 0)
     for identity, face in faces.items():
         key = face.get("image_id")
@@ -75,38 +120,38 @@ def read_coco(root: Path, split: str, schema: LandmarkSchema) -> list[Annotation
             raise InputError(
                 f"{path}: annotation {identity!r} is of foreign category {face['category_id']!r}"
             )
-    for key, count in per_image.items():
-        if count == 0:
-            name = str(images[key].get("file_name"))[:80]
-            raise InputError(f"{path}: image without annotation: {name!r} (id {key!r})")
-    found, names_seen = [], set()
-    for identity, face in faces.items():
-        where = f"{path}: annotation {identity!r}"
-        file_name = images[face["image_id"]].get("file_name")
-        if not isinstance(file_name, str):
-            raise InputError(f"{path}: image {face['image_id']!r} has no file_name")
-        photo = stable_name(path, file_name)
-        default = photo if per_image[face["image_id"]] == 1 else f"{photo}#{identity}"
-        name = face.get("name", default)
-        if not isinstance(name, str) or name in names_seen:
-            raise InputError(f"{where}: name {name!r} must be text and unique")
-        names_seen.add(name)
-        triples = _keypoints(where, face.get("keypoints"), schema)
-        if not np.isin(triples[:, 2], (0, 1, 2)).all():
-            raise InputError(f"{where}: visibility flags are 0, 1 or 2")
-        found.append(
-            Annotation(
-                find_image(path, file_name, where),
-                triples[:, :2],
-                triples[:, 2].astype(np.uint8),
-                box=_box_of(where, face.get("bbox")),
-                attributes=_attributes_of(where, face),
-                name=name,
-            )
-        )
-    if not found:
-        raise InputError(f"{path}: holds no annotations")
-    return found
+    return per_image
+
+
+def _annotation(
+    path: Path,
+    identity: int | str,
+    face: Mapping[str, Any],
+    image: Mapping[str, Any],
+    one_of_many: bool,
+    schema: LandmarkSchema,
+    names_seen: set[str],
+) -> Annotation:
+    where = f"{path}: annotation {identity!r}"
+    file_name = image.get("file_name")
+    if not isinstance(file_name, str):
+        raise InputError(f"{path}: image {face['image_id']!r} has no file_name")
+    photo = stable_name(path, file_name)
+    name = face.get("name", f"{photo}#{identity}" if one_of_many else photo)
+    if not isinstance(name, str) or name in names_seen:
+        raise InputError(f"{where}: name {name!r} must be text and unique")
+    names_seen.add(name)
+    triples = _keypoints(where, face.get("keypoints"), schema)
+    if not np.isin(triples[:, 2], (0, 1, 2)).all():
+        raise InputError(f"{where}: visibility flags are 0, 1 or 2")
+    return Annotation(
+        find_image(path, file_name, where),
+        triples[:, :2],
+        triples[:, 2].astype(np.uint8),
+        box=_box_of(where, face.get("bbox")),
+        attributes=_attributes_of(where, face),
+        name=name,
+    )
 
 
 def read_coco_boxes(root: Path, split: str) -> list[Scene]:

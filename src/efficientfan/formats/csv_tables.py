@@ -41,6 +41,7 @@ from efficientfan.errors import InputError
 from efficientfan.files import read_text, write_text
 from efficientfan.formats.records import FailedPhoto, Record
 from efficientfan.formats.text import (
+    ListContent,
     boxes_at,
     find_image,
     is_scalar,
@@ -53,7 +54,16 @@ from efficientfan.formats.text import (
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import OCCLUDED, UNLABELLED, VISIBLE, Annotation, Face
 
-__all__ = ["CsvWriter", "TableRow", "read_csv", "read_csv_boxes", "read_rows", "table_schema", "write_csv"]
+__all__ = [
+    "CsvWriter",
+    "TableRow",
+    "read_csv",
+    "read_csv_boxes",
+    "read_rows",
+    "survey_csv",
+    "table_schema",
+    "write_csv",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -128,28 +138,47 @@ def read_csv(root: Path, split: str, schema: LandmarkSchema) -> list[Annotation]
         InputError: a column is missing or unknown, a row is damaged or of another schema, an image is missing, or no
             row has a face.
     """
+    return survey_csv(root, split, schema, 1).sound()
+
+
+def survey_csv(root: Path, split: str, schema: LandmarkSchema, most_errors: int) -> ListContent:
+    """The faces of a table and what is wrong with its rows, until `most_errors` of them are; as `read_csv` else.
+
+    Raises:
+        InputError: its header is not usable, or it is not there.
+    """
     path = split_file(root, split, ".csv")
-    found: list[Annotation] = []
-    seen: set[str] = set()
-    for row in read_rows(path, schema):
-        if row.points is None or row.visibility is None:
-            continue
-        if row.name and row.name in seen:
-            raise InputError(f"{row.where}: name {row.name[:60]!r} stands on two rows")
-        seen.add(row.name)
-        found.append(
-            Annotation(
-                find_image(path, row.image, row.where),
-                row.points,
-                row.visibility,
-                box=row.box,
-                attributes=row.attributes,
-                name=row.name or unique_name(stable_name(path, row.image), seen),
-            )
-        )
-    if not found:
-        raise InputError(f"{path}: no row below its header has a face")
-    return found
+    header, rows = _open(path)
+    columns = _columns(path, header, schema, known_only=True)
+    content, seen = ListContent(), set[str]()
+    for line, fields in rows:
+        try:
+            row = _row(path, line, _by_column(path, line, header, fields), columns, schema)
+            if row.points is None or row.visibility is None:
+                content.without_face += 1
+            else:
+                content.faces.append(_annotation(path, row, row.points, row.visibility, seen))
+        except InputError as error:
+            content.errors.append(str(error))
+            if len(content.errors) == most_errors:
+                break
+    if not content.faces and not content.errors:
+        content.errors.append(f"{path}: no row below its header has a face")
+    return content
+
+
+def _annotation(path: Path, row: TableRow, points: Array, visibility: Array, seen: set[str]) -> Annotation:
+    if row.name and row.name in seen:
+        raise InputError(f"{row.where}: name {row.name[:60]!r} stands on two rows")
+    seen.add(row.name)
+    return Annotation(
+        find_image(path, row.image, row.where),
+        points,
+        visibility,
+        box=row.box,
+        attributes=row.attributes,
+        name=row.name or unique_name(stable_name(path, row.image), seen),
+    )
 
 
 def read_rows(path: Path, schema: LandmarkSchema, *, known_only: bool = True) -> Iterator[TableRow]:
@@ -165,8 +194,8 @@ def read_rows(path: Path, schema: LandmarkSchema, *, known_only: bool = True) ->
     """
     header, rows = _open(path)
     columns = _columns(path, header, schema, known_only)
-    for line, row in rows:
-        yield _row(path, line, row, columns, schema)
+    for line, fields in rows:
+        yield _row(path, line, _by_column(path, line, header, fields), columns, schema)
 
 
 def table_schema(path: Path) -> str | None:
@@ -175,7 +204,9 @@ def table_schema(path: Path) -> str | None:
     Raises:
         InputError: the file cannot be read, or its first row is damaged.
     """
-    return next((row.get("schema") or None for _, row in _open(path)[1]), None)
+    header, rows = _open(path)
+    first = next((_by_column(path, line, header, fields) for line, fields in rows), {})
+    return first.get("schema") or None
 
 
 def read_csv_boxes(path: str | Path) -> dict[str, Array]:
@@ -186,12 +217,14 @@ def read_csv_boxes(path: str | Path) -> dict[str, Array]:
     Raises:
         InputError: another header, or a box without positive size; names the file and the line.
     """
-    header, rows = _open(Path(path))
+    path = Path(path)
+    header, rows = _open(path)
     names = next((each for each in (_BOX, ("x0", "y0", "x1", "y1")) if set(each) <= set(header)), None)
     if names is None or "image" not in header:
         raise InputError(f"{path}: line 1: must name the columns image, x0, y0, x1, y1")
     boxes: dict[str, list[Array]] = {}
-    for line, row in rows:
+    for line, fields in rows:
+        row = _by_column(path, line, header, fields)
         known = boxes.setdefault(row["image"], [np.zeros((0, 4))])
         if any(row[name] for name in names):
             known.append(boxes_at([[row[name] for name in names]], f"{path}: line {line}"))
@@ -261,8 +294,8 @@ def write_csv(faces: Sequence[Annotation], schema: LandmarkSchema, out: Path) ->
     write_text(out, stream.getvalue())
 
 
-def _open(path: Path) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
-    """The header, and the rows below it: line number and column -> field."""
+def _open(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """The header, and the rows below it: line number and fields."""
     reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
 
     def next_row() -> list[str] | None:
@@ -273,17 +306,18 @@ def _open(path: Path) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
 
     header = next_row() or []
 
-    def rows() -> Iterator[tuple[int, dict[str, str]]]:
+    def rows() -> Iterator[tuple[int, list[str]]]:
         while (fields := next_row()) is not None:
-            if not fields:
-                continue
-            if len(fields) != len(header):
-                raise InputError(
-                    f"{path}: line {reader.line_num}: expected {len(header)} fields, found {len(fields)}"
-                )
-            yield reader.line_num, dict(zip(header, fields, strict=True))
+            if fields:
+                yield reader.line_num, fields
 
     return header, rows()
+
+
+def _by_column(path: Path, line: int, header: list[str], fields: list[str]) -> dict[str, str]:
+    if len(fields) != len(header):
+        raise InputError(f"{path}: line {line}: expected {len(header)} fields, found {len(fields)}")
+    return dict(zip(header, fields, strict=True))
 
 
 def _columns(path: Path, header: list[str], schema: LandmarkSchema, known_only: bool) -> _Columns:
@@ -338,11 +372,16 @@ def _row(path: Path, line: int, row: dict[str, str], columns: _Columns, schema: 
     visibility = np.full(schema.n_landmarks, UNLABELLED, np.uint8)
     for index, (x, y, v) in enumerate(zip(columns.x, columns.y, columns.v, strict=True)):
         pair = [row[x], row[y]]
+        if any(pair) and not all(pair):
+            given, lacking = (x, y) if row[x] else (y, x)
+            raise InputError(
+                f"{where}: {given} is {row[given][:20]!r} and {lacking} is empty; give both or none"
+            )
         flag = row.get(v, str(VISIBLE if any(pair) else UNLABELLED))
         if flag not in ("0", "1", "2") or (flag != "0") != any(pair):
             raise InputError(f"{where}: {v} is {flag[:20]!r}; expected 1 or 2, or 0 with {x}, {y} empty")
         if flag != "0":
-            points[index] = numbers(path, line, pair, expected=2)
+            points[index] = numbers(path, line, pair, 2, [x, y])
             visibility[index] = int(flag)
     scores = [row[name] for name in columns.score if row.get(name)]
     complete = len(scores) == schema.n_landmarks
@@ -352,7 +391,7 @@ def _row(path: Path, line: int, row: dict[str, str], columns: _Columns, schema: 
         points,
         visibility,
         box,
-        np.array(numbers(path, line, scores, expected=schema.n_landmarks)) if complete else None,
+        np.array(numbers(path, line, scores, schema.n_landmarks, columns.score)) if complete else None,
         row.get("name", ""),
         _attributes(where, row),
     )
@@ -362,7 +401,7 @@ def _box(path: Path, line: int, row: dict[str, str]) -> Array | None:
     fields = [row.get(name, "") for name in _BOX]
     if not any(fields):
         return None
-    box = np.array(numbers(path, line, fields, expected=4))
+    box = np.array(numbers(path, line, fields, 4, _BOX))
     if box[2] <= box[0] or box[3] <= box[1]:
         raise InputError(f"{path}: line {line}: box {box.tolist()} (x0, y0, x1, y1) has no positive size")
     return box

@@ -6,6 +6,7 @@ import math
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeGuard
 
@@ -15,9 +16,11 @@ from numpy.typing import NDArray
 from efficientfan.errors import InputError
 from efficientfan.files import read_text
 from efficientfan.geometry import as_boxes
+from efficientfan.structures import Annotation
 
 __all__ = [
     "LARGEST",
+    "ListContent",
     "boxes_at",
     "find_image",
     "is_scalar",
@@ -34,13 +37,46 @@ LARGEST = 1e6
 """Pixels; a larger coordinate is taken for damage, not for a face outside the photo."""
 
 
+@dataclass
+class ListContent:
+    """What a list file holds, sound and damaged.
+
+    Attributes:
+        faces: that could be read, in the file's order.
+        without_face: number of its entries that say of a photo that it has no face.
+        errors: what is wrong with the others, as the reader's error would say it.
+    """
+
+    faces: list[Annotation] = field(default_factory=list)
+    without_face: int = 0
+    errors: list[str] = field(default_factory=list)
+
+    def sound(self) -> list[Annotation]:
+        """The faces.
+
+        Raises:
+            InputError: an entry is damaged.
+        """
+        if self.errors:
+            raise InputError(self.errors[0])
+        return self.faces
+
+
 def read_lines(path: str | Path) -> list[str]:
     """Stripped lines of a UTF-8 text file; errors as `files.read_text`."""
     return [line.strip() for line in read_text(path).split("\n")]
 
 
-def numbers(path: str | Path, line: int, tokens: Sequence[str], expected: int) -> list[float]:
+def numbers(
+    path: str | Path, line: int, tokens: Sequence[str], expected: int, columns: Sequence[str] = ()
+) -> list[float]:
     """Parse `expected` finite numbers.
+
+    Args:
+        path, line: where they stand, for messages.
+        tokens: the numbers as text.
+        expected: how many.
+        columns: their names, for messages, where they have any.
 
     Raises:
         InputError: another count, letters, NaN or infinity, or a value beyond `LARGEST`; names file and line.
@@ -48,12 +84,13 @@ def numbers(path: str | Path, line: int, tokens: Sequence[str], expected: int) -
     if len(tokens) != expected:
         raise InputError(f"{path}: line {line}: expected {expected} numbers, found {len(tokens)}")
     values = []
-    for token in tokens:
+    for index, token in enumerate(tokens):
+        where = f"{path}: line {line}: " + (f"{columns[index]}: " if columns else "")
         if not _NUMBER.fullmatch(token):
-            raise InputError(f"{path}: line {line}: {token[:40]!r} is not a number")
+            raise InputError(f"{where}{token[:40]!r} is not a number")
         values.append(float(token))
         if abs(values[-1]) > LARGEST:
-            raise InputError(f"{path}: line {line}: {token[:40]!r} is not a pixel coordinate")
+            raise InputError(f"{where}{token[:40]!r} is not a pixel coordinate")
     return values
 
 

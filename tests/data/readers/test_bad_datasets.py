@@ -233,7 +233,7 @@ def test_coco_that_is_not_json(tmp_path):
         ("0.png,", "7.png,", r"line 2: annotation without image: no '7.png'"),
         ('"""left"""', "left", r"line 2: attr.pose is 'left'; expected JSON"),
         (",52,", ",2,", r"line 2: box .* no positive size"),
-        ("0.png,", "0.png,x", r"line 2: 'x[\d.]+' is not a number"),
+        ("0.png,", "0.png,x", r"line 2: right_eye_center_x: 'x[\d.]+' is not a number"),
     ],
 )
 def test_bad_csv(tmp_path, old, new, message):
@@ -249,7 +249,7 @@ def test_half_a_csv_point(tmp_path):
     fields = first.split(",")
     fields[1] = ""
     path.write_text("\n".join([header, ",".join(fields), second]))
-    with pytest.raises(InputError, match=r"train.csv: line 2: '' is not a number"):
+    with pytest.raises(InputError, match=r"train.csv: line 2: right_eye_center_y is .* is empty; give both"):
         load_dataset("csv", tmp_path, "train", schema="five")
 
 

@@ -254,7 +254,7 @@ def test_scores_of_another_number_are_refused(tmp_path):
 def test_csv_with_letters_names_the_line(tmp_path):
     columns = [f"{name}_{axis}" for name in IBUG68.landmarks for axis in "xy"]
     (tmp_path / "p.csv").write_text("image," + ",".join(columns) + "\na.png," + ",".join(["x"] * 136) + "\n")
-    with pytest.raises(InputError, match="line 2: 'x' is not a number"):
+    with pytest.raises(InputError, match="line 2: jaw_0_x: 'x' is not a number"):
         read_predictions(tmp_path / "p.csv", IBUG68)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from efficientfan.errors import InputError, check_number
+from efficientfan.errors import InputError, check_number, unknown
 from efficientfan.predict.detectors.base import (
     Detections,
     FaceDetector,
@@ -96,9 +96,7 @@ def open_detector(
         if min_score is not None:
             detector = Filtered(detector, min_score=min_score)
     else:
-        raise InputError(
-            f"unknown detector {name!r}; known are {', '.join(DETECTORS)}, or an .onnx detector file"
-        )
+        raise unknown("detector", name, DETECTORS, "an .onnx detector file")
     return detector if min_face is None else Filtered(detector, min_face=min_face)
 
 
