@@ -24,6 +24,7 @@ except ImportError:  # Windows
 
 __all__ = [
     "atomic_path",
+    "looked_in",
     "read_json",
     "read_text",
     "sha256_of",
@@ -183,6 +184,11 @@ def write_text(path: str | Path, content: str) -> None:
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` to `path` atomically, as indented JSON. NaN is refused: it is not JSON."""
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def looked_in(path: str | Path) -> str:
+    """Where a file that is not there was looked for, for messages: " (looked for in FOLDER)"; empty for a full path."""
+    return "" if Path(path).is_absolute() else f" (looked for in {Path.cwd()})"
 
 
 def read_text(path: str | Path) -> str:

@@ -106,9 +106,9 @@ def test_the_same_samples_and_the_same_network_also_when_resumed(
 ) -> None:
     from safetensors.numpy import load_file
 
+    from efficientfan.recipes.run_folder import RunFolder
     from efficientfan.train import fit
     from efficientfan.train.callbacks import KeepLast
-    from efficientfan.train.run_folder import RunFolder
 
     settings = ["train.epochs=1", "train.checkpoint_steps=2", "train.workers=0"]
     expected = load_file(fit(tiny_recipe(drawn_300w, *settings), tmp_path / "plain", devices=1))

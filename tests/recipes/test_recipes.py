@@ -366,8 +366,8 @@ def test_a_recipe_without_its_teacher_says_which_to_train():
     with pytest.raises(InputError) as caught:
         build_objective(recipe, student, build_spec(recipe, student))
     assert str(caught.value) == (
-        "recipe '300w/mobilefan_fa' learns from runs/300w/teacher_resnet50/model.safetensors, which is not there; "
-        "train that first, or add --set distill.teacher=FILE.safetensors"
+        "recipe '300w/mobilefan_fa' learns from runs/300w/teacher_resnet50/model.safetensors, which is not there "
+        f"(looked for in {Path.cwd()}); train that first, or add --set distill.teacher=FILE.safetensors"
     )
 
 

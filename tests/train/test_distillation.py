@@ -15,10 +15,10 @@ from tiny_training import tiny_recipe
 
 from efficientfan.models import load_checkpoint, save_checkpoint
 from efficientfan.recipes import Recipe
+from efficientfan.recipes.run_folder import RunFolder
 from efficientfan.train import fit
 from efficientfan.train.callbacks import KeepLast
 from efficientfan.train.landmarks import LandmarkModule, validation_nme
-from efficientfan.train.run_folder import RunFolder
 
 SIZE = "model.input_size=64"
 

@@ -23,11 +23,11 @@ from safetensors.numpy import load_file
 from tiny_training import tiny_recipe
 
 from efficientfan.errors import EfficientFanError, InputError
+from efficientfan.recipes.run_folder import RunFolder
 from efficientfan.train import fit
 from efficientfan.train.callbacks import KeepLast
 from efficientfan.train.fit import _trainer
 from efficientfan.train.module import Figure
-from efficientfan.train.run_folder import RunFolder
 
 SCRIPT = Path(tiny_training.__file__)
 FIGURE = Figure("val_nme", "NME", False)

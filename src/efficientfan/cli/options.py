@@ -97,7 +97,8 @@ def recipe_of(name: str, settings: list[str] | None, more: list[str] | None) -> 
     """
     with needs_extra("train", "recipes need"):
         from efficientfan.recipes import load_recipe
-    return load_recipe(name, [*(settings or []), *(more or [])])
+
+        return load_recipe(name, [*(settings or []), *(more or [])])
 
 
 def message_console() -> Console:

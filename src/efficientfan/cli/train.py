@@ -42,13 +42,15 @@ def train_command(
     Example: efficientfan train mobilefan_128 --set data.root=/data train.epochs=5
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
-    loaded = recipe_of(recipe, settings, more)
+    if devices != "auto" and not (devices.isdigit() and int(devices)):
+        raise InputError(f"--devices {devices!r}: give a number from 1, or auto")
+    changes = [*(settings or []), *(more or [])]
+    folder = _checked_place(recipe, changes, out, resume=resume)  # all of it before torch is loaded
+    loaded = recipe_of(recipe, changes, None)
     with needs_extra("train", "training needs"):
         from efficientfan.train import fit
     from lightning.pytorch.utilities import rank_zero_only
 
-    if devices != "auto" and not (devices.isdigit() and int(devices)):
-        raise InputError(f"--devices {devices!r}: give a number from 1, or auto")
     for library in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)  # its tips are not about this run
     if getattr(rank_zero_only, "rank", 0) == 0:  # an attribute that Lightning hangs on the function
@@ -57,12 +59,23 @@ def train_command(
         logging.getLogger("efficientfan").setLevel(logging.ERROR)  # process 0 says it
     model = fit(
         loaded,
-        out or Path("runs") / loaded.name,
+        folder,
         resume=resume,
         devices=devices if devices == "auto" else int(devices),
         nodes=nodes,
     )
     rank_zero_only(print)(model)
+
+
+def _checked_place(recipe: str, changes: list[str], out: Path | None, *, resume: bool) -> Path:
+    """The run's folder, which may be used, for a recipe whose files are there."""
+    with needs_extra("train", "recipes need"):
+        from efficientfan.recipes import RunFolder, check_inputs, recipe_table
+    table = recipe_table(recipe, changes)
+    folder = out or Path("runs") / str(table["name"])
+    RunFolder(folder).check_place(resume=resume)
+    check_inputs(table)
+    return folder
 
 
 def _recommend_allocator() -> None:

@@ -22,6 +22,7 @@ from efficientfan.data.readers.wlp import read_300wlp, read_aflw2000
 from efficientfan.data.visibility import VisibilityLabels
 from efficientfan.errors import InputError, unknown
 from efficientfan.extension import OWN, is_reference, load_reference, without_folders
+from efficientfan.files import looked_in
 from efficientfan.formats.coco import read_coco, survey_coco
 from efficientfan.formats.csv_tables import read_csv, survey_csv
 from efficientfan.formats.text import ListContent
@@ -57,7 +58,8 @@ class DatasetInfo:
         mirror_offset: how far its labels lean, measured on training faces by `efficientfan data check --mirror-offset`;
             None where nobody has measured it.
         labelled: whether its faces have landmarks; if not, they serve distillation alone.
-        survey: for data sets that are one file: the reader that goes on after an error.
+        survey: for data sets that are a list file: the reader that goes on after an error.
+        list_suffix: of that file, such as ".csv".
         terms: one sentence on licence and terms.
     """
 
@@ -72,6 +74,7 @@ class DatasetInfo:
     mirror_offset: MirrorOffset | None = None
     labelled: bool = True
     survey: Survey | None = None
+    list_suffix: str = ""
     terms: str = "Yours: the terms are those of the data you bring."
 
 
@@ -177,6 +180,7 @@ _ROWS = (
         {},
         visibility="occlusion",
         survey=survey_coco,
+        list_suffix=".json",
     ),
     DatasetInfo(
         "csv",
@@ -186,6 +190,7 @@ _ROWS = (
         {},
         visibility="occlusion",
         survey=survey_csv,
+        list_suffix=".csv",
     ),
     DatasetInfo(
         "pts", "folders of photos with a .pts beside each; SPLIT is a folder", read_pts_tree, None, {}
@@ -256,7 +261,7 @@ def load_dataset(
         raise InputError(f"data set '{name}' has no split {split!r}; it has {', '.join(info.splits)}")
     path = Path(root)
     if not path.exists():
-        raise InputError(f"{path}: no such file or folder; give the root of '{name}'")
+        raise InputError(f"{path}: no such file or folder{looked_in(path)}; give the root of '{name}'")
     landmarks, index = resolve_schema(info, schema), find_index(path, split)
     found = info.reader(path, split, landmarks) if index is None else read_packed(index, info.name, landmarks)
     if not (isinstance(found, list) and all(isinstance(face, Annotation) for face in found)):

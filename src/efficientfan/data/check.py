@@ -24,6 +24,7 @@ from efficientfan.data.packed import find_index
 from efficientfan.data.plausible import exchanged, repeated
 from efficientfan.draw import contact_sheet, draw_points
 from efficientfan.errors import InputError
+from efficientfan.files import looked_in
 from efficientfan.geometry import CropTransform, box_iou
 from efficientfan.imaging import read_rgb, warp
 from efficientfan.packed import photo_bytes
@@ -111,7 +112,7 @@ def check_dataset(
     info = get_dataset(name)
     landmarks = resolve_schema(info, schema)
     if not Path(root).exists():
-        raise InputError(f"{root}: no such file or folder; give the root of '{name}'")
+        raise InputError(f"{root}: no such file or folder{looked_in(root)}; give the root of '{name}'")
     unknown = [split for split in splits if info.splits and split not in info.splits]
     if unknown:
         raise InputError(f"data set '{name}' has no split {unknown[0]!r}; it has {', '.join(info.splits)}")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
-from efficientfan.files import read_text
+from efficientfan.files import looked_in, read_text
 from efficientfan.geometry import as_boxes
 from efficientfan.structures import Annotation
 
@@ -117,14 +117,16 @@ def split_file(root: Path, split: str, suffix: str) -> Path:
     """
     if root.suffix.lower() == suffix:
         if not root.is_file():
-            raise InputError(f"{root}: no such file")
+            raise InputError(f"{root}: no such file{looked_in(root)}")
         if split not in ("all", root.stem):
             raise InputError(f"{root}: is one file; its split is 'all', not {split!r}")
         return root
     for path in (root / f"{split}{suffix}", root / "annotations" / f"{split}{suffix}"):
         if path.is_file():
             return path
-    raise InputError(f"{root}: has no {split}{suffix}; give the {suffix} file, or its folder")
+    raise InputError(
+        f"{root}: has no {split}{suffix}{looked_in(root)}; give the {suffix} file, or its folder"
+    )
 
 
 def find_image(table: Path, name: str, where: str) -> Path:

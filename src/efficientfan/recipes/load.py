@@ -26,6 +26,7 @@ __all__ = [
     "load_recipe",
     "read_recipe_file",
     "recipe_from_dict",
+    "recipe_table",
 ]
 
 AnyRecipe: TypeAlias = Recipe | DetectionRecipe
@@ -94,10 +95,22 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> AnyR
     Raises:
         InputError: no such recipe, not YAML, it inherits itself, or a key or value that a recipe cannot have.
     """
+    return recipe_from_dict(recipe_table(name_or_path, overrides), where=str(name_or_path))
+
+
+def recipe_table(name_or_path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """What a recipe says, with what it inherits and what is replaced, unchecked; this loads no torch.
+
+    Args:
+        name_or_path, overrides: as for `load_recipe`.
+
+    Raises:
+        InputError: no such recipe, not YAML, or it inherits itself.
+    """
     table = _inherit(str(name_or_path), ())
     for override in overrides:
         _override(table, override)
-    return recipe_from_dict(table, where=str(name_or_path))
+    return table
 
 
 def recipe_from_dict(table: dict[str, Any], where: str = "recipe") -> AnyRecipe:
@@ -133,9 +146,8 @@ def read_recipe_file(name_or_path: str | Path) -> dict[str, Any]:
     try:
         text = read_text(path)
     except InputError as error:
-        near = did_you_mean(name, _names())
         raise InputError(
-            f"no recipe {name!r}: neither a readable file nor one of `efficientfan recipes list`;{near}".rstrip(
+            f"no recipe {name!r}: neither a readable file nor one of `efficientfan recipes list`;{_near(name)}".rstrip(
                 ";"
             )
         ) from error
@@ -150,6 +162,13 @@ def read_recipe_file(name_or_path: str | Path) -> dict[str, Any]:
     table["base"] = [base if _is_packaged(base) else str(path.parent / base) for base in bases]
     table.setdefault("name", name if _is_packaged(name) else path.stem)
     return table
+
+
+def _near(name: str) -> str:
+    """The recipe that may be meant; of a base, which is looked for beside its heir, too."""
+    parts = Path(name).parts
+    tries = (did_you_mean("/".join(parts[-count:]), _names()) for count in (len(parts), 3, 2, 1))
+    return next((near for near in tries if near), "")
 
 
 def _from_yaml(text: str, where: str) -> Any:

@@ -25,6 +25,7 @@ from efficientfan.models.detector import DeployedDetector, FaceDetectorNet
 from efficientfan.predict.detectors.base import Detections, strongest
 from efficientfan.recipes.config import TrainConfig
 from efficientfan.recipes.detection import DetectionObjectiveConfig, DetectionRecipe, SceneSource
+from efficientfan.recipes.inputs import require_root
 from efficientfan.schema import LandmarkSchema, convert_points
 from efficientfan.spec import DetectorSpec
 from efficientfan.structures import Annotation, BoxTrust, Scene
@@ -73,9 +74,8 @@ def build_scenes(recipe: DetectionRecipe) -> tuple[list[Scene], list[Scene]]:
         InputError: no root was given, a split is missing or empty.
     """
     data = recipe.data
-    if data.root is None:
-        raise InputError(f"recipe {recipe.name!r} has no data.root; add --set data.root=FOLDER")
-    sources = [_read(source, data.root)[: data.limit] for source in data.train]
+    root = require_root(recipe.name, data.root)
+    sources = [_read(source, root)[: data.limit] for source in data.train]
     sources[0], validation = hold_out(sources[0], data.holdout.fraction, data.holdout.seed)
     if data.proposer is not None:
         sources = [

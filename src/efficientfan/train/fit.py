@@ -17,6 +17,7 @@ from lightning.pytorch import callbacks, loggers
 from efficientfan.errors import InputError
 from efficientfan.models import save_checkpoint
 from efficientfan.recipes import AnyRecipe
+from efficientfan.recipes.run_folder import RunFolder
 from efficientfan.train.callbacks import (
     AveragedWeights,
     Checkpoints,
@@ -29,7 +30,6 @@ from efficientfan.train.callbacks import (
 from efficientfan.train.data_module import FaceData
 from efficientfan.train.depthwise import Float32DepthwiseGradients
 from efficientfan.train.module import Figure, RunModule
-from efficientfan.train.run_folder import RunFolder
 from efficientfan.train.setup import TrainingSetup, set_up_training
 
 __all__ = ["fit"]

@@ -27,6 +27,7 @@ from efficientfan.models.encoder import Initialization
 from efficientfan.recipes import AnyRecipe, Recipe
 from efficientfan.recipes.config import Source, TrainConfig
 from efficientfan.recipes.detection import DetectionRecipe
+from efficientfan.recipes.inputs import require_root, require_start
 from efficientfan.schema import get_schema
 from efficientfan.spec import ModelSpec
 from efficientfan.structures import VISIBILITY_CLASSES, Annotation, Scene
@@ -72,11 +73,8 @@ def initialization(recipe: AnyRecipe) -> Initialization:
         InputError: that checkpoint is not there.
     """
     start = recipe.model.start
-    if start is not None and not start.is_file():
-        raise InputError(
-            f"recipe {recipe.name!r} goes on from {start}, which is not there; train that first, or add --set "
-            "model.start=FILE.safetensors"
-        )
+    if start is not None:
+        require_start(recipe.name, start)
     return recipe.model.init if start is None else "scratch"  # the checkpoint holds the whole encoder
 
 
@@ -152,11 +150,10 @@ def build_faces(recipe: Recipe) -> Faces:
         InputError: no root was given, a split is missing or empty.
     """
     data = recipe.data
-    if data.root is None:
-        raise InputError(f"recipe {recipe.name!r} has no data.root; add --set data.root=FOLDER")
-    sources = [_read(source, data.root, data.schema_name)[: data.limit] for source in data.train]
+    root = require_root(recipe.name, data.root)
+    sources = [_read(source, root, data.schema_name)[: data.limit] for source in data.train]
     if data.validation is not None:
-        validation = _read(data.validation, data.root, data.schema_name)[: data.limit]
+        validation = _read(data.validation, root, data.schema_name)[: data.limit]
     elif data.holdout is not None:
         sources[0], validation = hold_out(sources[0], data.holdout.fraction, data.holdout.seed)
     train: list[Annotation] = []

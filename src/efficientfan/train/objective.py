@@ -19,6 +19,7 @@ from efficientfan.losses import CoordinateLoss, HeatmapLoss, Objective, Visibili
 from efficientfan.models import LandmarkNet
 from efficientfan.recipes import Recipe
 from efficientfan.recipes.config import DistillConfig
+from efficientfan.recipes.inputs import require_teachers
 from efficientfan.spec import ModelSpec
 
 __all__ = ["build_objective"]
@@ -47,12 +48,7 @@ def _with_teachers(
         raise InputError(
             f"recipe {recipe.name!r} has no distill.teacher; add --set distill.teacher=FILE.safetensors"
         )
-    for path in distill.teachers:
-        if not path.is_file():
-            raise InputError(
-                f"recipe {recipe.name!r} learns from {path}, which is not there; train that first, or add --set "
-                "distill.teacher=FILE.safetensors"
-            )
+    require_teachers(recipe.name, distill.teachers)
     teachers = load_teachers(distill.teachers, student, spec, mirrored=distill.mirrored)
     channels = Channels(channels_of(student, spec.schema.n_landmarks), teachers.channels)
     terms: dict[str, DistillationTerm] = {}

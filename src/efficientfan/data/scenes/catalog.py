@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from efficientfan.data.scenes.generated import draw_non_face, non_face_scenes, read_framed, read_framed_aflw68
 from efficientfan.data.scenes.rolled import read_rolled, roll_scene
 from efficientfan.errors import InputError, unknown
+from efficientfan.files import looked_in
 from efficientfan.formats.coco import read_coco_boxes
 from efficientfan.imaging import read_rgb
 from efficientfan.structures import BoxTrust, Scene
@@ -197,7 +198,7 @@ def get_scene_set(name: str, root: str | Path, splits: Sequence[str] = ()) -> Sc
             f"detection data '{name}' has no split {strange[0]!r}; it has {', '.join(info.splits)}"
         )
     if info.on_disk and not Path(root).exists():
-        raise InputError(f"{root}: no such file or folder; give the root of '{name}'")
+        raise InputError(f"{root}: no such file or folder{looked_in(root)}; give the root of '{name}'")
     return info
 
 

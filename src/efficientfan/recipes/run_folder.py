@@ -13,7 +13,7 @@ import yaml
 
 from efficientfan.errors import InputError
 from efficientfan.files import sole_use, write_text
-from efficientfan.recipes import AnyRecipe, load_recipe
+from efficientfan.recipes.load import AnyRecipe, load_recipe
 
 __all__ = ["RunFolder"]
 
@@ -51,6 +51,19 @@ class RunFolder:
         """Folder of the validation pictures."""
         return self.path / "validation"
 
+    def check_place(self, *, resume: bool) -> None:
+        """Check that a run may start here, or that there is one to go on with.
+
+        Raises:
+            InputError: the folder holds a run; or, to resume, none.
+        """
+        if not resume and self.last.exists():
+            raise InputError(
+                f"{self.path}: holds a run already; add --resume to go on, or choose another --out"
+            )
+        if resume and not (self.last.is_file() and self.recipe.is_file()):
+            raise InputError(f"{self.path}: holds no checkpoint to resume from; start without --resume")
+
     def check(self, recipe: AnyRecipe, *, resume: bool) -> bool:
         """Check that a run may start here, or go on: with the same recipe, whose `train.epochs` may have grown.
 
@@ -60,14 +73,9 @@ class RunFolder:
         Raises:
             InputError: the folder holds a run; or, to resume, none, or one of another recipe.
         """
+        self.check_place(resume=resume)
         if not resume:
-            if self.last.exists():
-                raise InputError(
-                    f"{self.path}: holds a run already; add --resume to go on, or choose another --out"
-                )
             return False
-        if not self.last.is_file() or not self.recipe.is_file():
-            raise InputError(f"{self.path}: holds no checkpoint to resume from; start without --resume")
         before = load_recipe(self.recipe)  # keys that are newer than the run have their defaults
         epochs = max(before.train.epochs, recipe.train.epochs)
         same_length = before.model_copy(update={"train": before.train.model_copy(update={"epochs": epochs})})
