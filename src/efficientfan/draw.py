@@ -83,14 +83,15 @@ def draw_faces(
         InputError: not an H x W x 3 uint8 image.
     """
     canvas = _copy(image)
+    colors_of = {id(face.schema): region_colors(face.schema) for face in faces}
     for face in faces:
-        size = _extent(face.points)
+        size, colors = _extent(face.points), colors_of[id(face.schema)]
         if boxes:
             add_rectangle(canvas, face.box, BOX, float(max(face.box[2:] - face.box[:2])) / 200)
         if paths:
-            _add_paths(canvas, face.points, face.schema, size)
+            _add_paths(canvas, face.points, face.schema, colors, size)
         if points:
-            _add_dots(canvas, face.points, region_colors(face.schema), _dot_radius(size), face.unseen)
+            _add_dots(canvas, face.points, colors, _dot_radius(size), face.unseen)
     return canvas
 
 
@@ -121,7 +122,7 @@ def draw_points(
     array[flags == UNLABELLED] = np.nan
     size = _extent(array)
     colors, radius = region_colors(schema), _dot_radius(size)
-    _add_paths(canvas, array, schema, size)
+    _add_paths(canvas, array, schema, colors, size)
     _add_dots(canvas, array, colors, radius, covered=flags == OCCLUDED)
     if indices:
         add_numbers(canvas, array, colors, radius, max(0.3, size / 1600), schema.edges, backing=DARK)
@@ -210,27 +211,35 @@ def contact_sheet(
     return sheet
 
 
-def _add_paths(canvas: Array, points: Array, schema: LandmarkSchema, size: float) -> None:
-    colors, width = region_colors(schema), size / 250
-    known = np.asarray(np.isfinite(points).all(axis=1))
-    edges = [(a, b) for a, b in schema.edges if known[a] and known[b]]
+def _add_paths(
+    canvas: Array, points: Array, schema: LandmarkSchema, colors: Sequence[Color], size: float
+) -> None:
+    fixed, width = _fixed_points(points), size / 250
+    edges = [
+        (start, end, _line_color(colors, a, b))
+        for a, b in schema.edges
+        if (start := fixed[a]) is not None and (end := fixed[b]) is not None
+    ]
     if width > 1.5:  # a dark rim keeps lines readable on bright skin; on small faces it would hide them
-        for a, b in edges:
-            add_line(canvas, points[a], points[b], DARK, width + 2)
-    for a, b in edges:
-        add_line(canvas, points[a], points[b], _line_color(colors, a, b), width)
+        for start, end, _ in edges:
+            _fixed_line(canvas, start, end, DARK, width + 2)
+    for start, end, color in edges:
+        _fixed_line(canvas, start, end, color, width)
 
 
 def _add_dots(
     canvas: Array, points: Array, colors: Sequence[Color], radius: float, covered: Array | None = None
 ) -> None:
-    for index in map(int, np.flatnonzero(np.isfinite(points).all(axis=1))):
-        if covered is not None and covered[index]:
-            add_dot(canvas, points[index], max(2.0, radius * 1.3), colors[index], ring=radius / 2)
+    rings = [False] * len(points) if covered is None else covered.tolist()
+    for center, color, ring in zip(_fixed_points(points), colors, rings, strict=True):
+        if center is None:
+            continue
+        if ring:
+            _fixed_dot(canvas, center, max(2.0, radius * 1.3), color, ring=radius / 2)
             continue
         if radius >= 2:
-            add_dot(canvas, points[index], radius + 1, DARK)
-        add_dot(canvas, points[index], radius, colors[index])
+            _fixed_dot(canvas, center, radius + 1, DARK)
+        _fixed_dot(canvas, center, radius, color)
 
 
 def _line_color(colors: Sequence[Color], a: int, b: int) -> Color:
@@ -285,7 +294,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 def add_line(canvas: Array, start: ArrayLike, end: ArrayLike, color: Color, width: float) -> None:
     """A line of `width` pixels, at least one."""
-    cv2.line(canvas, _fixed(start), _fixed(end), color, _thickness(width), cv2.LINE_AA, _SHIFT)
+    _fixed_line(canvas, _fixed(start), _fixed(end), color, width)
 
 
 def add_rectangle(canvas: Array, box: ArrayLike, color: Color, width: float) -> None:
@@ -298,8 +307,7 @@ def add_rectangle(canvas: Array, box: ArrayLike, color: Color, width: float) -> 
 
 def add_dot(canvas: Array, center: ArrayLike, radius: float, color: Color, ring: float = 0) -> None:
     """A filled disc, or, with `ring` > 0, a circle of that line width."""
-    width = _thickness(ring) if ring > 0 else -1
-    cv2.circle(canvas, _fixed(center), round(radius * 2**_SHIFT), color, width, cv2.LINE_AA, _SHIFT)
+    _fixed_dot(canvas, _fixed(center), radius, color, ring)
 
 
 def add_text(
@@ -397,9 +405,30 @@ def _thickness(width: float) -> int:
     return max(1, round(width))
 
 
-def _fixed(point: ArrayLike) -> tuple[int, int]:
-    x, y = np.asarray(point, dtype=np.float64).tolist()  # plain numbers: a face takes hundreds of calls
-    return round(min(max(x, -_FAR), _FAR) * 2**_SHIFT), round(min(max(y, -_FAR), _FAR) * 2**_SHIFT)
+Fixed: TypeAlias = tuple[int, int]
+"""A point in OpenCV's fixed-point coordinates, `_SHIFT` bits of which are the fraction."""
+
+
+def _fixed(point: ArrayLike) -> Fixed:
+    x, y = (np.asarray(point, dtype=np.float64).clip(-_FAR, _FAR) * 2**_SHIFT).tolist()
+    return round(x), round(y)
+
+
+def _fixed_points(points: Array) -> list[Fixed | None]:
+    """All at once, for a face has many; None where a coordinate is not finite."""
+    known = np.asarray(np.isfinite(points).all(axis=1))
+    scaled = np.where(known[:, None], points, 0).astype(np.float64).clip(-_FAR, _FAR) * 2**_SHIFT
+    fixed = np.rint(scaled).astype(np.int64).tolist()
+    return [(x, y) if seen else None for (x, y), seen in zip(fixed, known.tolist(), strict=True)]
+
+
+def _fixed_line(canvas: Array, start: Fixed, end: Fixed, color: Color, width: float) -> None:
+    cv2.line(canvas, start, end, color, _thickness(width), cv2.LINE_AA, _SHIFT)
+
+
+def _fixed_dot(canvas: Array, center: Fixed, radius: float, color: Color, ring: float = 0) -> None:
+    width = _thickness(ring) if ring > 0 else -1
+    cv2.circle(canvas, center, round(radius * 2**_SHIFT), color, width, cv2.LINE_AA, _SHIFT)
 
 
 def _ascii(text: str) -> str:

@@ -43,7 +43,7 @@ class PhotoSettings:
         network_threads: int | None,
         *,
         finder: FaceDetector | None = None,
-        batch_size: int = 16,
+        batch_size: int = 8,
         times: StageTimes = UNTIMED,
     ) -> LandmarkPredictor:
         """The predictor.

@@ -141,7 +141,7 @@ def predict_command(
             "would show something else."
         ),
     ] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Most faces in one run of the network.")] = 16,
+    batch_size: Annotated[int, typer.Option(min=1, help="Most faces in one run of the network.")] = 8,
     backend: BackendOption = None,
     device: DeviceOption = "cpu",
     precision: PrecisionOption = "f32",

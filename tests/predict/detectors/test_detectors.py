@@ -172,6 +172,21 @@ def test_shrinking_never_enlarges():
     assert factor == pytest.approx(0.01)
 
 
+@pytest.mark.parametrize(("width", "height"), [(4000, 3000), (4002, 2998), (4001, 3000)])
+def test_large_images_shrink_in_place(width, height):
+    """Halved first or not, the result is that of one step but for rounding."""
+    center = np.array([0.83 * width, 0.31 * height])
+    x, y = np.arange(width) - center[0], np.arange(height)[:, None] - center[1]
+    spot = np.exp(-(x**2 + y**2) / (width / 20) ** 2)
+    image = np.repeat((255 * spot).round().astype(np.uint8)[..., None], 3, axis=2)
+    small, factor = shrink_to(image, 500)
+    assert factor == 500 / width
+    assert small.shape == (round(height * factor), 500, 3)
+    at_once = cv2.resize(image, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(small.astype(int) - at_once).max() <= 3
+    assert np.abs(small.astype(int) - at_once).mean() < 0.3
+
+
 def test_detections_need_a_score_a_box():
     with pytest.raises(InputError, match="1 boxes need as many scores, not 2"):
         Detections(np.zeros((1, 4)), np.zeros(2))

@@ -149,11 +149,20 @@ class SharedDetector:
 
 
 def shrink_to(image: Array, long_side: int) -> tuple[Array, float]:
-    """Reduce an image so that its longer side is at most `long_side`; returns it and the factor (<= 1)."""
+    """Reduce an image so that its longer side is at most `long_side`; returns it and the factor (<= 1).
+
+    By the area of its pixels; what is more than four times too large, by halves first, which is several times faster.
+    """
     height, width = image.shape[:2]
     factor = min(1.0, long_side / max(height, width))
     if factor == 1.0:
         return image, 1.0
+    while max(image.shape[:2]) > 4 * long_side and not (image.shape[0] % 2 or image.shape[1] % 2):
+        halves = (
+            image.shape[1] // 2,
+            image.shape[0] // 2,
+        )  # of even sides, so that edges stay where they are
+        image = np.asarray(cv2.resize(image, halves, interpolation=cv2.INTER_AREA))
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA)), factor
 
