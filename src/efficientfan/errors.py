@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -13,6 +14,7 @@ __all__ = [
     "InputError",
     "MissingDependencyError",
     "check_number",
+    "check_threads",
     "did_you_mean",
     "first_line",
     "needs_extra",
@@ -89,9 +91,19 @@ def check_number(
     kind = Integral if whole else Real
     if isinstance(value, bool) or not isinstance(value, kind):
         raise InputError(f"{name} is a {'whole ' if whole else ''}number, not {value!r}")
-    if not (least <= value <= most and math.isfinite(value)):  # type: ignore[operator]  # the protocols lack them
+    if not (least <= value <= most and abs(value) <= sys.float_info.max):  # type: ignore[operator]  # the protocols lack them
         limits = f"must be at least {least:g}" if most == math.inf else f"is within {least:g} and {most:g}"
         raise InputError(f"{name} {limits}, not {value}")
+
+
+def check_threads(threads: object) -> None:
+    """Check a number of threads; None leaves it to whoever starts them.
+
+    Raises:
+        InputError: no whole number from 1 to 1024; engines start as many as they are told, and die of too many.
+    """
+    if threads is not None:
+        check_number("threads", threads, 1, 1024, whole=True)
 
 
 def first_line(error: Exception) -> str:

@@ -149,9 +149,18 @@ def text_for_index(root: Path) -> None:
     (root / "train.index.npz").write_text("hello")
 
 
+def unknown_compression(root: Path) -> None:
+    """Of the first member, in its own header and in the directory: 77 instead of 0 or 8."""
+    index = root / "train.index.npz"
+    content = bytearray(index.read_bytes())
+    content[8] = content[content.find(b"PK\1\2") + 10] = 77
+    index.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
+        (unknown_compression, "train.index.npz: is no index of"),
         (cut_shard, "train-00001.tar: has "),
         (lose_shard, "train-00001.tar: is missing; copy it anew"),
         (damage_index, "train.index.npz: is no index of"),

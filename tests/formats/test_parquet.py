@@ -153,6 +153,17 @@ def test_tables_of_others_and_of_later_versions_are_refused(tmp_path):
         list(read_parquet(path))
 
 
+@pytest.mark.parametrize("content", [b"\xff", b"[]", b"{"])
+def test_metadata_that_is_damaged_is_said(tmp_path, content):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "faces.parquet"
+    pq.write_table(pa.table({"a": [1]}).replace_schema_metadata({b"efficientfan": content}), path)
+    with pytest.raises(InputError, match="its metadata is damaged"):
+        list(read_parquet(path))
+
+
 def test_pandas_reads_it(table):
     pandas = pytest.importorskip("pandas")
     frame = pandas.read_parquet(table)

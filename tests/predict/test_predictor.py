@@ -270,12 +270,15 @@ def test_a_min_score_that_is_no_share_is_refused(backend, score):
     [
         {"threads": "2"},
         {"threads": 2.0},
+        {"threads": 1025},  # engines start as many as they are told
+        {"threads": 10**400},
         {"batch_size": "16"},
         {"batch_size": True},
         {"max_faces": 1.5},
         {"passes": [1]},
         {"device": 0},
         {"backend": 3},
+        {"backend": [3]},
         {"precision": None},
         {"detector": 3},
         {"detector": None},

@@ -97,6 +97,21 @@ def test_a_recipe_that_inherits_itself_is_refused(tmp_path, files):
         load_recipe(tmp_path / "a.yaml")
 
 
+@pytest.mark.parametrize("name", ["x\\0", "x\\ud800"])
+def test_a_base_that_no_file_can_be_called_is_refused(tmp_path, name):
+    write(tmp_path, a=f'base: "{name}"\n')
+    with pytest.raises(InputError, match="no recipe"):
+        load_recipe(tmp_path / "a.yaml")
+
+
+def test_bases_that_fan_out_are_refused(tmp_path):
+    for number in range(30):
+        write(tmp_path, **{f"r{number}": f"base: [r{number + 1}.yaml, r{number + 1}.yaml]\n"})
+    write(tmp_path, r30="train: {epochs: 3}\n")
+    with pytest.raises(InputError, match="inherits from more than 200 recipes"):
+        load_recipe(tmp_path / "r0.yaml")
+
+
 # Overrides
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, first_line
 from efficientfan.files import atomic_path
 from efficientfan.packed import packed_path, photo_bytes
 from efficientfan.schema import LandmarkSchema
@@ -105,8 +104,8 @@ def read_packed(index: Path, dataset: str, schema: LandmarkSchema) -> list[Annot
         text = json.loads(arrays["text"].tobytes())
         found = (text["dataset"], text["schema"])
         faces = _faces(index, text, arrays)
-    except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{index}: is no index of `efficientfan data pack` ({error})") from error
+    except Exception as error:  # numpy and zipfile raise whatever they stumble over in damaged files
+        raise InputError(f"{index}: is no index of `efficientfan data pack` ({first_line(error)})") from error
     for what, wanted, there in (("data set", dataset, found[0]), ("schema", schema.name, found[1])):
         if wanted != there:
             raise InputError(f"{index}: was packed with {what} {there!r}, not {wanted!r}")

@@ -200,7 +200,6 @@ def read_parquet(path: str | Path) -> Iterator[Record | FailedPhoto]:
         MissingDependencyError: pyarrow is not installed.
     """
     metadata = metadata_of_parquet(path)
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     schemas: dict[str, LandmarkSchema] = {}
@@ -216,10 +215,12 @@ def read_parquet(path: str | Path) -> Iterator[Record | FailedPhoto]:
                         yield _result(photo, schemas)
                         photo = []
                     photo.append(row)
-    except (OSError, pa.ArrowException, KeyError) as error:
+        if photo:
+            yield _result(photo, schemas)
+    except InputError:
+        raise
+    except Exception as error:  # pyarrow and numpy raise whatever they stumble over in damaged files
         raise InputError(f"{path}: is no whole table of faces ({first_line(error)})") from error
-    if photo:
-        yield _result(photo, schemas)
 
 
 def metadata_of_parquet(path: str | Path) -> dict[str, Any]:
@@ -230,18 +231,22 @@ def metadata_of_parquet(path: str | Path) -> dict[str, Any]:
         MissingDependencyError: pyarrow is not installed.
     """
     with needs_extra("parquet", "parquet files need"):
-        import pyarrow as pa
-    import pyarrow.parquet as pq
+        import pyarrow.parquet as pq
 
     try:
         text = (pq.read_schema(path).metadata or {}).get(_KEY)
-    except (OSError, pa.ArrowException) as error:
+    except Exception as error:  # as above
         raise InputError(f"{path}: cannot be read as parquet ({first_line(error)})") from error
     if text is None:
         raise InputError(
             f"{path}: is not a table of faces; `efficientfan predict --out FILE.parquet` writes one"
         )
-    table: dict[str, Any] = json.loads(text)
+    try:
+        table = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: its metadata is damaged ({first_line(error)})") from error
+    if not isinstance(table, dict):
+        raise InputError(f"{path}: its metadata is damaged (no object)")
     if table.get("table") != TABLE_VERSION:
         raise InputError(
             f"{path}: is a table of version {table.get('table')}; this version reads {TABLE_VERSION}"

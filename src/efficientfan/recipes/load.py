@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -41,6 +42,9 @@ _RUNS = Path("runs")
 
 _MAX_DEPTH, _MAX_PARTS = 20, 20_000
 """Far more than any recipe has."""
+
+_MAX_BASES = 200
+"""Recipes that one inherits from, each counted as often as it is named: a chain of doubles would have billions."""
 
 _FACTS = ("teacher", "published", "trained")
 """What a recipe says of itself besides what is to be done; heirs inherit none of it."""
@@ -107,7 +111,7 @@ def recipe_table(name_or_path: str | Path, overrides: Sequence[str] = ()) -> dic
     Raises:
         InputError: no such recipe, not YAML, or it inherits itself.
     """
-    table = _inherit(str(name_or_path), ())
+    table = _inherit(str(name_or_path), (), count())
     for override in overrides:
         _override(table, override)
     return table
@@ -201,17 +205,28 @@ def _is_packaged(name: str) -> bool:
 
 def _find(name: str) -> Path:
     """The file of a recipe; of a row of the papers, which has none, its name."""
-    return Path(name) if name in published_rows() else _packaged().get(name, Path(name)).resolve()
+    try:
+        return Path(name) if name in published_rows() else _packaged().get(name, Path(name)).resolve()
+    except ValueError as error:  # a zero byte, or characters that no encoding has
+        raise InputError(f"no recipe {name!r}: {error}") from error
 
 
-def _inherit(name: str, heirs: tuple[str, ...]) -> dict[str, Any]:
-    """A recipe's table upon its bases'. Later bases win over earlier ones, the recipe over all of them."""
+def _inherit(name: str, heirs: tuple[str, ...], numbers: Iterator[int]) -> dict[str, Any]:
+    """A recipe's table upon its bases'. Later bases win over earlier ones, the recipe over all of them.
+
+    Args:
+        name: of the recipe.
+        heirs: the recipes through which it is inherited.
+        numbers: counts the recipes that have been read.
+    """
+    if next(numbers) > _MAX_BASES:
+        raise InputError(f"recipe {heirs[0]!r} inherits from more than {_MAX_BASES} recipes")
     if _find(name) in map(_find, heirs):
         raise InputError(f"recipe {heirs[0]!r} inherits itself: {' -> '.join((*heirs, name))}")
     own = read_recipe_file(name)
     merged: dict[str, Any] = {}
     for base in own.pop("base"):
-        merged = _merge(merged, _inherit(base, (*heirs, name)))
+        merged = _merge(merged, _inherit(base, (*heirs, name), numbers))
     merged["about"] = ""  # its name and its story are a recipe's own
     facts = {key: own.pop(key) for key in _FACTS if key in own}
     if facts.get("teacher") and "distill" in {**merged, **own}:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from efficientfan.errors import InputError, check_number
+from efficientfan.errors import InputError, check_number, check_threads
 
 __all__ = ["ServiceSettings"]
 
@@ -76,8 +76,7 @@ class ServiceSettings:
         for name in ("upload_seconds", "header_seconds", "answer_seconds", "decode_seconds"):
             check_number(name, getattr(self, name), 0.01)
         check_number("drain_seconds", self.drain_seconds, 0)
-        if self.threads is not None:
-            check_number("threads", self.threads, 1, whole=True)
+        check_threads(self.threads)
         if self.max_batch > self.queue:
             raise InputError(f"max_batch is at most queue ({self.queue}), not {self.max_batch}")
         if self.max_bytes > self.max_held_bytes:

@@ -149,6 +149,11 @@ class _InMemory(MultiPartParser):
 
     spool_max_size = 2**62
 
+    def close(self) -> None:
+        """Close what it has opened; also files of a form that was cut off, which are in no `FormData`."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
 
 async def _parse(request: Request, body: _Body, field: str, most: int) -> Upload:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -156,14 +161,15 @@ async def _parse(request: Request, body: _Body, field: str, most: int) -> Upload
         raise Refusal("unsupported_media_type", "a compressed body (Content-Encoding) is not taken")
     query = _without_repetition(request.query_params.multi_items())
     if kind == "multipart/form-data":
+        parser = _InMemory(
+            request.headers, body.chunks(), max_files=most, max_fields=20, max_part_size=_FIELD_BYTES
+        )
         try:
-            parser = _InMemory(
-                request.headers, body.chunks(), max_files=most, max_fields=20, max_part_size=_FIELD_BYTES
-            )
-            form = await parser.parse()
+            return _from_form(await parser.parse(), query, field)
         except MultiPartException as error:
             raise Refusal("bad_request", f"the form cannot be read: {printable(error.message)}") from error
-        return _from_form(form, query, field)
+        finally:
+            parser.close()
     if kind.startswith("image/") or kind == "application/octet-stream":
         content = b"".join([chunk async for chunk in body.chunks()])
         if not content:
@@ -180,8 +186,7 @@ def _from_form(form: FormData, query: dict[str, str], field: str) -> Upload:
     photos, texts = [], list(query.items())
     for name, value in form.multi_items():
         if isinstance(value, UploadFile):
-            with value.file as file:
-                content = file.read()
+            content = value.file.read()
             if name != field:
                 raise Refusal(
                     "invalid_option", f"a file is sent in the field {field!r}, not {printable(name)[:100]!r}"

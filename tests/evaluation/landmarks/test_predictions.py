@@ -181,6 +181,11 @@ POINTS = [[1.0, 2.0]] * 68
         ),
         (
             "p.jsonl",
+            json.dumps({"image": "a", "faces": [{"points": [[10**400, 1], *POINTS[1:]]}]}),
+            "'points' must be numbers",
+        ),
+        (
+            "p.jsonl",
             json.dumps({"image": "a", "faces": [{"points": POINTS, "box": [1]}]}),
             "'box' must have shape",
         ),

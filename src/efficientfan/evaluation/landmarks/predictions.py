@@ -157,7 +157,7 @@ def predictions_schema(path: str | Path) -> LandmarkSchema:
     name, table, file = None, None, _files(Path(path))[0]
     suffix = file.suffix.lower()
     if suffix == ".parquet":
-        return LandmarkSchema.from_dict(metadata_of_parquet(file)["landmarks"], str(file))
+        return LandmarkSchema.from_dict(metadata_of_parquet(file).get("landmarks"), str(file))
     if suffix == ".csv":
         name = table_schema(file)
     elif suffix == ".jsonl":
@@ -308,7 +308,7 @@ def _numbers(
 ) -> Array:
     try:
         array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{where} must be numbers ({error})") from error
     if array.shape != shape:
         raise InputError(f"{where} must have shape {shape}, not {array.shape}; {mend}")

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.errors import InputError, check_number, first_line
+from efficientfan.errors import InputError, check_threads, first_line
 from efficientfan.spec import ModelSpec
 from efficientfan.structures import VISIBILITY_CLASSES
 
@@ -136,10 +136,9 @@ def check_options(threads: int | None, precision: str) -> None:
     """Check the options that mean the same to every engine.
 
     Raises:
-        InputError: fewer threads than one, or a precision that is not in `PRECISIONS`.
+        InputError: a number of threads that is not within 1 and 1024, or a precision that is not in `PRECISIONS`.
     """
-    if threads is not None:
-        check_number("threads", threads, 1, whole=True)
+    check_threads(threads)
     if precision not in PRECISIONS:
         raise InputError(f"unknown precision {precision!r}; known are {', '.join(PRECISIONS)}")
 

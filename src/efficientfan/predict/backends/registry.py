@@ -33,7 +33,7 @@ def backend_class(model_path: str | Path, backend: str | None = None) -> type[Ba
     """
     kind = Path(model_path).suffix
     name = backend or {".safetensors": "torch", ".param": "ncnn"}.get(kind, "onnxruntime")
-    if name not in ENGINES:
+    if not isinstance(name, str) or name not in ENGINES:
         raise InputError(f"unknown backend {name!r}; known are {', '.join(ENGINES)}")
     module, class_name, suffix = ENGINES[name]
     if kind == ".safetensors" and suffix != kind:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from efficientfan.errors import InputError, check_number, unknown
+from efficientfan.errors import InputError, check_number, check_threads, unknown
 from efficientfan.predict.detectors.base import (
     Detections,
     FaceDetector,
@@ -66,15 +66,15 @@ def open_detector(
     """
     if not isinstance(name, str):
         raise InputError(f"a detector's name is text, not {name!r}")
+    check_threads(threads)
     lowest, highest = (-math.inf, math.inf) if name == "haar" else (0, 1)  # the cascades score as they like
     for option, value, least, most in (
-        ("threads", threads, 1, math.inf),
         ("detect_size", detect_size, 32, math.inf),
         ("min_face", min_face, 1, math.inf),
         ("min_score", min_score, lowest, highest),
     ):
         if value is not None:
-            check_number(option, value, least, most, whole=option in ("threads", "detect_size"))
+            check_number(option, value, least, most, whole=option == "detect_size")
     if name in ("auto", "facefinder") or name.endswith(".onnx"):
         finder = FaceFinder(
             detector_file(name) or name, threads=threads, min_score=min_score, min_face=min_face
