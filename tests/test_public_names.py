@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from skimage.data import astronaut
 
 import efficientfan
+from efficientfan.imaging import write_image
 
 
 def test_every_public_name_is_there_and_listed():
@@ -44,13 +46,22 @@ def test_unknown_names_fail_as_usual():
         operator.attrgetter("unload")(efficientfan)
 
 
-def loaded_after(code):
-    """Which of the heavy packages a fresh interpreter holds after running `code`."""
-    heavy = (
-        "('cv2', 'onnxruntime', 'PIL', 'torch', 'matplotlib', 'scipy', 'h5py', 'pydantic', 'lightning', "
-        "'urllib.request')"
-    )
-    check = f"{code}\nimport sys\nprint([name for name in {heavy} if name in sys.modules])"
+HEAVY = (
+    *("cv2", "onnxruntime", "PIL", "torch", "matplotlib", "scipy", "h5py", "pydantic", "lightning"),
+    "urllib.request",
+)
+
+UNUSED = (
+    *("concurrent.futures", "csv", "difflib", "hashlib", "secrets", "tarfile"),
+    *("PIL.ImageOps", "PIL.TiffImagePlugin", "PIL.EpsImagePlugin"),
+    *("efficientfan.formats", "efficientfan.imaging.guarded", "efficientfan.data", "efficientfan.draw"),
+)
+"""What finding the faces of a photo has no use for, and which together take as long as ONNX Runtime to import."""
+
+
+def loaded_after(code, names=HEAVY):
+    """Which of the packages a fresh interpreter holds after running `code`."""
+    check = f"{code}\nimport sys\nprint([name for name in {names} if name in sys.modules])"
     return subprocess.run(
         [sys.executable, "-c", check], capture_output=True, text=True, check=True
     ).stdout.strip()
@@ -63,3 +74,15 @@ def test_importing_the_package_imports_nothing_heavy():
 def test_prediction_needs_no_torch():
     core = "import efficientfan, efficientfan.cli.main, efficientfan.predict, efficientfan.predict.doctor"
     assert loaded_after(f"{core}\nefficientfan.load") == "['cv2', 'onnxruntime', 'PIL']"
+
+
+def test_finding_a_face_imports_nothing_else(tmp_path):
+    write_image(tmp_path / "portrait.png", astronaut()[:200, 130:330])
+    others = "import numpy, cv2, PIL.PngImagePlugin, onnxruntime, sys; known = set(sys.modules)"
+    find = f"import efficientfan; assert efficientfan.load('fast')(r'{tmp_path / 'portrait.png'}')"
+    # What numpy and the others import is their own business, which changes from version to version.
+    assert loaded_after(f"{others}\n{find}\nfor name in known: del sys.modules[name]", UNUSED) == "[]"
+
+
+def test_the_command_line_imports_the_data_sets_for_their_own_commands_only():
+    assert loaded_after("import efficientfan.cli.main", ("efficientfan.data", "efficientfan.train")) == "[]"

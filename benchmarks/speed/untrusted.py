@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image
 from skimage.data import astronaut
 
-from efficientfan.imaging import GuardedReader, read_rgb
+from efficientfan.imaging import read_rgb
+from efficientfan.imaging.guarded import GuardedReader
 
 
 def seconds(read: Callable[[bytes], Any], content: bytes) -> float:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
         score_points,
     )
     from efficientfan.geometry import CropTransform
-    from efficientfan.imaging import GuardedReader, read_rgb, write_image
+    from efficientfan.imaging import read_rgb, write_image
+    from efficientfan.imaging.guarded import GuardedReader
     from efficientfan.metrics import MetricAccumulator
     from efficientfan.pose import Blink, Pose, blinks, eye_openness, head_pose, head_shape, mouth_openness
     from efficientfan.predict import (
@@ -135,10 +136,10 @@ _HOMES = {
     ),
     "geometry": ("CropTransform",),
     "imaging": (
-        "GuardedReader",
         "read_rgb",
         "write_image",
     ),
+    "imaging.guarded": ("GuardedReader",),
     "metrics": ("MetricAccumulator",),
     "pose": ("Blink", "Pose", "blinks", "eye_openness", "head_pose", "head_shape", "mouth_openness"),
     "predict": (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import sys
 from collections.abc import Iterable, Iterator
@@ -54,6 +53,8 @@ def needs_extra(extra: str, what: str) -> Iterator[None]:
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
     """ " did you mean 'epochs'?" with its leading space, for the end of a message; empty where nothing is alike."""
+    import difflib
+
     near = difflib.get_close_matches(str(name), list(known), n=1)
     return f" did you mean {near[0]!r}?" if near else ""
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
-import logging
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,8 +30,6 @@ __all__ = [
     "write_json",
     "write_text",
 ]
-
-logger = logging.getLogger(__name__)
 
 _PART = ".part-"
 """Begins the names of temporary files."""
@@ -70,7 +65,7 @@ def atomic_path(path: str | Path, *, durable: bool = False, scratch: Path | None
         _sweep(folder)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
-    temporary = folder / f"{_PART}{secrets.token_hex(8)}{target.suffix}"
+    temporary = folder / f"{_PART}{os.urandom(8).hex()}{target.suffix}"
     try:  # before the file is there: a signal may come at any moment
         descriptor = _created(temporary, path)
         try:
@@ -153,7 +148,11 @@ def sole_use(folder: Path, lock: Path) -> Iterator[None]:
                 raise InputError(
                     f"{folder}: another run is writing to this folder; stop it first, or choose another --out"
                 ) from error
-            logger.warning("%s: two runs at once cannot be told here (%s)", folder, error.strerror)
+            import logging  # here alone, and it takes as long as the rest of this module
+
+            logging.getLogger(__name__).warning(
+                "%s: two runs at once cannot be told here (%s)", folder, error.strerror
+            )
         yield
 
 
@@ -224,6 +223,8 @@ def read_json(path: str | Path) -> Any:
 
 def sha256_of(path: str | Path) -> str:
     """SHA-256 of a file, as 64 hexadecimal digits."""
+    import hashlib  # brings OpenSSL along, which finding a face does not need
+
     digest = hashlib.sha256()
     with Path(path).open("rb") as stream:
         while chunk := stream.read(1 << 20):

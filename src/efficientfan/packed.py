@@ -7,7 +7,6 @@ the file's members.
 from __future__ import annotations
 
 import os
-import tarfile
 from pathlib import Path, PurePath
 
 from efficientfan.errors import InputError
@@ -40,6 +39,8 @@ def photo_bytes(path: str | os.PathLike[str]) -> bytes:
     """
     if not is_packed(path):
         return Path(path).read_bytes()
+    import tarfile  # brings every kind of compression along
+
     place = PurePath(path)
     with open(place.parents[1], "rb") as file:
         file.seek(int(place.parent.name))

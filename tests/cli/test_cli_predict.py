@@ -116,7 +116,7 @@ def guarded(monkeypatch):
             asked.append((image, self.children, self.max_pixels))
             return super().__call__(image)
 
-    monkeypatch.setattr("efficientfan.predict.many.GuardedReader", Recording)
+    monkeypatch.setattr("efficientfan.imaging.guarded.GuardedReader", Recording)
     return asked
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from efficientfan.data.catalog import DATASETS, get_dataset, load_dataset, resolve_schema
-from efficientfan.data.mirror import MirrorOffset
-from efficientfan.data.scenes.catalog import SCENE_SETS
 from efficientfan.errors import InputError
-from efficientfan.schema import LandmarkSchema
-from efficientfan.structures import Annotation as FaceAnnotation
+
+if TYPE_CHECKING:
+    from efficientfan.data.mirror import MirrorOffset
+    from efficientfan.schema import LandmarkSchema
+    from efficientfan.structures import Annotation as FaceAnnotation
 
 __all__ = ["data_app"]
 
@@ -33,6 +33,9 @@ def list_() -> None:
 
     Example: efficientfan data list
     """
+    from efficientfan.data.catalog import DATASETS
+    from efficientfan.data.scenes.catalog import SCENE_SETS
+
     for row in DATASETS.values():
         splits = ", ".join(f"{s} {'-' if n is None else n}" for s, n in row.splits.items()) or "any"
         typer.echo(f"{row.name:9} {row.title}")
@@ -88,7 +91,9 @@ def check(
 
     Example: efficientfan data check scenes ~/data/scenes --split crowds --sheet sheet.png
     """
+    from efficientfan.data.catalog import get_dataset, resolve_schema
     from efficientfan.data.check import check_dataset, face_sheet
+    from efficientfan.data.scenes.catalog import SCENE_SETS
     from efficientfan.imaging import write_image
 
     def progress(title: str, done: int, total: int) -> None:
@@ -183,6 +188,7 @@ def convert(
 
     Example: efficientfan data convert wflw ~/data/wflw --split test --to coco --out wflw_test.json
     """
+    from efficientfan.data.catalog import get_dataset, load_dataset, resolve_schema
     from efficientfan.data.convert import convert as run
 
     landmarks = resolve_schema(get_dataset(name), schema)
@@ -209,6 +215,7 @@ def pack(
     Example: efficientfan data pack 300wlp ~/data/300W-LP --split train --out ~/packed/300wlp
     """
     from efficientfan.cli.options import progress_bar
+    from efficientfan.data.catalog import get_dataset, load_dataset, resolve_schema
     from efficientfan.data.packed import pack_dataset
 
     info = get_dataset(name)

@@ -1,6 +1,8 @@
-"""Photos in and out, and the one warp from a photo to crops. RGB, uint8, height x width x 3 throughout."""
+"""Photos in and out, and the one warp from a photo to crops. RGB, uint8, height x width x 3 throughout.
 
-from efficientfan.imaging.guarded import GuardedReader
+`guarded`, which reads photos of strangers, is imported by who needs it.
+"""
+
 from efficientfan.imaging.process import process_settings
 from efficientfan.imaging.reading import (
     DEFAULT_MAX_PIXELS,
@@ -18,7 +20,6 @@ from efficientfan.imaging.writing import write_image
 __all__ = [
     "Channels",
     "DEFAULT_MAX_PIXELS",
-    "GuardedReader",
     "IMAGE_SUFFIXES",
     "ImageLike",
     "PHOTO_SUFFIXES",

@@ -7,19 +7,23 @@ import io
 import math
 import os
 import stat
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Literal, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from efficientfan.errors import InputError, check_number, first_line, printable
 from efficientfan.packed import is_packed, photo_bytes
+
+if TYPE_CHECKING:
+    from PIL.TiffImagePlugin import TiffImageFile
 
 __all__ = [
     "Channels",
@@ -56,6 +60,9 @@ _FORMATS: Mapping[str, tuple[str, ...]] = {
 """Pillow's name of a format -> suffixes of its files. Nothing else is decoded, whatever a file is called: Pillow knows
 forty formats, of which one starts another program (EPS), and whose decoders are of unequal care."""
 
+_COMMON = ("JPEG", "PNG", "BMP", "GIF", "PPM")
+"""Those that Pillow loads first (`Image.preinit`)."""
+
 _HEIF_SUFFIXES = frozenset({".heic", ".heif"})
 
 IMAGE_SUFFIXES = frozenset(suffix for suffixes in _FORMATS.values() for suffix in suffixes)
@@ -75,7 +82,7 @@ _MAX_SCANS = 100
 _TIFF_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 7, 8, 32773, 32946})
 """None, CCITT, LZW, JPEG, Deflate and PackBits. The others are rare, and bring further decoders along."""
 
-_TILE_WIDTH, _TILE_HEIGHT = 322, 323  # of TIFF; its decoder makes room for a whole tile
+_COMPRESSION, _TILE_WIDTH, _TILE_HEIGHT = 259, 322, 323  # of TIFF; its decoder makes room for a whole tile
 
 _STRIP = 1 << 17
 """Pixels that are converted at once, so that conversions need no memory to speak of."""
@@ -206,9 +213,28 @@ def _open(file: str | os.PathLike[str] | IO[bytes]) -> Image.Image:
     with _LOCK:
         cap, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(file, formats=_formats())
+            return _identify(file)
         finally:
             Image.MAX_IMAGE_PIXELS = cap
+
+
+def _identify(file: str | os.PathLike[str] | IO[bytes]) -> Image.Image:
+    """Open an image by its content, its suffix's format first.
+
+    Asked for a format that it has not loaded yet, Pillow loads all of its forty; so what is needed is loaded here, and
+    the rarer formats only for a file that is none of the common ones.
+    """
+    if isinstance(file, str | os.PathLike):
+        suffix = Path(file).suffix.lower()
+        own = [name for name, suffixes in _FORMATS.items() if suffix in suffixes]
+        with suppress(UnidentifiedImageError):
+            return Image.open(file, formats=own)
+    Image.preinit()
+    with suppress(UnidentifiedImageError):
+        return Image.open(file, formats=_COMMON)
+    from PIL import TiffImagePlugin, WebPImagePlugin  # noqa: F401  # importing them registers them
+
+    return Image.open(file, formats=_formats())
 
 
 def check_file(path: str | os.PathLike[str]) -> None:
@@ -305,15 +331,16 @@ def _check_cost(image: Image.Image, max_pixels: int, where: str) -> None:
             f"{where}: claims {width} x {height} pixels, more than the limit of {most}{of_format}; raise "
             "max_pixels (--max-pixels) if the file is to be trusted"
         )
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
+    tiff = sys.modules.get("PIL.TiffImagePlugin")  # Pillow imports it for the first TIFF file
+    if tiff is not None and isinstance(image, tiff.TiffImageFile):
         _check_tiff(image, most, where)
     if image.format in ("JPEG", "MPO") and (scans := _count_scans(image)) > _MAX_SCANS:
         raise InputError(f"{where}: is a JPEG file of {scans} scans, more than {_MAX_SCANS}; convert it")
 
 
-def _check_tiff(image: TiffImagePlugin.TiffImageFile, most: int, where: str) -> None:
+def _check_tiff(image: TiffImageFile, most: int, where: str) -> None:
     """Refuse a TIFF file of a rare compression, or of tiles that are far larger than what they show."""
-    compression = image.tag_v2.get(TiffImagePlugin.COMPRESSION, 1)
+    compression = image.tag_v2.get(_COMPRESSION, 1)
     if compression not in _TIFF_COMPRESSIONS:
         raise InputError(
             f"{where}: is a TIFF file of compression {compression}, which is not read; convert it to .png"
@@ -348,12 +375,18 @@ def _from_pillow(image: Image.Image) -> Array:
         raise ValueError("its pixels are floating-point; 8 or 16 bits are read")
     image.load()  # some formats tell their orientation only then
     upright = image.getexif().get(ExifTags.Base.Orientation, 1) == 1
-    turned = image if upright else ImageOps.exif_transpose(image)  # which copies in any case
+    turned = image if upright else _turned(image)
     width, height = turned.size
     result = np.empty((height, width, 3), np.uint8)
     for rows in _strips(height, width):
         result[rows] = _strip_to_rgb(turned.crop((0, rows.start, width, rows.stop)))
     return result
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(image)
 
 
 def _strip_to_rgb(strip: Image.Image) -> Array:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shlex
 import sys
 import time
 from dataclasses import dataclass
@@ -93,6 +91,8 @@ def fetch(name: str, file: str | Path | None = None, *, timeout: float = 30.0) -
     Raises:
         InputError: an unknown name, an unreadable file, no network, or content that is not the published one.
     """
+    import hashlib
+
     known = _known(name)
     path = cache_dir() / known.file_name
     if file is None and path.is_file() and sha256_of(path) == known.sha256:
@@ -137,5 +137,7 @@ def _download(known: Fetchable, timeout: float) -> bytes:
 
 def _known(name: str) -> Fetchable:
     if name not in FETCHABLE:
+        import shlex
+
         raise InputError(f"unknown file {shlex.quote(name)}; fetchable are {', '.join(FETCHABLE)}")
     return FETCHABLE[name]

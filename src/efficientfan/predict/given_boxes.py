@@ -9,9 +9,6 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from efficientfan.errors import InputError
-from efficientfan.files import read_json
-from efficientfan.formats.csv_tables import read_csv_boxes
-from efficientfan.formats.text import boxes_at
 from efficientfan.geometry import as_boxes
 
 __all__ = ["boxes_within", "read_boxes"]
@@ -47,10 +44,15 @@ def read_boxes(path: str | Path) -> dict[str, Array]:
     suffix = Path(path).suffix.lower()
     if suffix not in (".json", ".csv"):
         raise InputError(f"{path}: boxes are a .json or .csv file")
+    from efficientfan.formats.csv_tables import read_csv_boxes
+
     return dict(_from_json(path)) if suffix == ".json" else read_csv_boxes(path)
 
 
 def _from_json(path: str | Path) -> Iterator[tuple[str, Array]]:
+    from efficientfan.files import read_json
+    from efficientfan.formats.text import boxes_at
+
     table = read_json(path)
     if not isinstance(table, Mapping):
         raise InputError(

@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from numpy.typing import NDArray
 
 from efficientfan.errors import InputError, check_number, printable
-from efficientfan.imaging import DEFAULT_MAX_PIXELS, GuardedReader, read_rgb
+from efficientfan.imaging import DEFAULT_MAX_PIXELS, read_rgb
 from efficientfan.predict.photos import Photo
 from efficientfan.predict.predictor import LandmarkPredictor, Proposal
 from efficientfan.structures import Face
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = [
     "PhotoFailure",
@@ -54,7 +56,11 @@ class Workers:
     def __init__(self, threads: int) -> None:
         check_number("threads", threads, 1, whole=True)
         self.threads = threads
-        self._pool = ThreadPoolExecutor(threads, "efficientfan") if threads > 1 else None
+        self._pool: ThreadPoolExecutor | None = None
+        if threads > 1:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._pool = ThreadPoolExecutor(threads, "efficientfan")
 
     def __enter__(self) -> Workers:
         return self
@@ -198,6 +204,8 @@ def predict_photos(
     with ExitStack() as stack:
         decode = read or partial(read_rgb, max_pixels=max_pixels)
         if untrusted:
+            from efficientfan.imaging.guarded import GuardedReader
+
             decode = stack.enter_context(GuardedReader(pool.threads, max_pixels=max_pixels))
         read_one = partial(_read, predictor, boxes, decode)
         for results in pool.map(locate, _batches(pool.map(read_one, photos), predictor.batch_size, ends)):

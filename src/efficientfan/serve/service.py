@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.types import Receive
 
 from efficientfan.errors import did_you_mean, printable
-from efficientfan.imaging import GuardedReader, to_rgb
+from efficientfan.imaging import to_rgb
+from efficientfan.imaging.guarded import GuardedReader
 from efficientfan.predict import LandmarkPredictor, load, open_detector
 from efficientfan.predict.backends import backend_class
 from efficientfan.predict.many import usable_cores

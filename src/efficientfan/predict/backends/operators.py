@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from efficientfan.errors import InputError
@@ -24,41 +25,46 @@ def refuse_loops(path: Path) -> None:
         InputError: it has loops, branches or functions of its own, is not ONNX, or cannot be read.
     """
     try:
-        model = memoryview(path.read_bytes())
+        # Mapped, for most of a file is weights, which are passed over.
+        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as model:
+            for field, start, end in _fields(model, 0, len(model)):
+                if field == _FUNCTIONS:
+                    raise InputError(
+                        f"{path}: has functions of its own, which no graph of efficientfan needs"
+                    )
+                if field == _GRAPH:
+                    _check_nodes(model, start, end, path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    try:
-        for field, content in _fields(model):
-            if field == _FUNCTIONS:
-                raise InputError(f"{path}: has functions of its own, which no graph of efficientfan needs")
-            if field == _GRAPH:
-                _check_nodes(content, path)
     except (IndexError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: is not an ONNX model that can be run, or is damaged") from error
 
 
-def _check_nodes(graph: memoryview, path: Path) -> None:
-    for field, node in _fields(graph):
+def _check_nodes(model: mmap, start: int, end: int, path: Path) -> None:
+    for field, *node in _fields(model, start, end):
         if field != _NODE:
             continue
-        for inner, operator in _fields(node):
-            if inner == _OPERATOR and operator in _LOOPS:
-                name = bytes(operator).decode()
+        for inner, first, last in _fields(model, *node):
+            if inner == _OPERATOR and (operator := model[first:last]) in _LOOPS:
+                name = operator.decode()
                 raise InputError(
                     f"{path}: has a {name}, which may never end; no graph of efficientfan needs it"
                 )
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Number and content of the fields of a protocol buffer that have a length; numbers are left out.
+def _fields(message: mmap, place: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Number, begin and end of the fields of a protocol buffer that have a length; numbers are left out.
+
+    Args:
+        message: holds it.
+        place, end: where.
 
     Raises:
         IndexError, ValueError: it is none.
     """
-    place = 0
-    while place < len(message):
+    while place < end:
         key, place = _number(message, place)
         kind = key & 7
         if kind == 0:
@@ -67,15 +73,15 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
             place += 8 if kind == 1 else 4
         elif kind == 2:
             length, place = _number(message, place)
-            if place + length > len(message):
+            if place + length > end:
                 raise ValueError("a field ends behind its message")
-            yield key >> 3, message[place : place + length]
+            yield key >> 3, place, place + length
             place += length
         else:
             raise ValueError("a field of an unknown kind")
 
 
-def _number(message: memoryview, place: int) -> tuple[int, int]:
+def _number(message: mmap, place: int) -> tuple[int, int]:
     """A number of seven bits a byte, and the place behind it."""
     value = 0
     for shift in range(0, 70, 7):
