@@ -11,11 +11,13 @@ from numbers import Integral, Real
 __all__ = [
     "EfficientFanError",
     "InputError",
+    "Interrupted",
     "MissingDependencyError",
     "check_number",
     "check_threads",
     "did_you_mean",
     "first_line",
+    "install_command",
     "needs_extra",
     "printable",
     "unknown",
@@ -34,6 +36,18 @@ class MissingDependencyError(EfficientFanError, ImportError):
     """An optional dependency, device or model file is not there; the message says how to get it."""
 
 
+class Interrupted(EfficientFanError):
+    """A run ended because a signal asked it to, and can go on later; the command line exits with 128 + `number`.
+
+    Attributes:
+        number: of the signal.
+    """
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
+
+
 @contextmanager
 def needs_extra(extra: str, what: str) -> Iterator[None]:
     """Turn an import that fails in this block into the error that names the mend.
@@ -48,7 +62,12 @@ def needs_extra(extra: str, what: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise MissingDependencyError(f"{what} {error.name}: pip install 'efficientfan[{extra}]'") from error
+        raise MissingDependencyError(f"{what} {error.name}: {install_command(extra)}") from error
+
+
+def install_command(extra: str) -> str:
+    """How an extra is installed, for messages."""
+    return f"pip install 'efficientfan[{extra}]' (in a clone of the repository: pip install '.[{extra}]')"
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

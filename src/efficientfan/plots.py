@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from efficientfan.errors import MissingDependencyError
+from efficientfan.errors import MissingDependencyError, install_command
 from efficientfan.files import atomic_path
 
 __all__ = ["Panel", "plot_bars", "plot_curves", "plot_front", "plot_landmark_values", "plot_panels"]
@@ -212,7 +212,7 @@ def _figure(width: float, height: float) -> Any:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingDependencyError(
-            "plots need matplotlib; install it with: pip install 'efficientfan[plots]'"
+            f"plots need matplotlib; install it with: {install_command('plots')}"
         ) from error
     figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)

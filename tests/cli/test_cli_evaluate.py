@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 import efficientfan.predict
+from efficientfan.data.catalog import load_dataset
 from efficientfan.files import sha256_of
+from efficientfan.formats.csv_tables import write_csv
 from efficientfan.imaging import read_rgb
+from efficientfan.schema import get_schema
 
 SCORES = np.linspace(0.9, 0.4, 6)[:, None].repeat(68, axis=1)
 
@@ -209,3 +212,42 @@ def test_comparing_a_foreign_file_is_refused(run_command, tmp_path):
     code, _, errors = run_command("compare", tmp_path / "a.json", tmp_path / "a.json")
     assert code == 2
     assert errors.startswith(f"error: {tmp_path / 'a.json'}: is not a results file")
+
+
+@pytest.fixture
+def table(faces, tmp_path):
+    """The six faces as a table that names no schema, alone in its folder."""
+    folder = tmp_path / "table"
+    folder.mkdir()
+    annotations = load_dataset("300w", faces[0], "common", warn=False)
+    write_csv(annotations, get_schema("ibug68"), folder / "mine.csv")
+    path = folder / "mine.csv"
+    path.write_text(path.read_text().replace(",ibug68,", ",,"))
+    return path
+
+
+@pytest.mark.parametrize("root", ["file", "folder"])
+def test_split_and_schema_are_those_of_the_only_table_and_of_the_model(run_command, table, model, root):
+    where = table if root == "file" else table.parent
+    code, text, errors = run_command("evaluate", "--dataset", "csv", "--root", where, "--model", model)
+    assert code == 0, errors
+    assert f"oracle on csv {'all' if root == 'file' else 'mine'}" in text
+
+
+def test_the_tables_schema_wins_over_the_models(run_command, table, unused_model):
+    table.write_text(table.read_text().replace(",,", ",five,", 1))
+    code, _, errors = run_command("evaluate", "--dataset", "csv", "--root", table, "--model", unused_model)
+    assert code == 2
+    assert "schema 'five' needs" in errors or "unknown or repeated" in errors
+
+
+def test_one_of_several_splits_must_be_named(run_command, faces, table, unused_model):
+    (table.parent / "other.csv").touch()
+    for dataset, root, known in (
+        ("csv", table.parent, "mine, other"),
+        ("300w", faces[0], "challenging, common, full, private, train"),
+        ("pts", faces[0], None),
+    ):
+        code, _, errors = run_command("evaluate", "--dataset", dataset, "--root", root)
+        assert code == 2
+        assert f"name one of the splits of '{dataset}'{f': {known}' if known else ''} (--split)" in errors

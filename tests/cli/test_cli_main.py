@@ -1,5 +1,6 @@
 """The command line as a whole: its version, and help that shows every word that was written for it."""
 
+import signal
 import sys
 
 import pytest
@@ -7,6 +8,7 @@ from typer.main import get_command
 
 import efficientfan
 from efficientfan.cli.main import app, main
+from efficientfan.errors import Interrupted
 
 
 def run(monkeypatch, capsys, *arguments):
@@ -30,6 +32,18 @@ COMMANDS = dict(commands(get_command(app)))
 
 def test_version(monkeypatch, capsys):
     assert run(monkeypatch, capsys, "--version") == (0, f"efficientfan {efficientfan.__version__}\n")
+
+
+@pytest.mark.parametrize(("kind", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_requested_stop_is_no_error(monkeypatch, capsys, kind, code):
+    def stop():
+        raise Interrupted("stopped after step 3; go on with --resume", kind)
+
+    monkeypatch.setattr("efficientfan.cli.main.app", stop)
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    assert exit_.value.code == code
+    assert capsys.readouterr().err == "stopped after step 3; go on with --resume\n"
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)

@@ -81,6 +81,13 @@ def test_show_is_short_about_tables_within():
     assert _pairs({"recipe": {"name": "r", "train": {"lr": 1}}, "seed": 0}) == "recipe r, seed 0"
 
 
+def test_show_says_of_an_int8_file_that_its_metrics_are_the_float_models(run_command):
+    _, of_int8, _ = run_command("models", "show", "tiny")
+    _, of_float, _ = run_command("models", "show", "fast")
+    assert "(of the float model, before it became int8)" in of_int8
+    assert "before it became" not in of_float
+
+
 def test_show_what_is_neither_model_nor_network(run_command, packaged, tmp_path):
     code, _, err = run_command("models", "show", "none.onnx")
     assert code == 2

@@ -85,6 +85,19 @@ def test_sources_of_all_kinds(run, folder):
     assert len(rows(out)) == 3
 
 
+def test_photos_without_a_face_are_named_up_to_a_number(run, tmp_path):
+    photos = tmp_path / "empty"
+    photos.mkdir()
+    for number in range(12):
+        write_image(photos / f"{number:02}.png", np.zeros((64, 64, 3), np.uint8))
+    code, _, err = run(photos, detector="facefinder")
+    assert code == 0
+    named = [line for line in err.splitlines() if line.endswith(": no face found")]
+    assert len(named) == 10
+    assert named[0].startswith(str(photos / "00.png"))
+    assert err.splitlines()[-1].endswith("; 12 without a face")
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [("empty.jpg", b""), ("text.jpg", b"hello\n" * 100), ("cut.jpg", None), ("bomb.png", "bomb")],

@@ -32,6 +32,8 @@ def test_stdout_holds_the_model_and_nothing_else(drawn_300w: Path, tmp_path: Pat
     lines = done.stderr.splitlines()
     assert len([line for line in lines if line.startswith("epoch 1 of 1: ")]) == 1
     assert len([line for line in lines if "training samples an epoch" in line]) == 1
+    assert lines.count("the network starts from scratch") == 1
+    assert lines.count("3 of them, others in each epoch, fill no batch of 4 and are left out") == 1
     assert "INFO" not in done.stderr
     assert "Tip" not in done.stderr
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from efficientfan.errors import EfficientFanError
+from efficientfan.errors import EfficientFanError, Interrupted
 from efficientfan.recipes import Recipe
 from efficientfan.recipes.load import load_recipe
 from efficientfan.train import fit
@@ -44,6 +44,9 @@ if __name__ == "__main__":
         hold(Path(sys.argv[2]) / "go")
     try:
         fit(tiny_recipe(Path(sys.argv[1]), *settings), sys.argv[2], resume="--resume" in sys.argv, devices=1)
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        sys.exit(128 + stop.number)
     except EfficientFanError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

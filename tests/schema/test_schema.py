@@ -128,7 +128,7 @@ def test_the_spelling_of_older_files_is_read():
     table = small_table()
     old = {("normalisers" if key == "normalizers" else key): value for key, value in table.items()}
     assert LandmarkSchema.from_dict(old).to_dict() == table | {"title": "", "source": ""}
-    with pytest.raises(InputError, match=r"unknown keys \['normalisers'\]"):
+    with pytest.raises(InputError, match="unknown key 'normalisers'; did you mean"):
         LandmarkSchema.from_dict({**table, **old})
 
 
@@ -185,7 +185,7 @@ DEFECTS = {
     "layout too short": ({"layout": [[0, 0]]}, "layout has 1 points, not 3"),
     "layout outside": ({"layout": [[0, 0], [1, 2], [0, 1]]}, "layout point 1"),
     "layout that is text": ({"layout": [["a", 0], [0, 0], [0, 0]]}, "tiny.json"),
-    "unknown key": ({"flips": []}, r"unknown keys \['flips'\]"),
+    "unknown key": ({"flips": []}, r"unknown key 'flips'; did you mean 'flip_pairs'"),
 }
 
 
@@ -204,6 +204,24 @@ def test_missing_key(tmp_path):
     path.write_text(json.dumps({"name": "tiny"}))
     with pytest.raises(InputError, match=r"tiny.json: missing keys \['flip_pairs', 'landmarks'\]"):
         load_schema(path)
+
+
+def test_an_unknown_key_is_named_alone_and_with_the_nearest(tmp_path):
+    path = tmp_path / "tiny.json"
+    path.write_text(json.dumps({**small_table(), "path": []}))
+    with pytest.raises(InputError, match=r"tiny.json: unknown key 'path'; did you mean 'paths'\?$"):
+        load_schema(path)
+
+
+def test_the_name_of_a_packaged_schema_is_taken(tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({**small_table(), "name": "five"}))
+    with pytest.raises(
+        InputError, match=r"mine\.json: a packaged schema is named 'five' and is another; choose"
+    ):
+        get_schema(str(path))
+    path.write_text(json.dumps(get_schema("five").to_dict()))
+    assert get_schema(str(path)) == get_schema("five")
 
 
 @pytest.mark.parametrize(

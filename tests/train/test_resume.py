@@ -104,7 +104,7 @@ def test_ctrl_c_and_sigterm_save_and_can_be_resumed(
     os.killpg(process.pid, kind)  # as a terminal does: the loader's worker hears it too
     (out / "go").touch()
     code, errors = finish(process)
-    assert code == 2
+    assert code == 128 + kind
     assert "--resume" in errors.splitlines()[-1]
     assert "Traceback" not in errors
 
@@ -186,6 +186,8 @@ def test_a_run_can_be_lengthened(drawn_300w: Path, tmp_path: Path, caplog: pytes
     with caplog.at_level("INFO"):
         fit(longer, folder.path, resume=True, devices=1)
     assert f"{folder.path}: goes on to 3 epochs instead of 2; the schedule" in caplog.text
+    assert "resuming at step 12" in caplog.text
+    assert "from scratch" not in caplog.text
     expected, found = load_file(planned), load_file(folder.model)
     for name, weights in expected.items():
         np.testing.assert_array_equal(found[name], weights, err_msg=name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,9 @@ from efficientfan.cli.options import (
 )
 from efficientfan.errors import InputError
 
+if TYPE_CHECKING:
+    from efficientfan.schema import LandmarkSchema
+
 __all__ = ["evaluate_command"]
 
 
@@ -29,9 +32,12 @@ def evaluate_command(
     ],
     root: Annotated[Path, typer.Option(help="Where it is unpacked.", show_default=False)],
     split: Annotated[
-        str,
-        typer.Option(help="Which faces: 300w has common, challenging, full, private.", show_default=False),
-    ],
+        str | None,
+        typer.Option(
+            help="Which faces: 300w has common, challenging, full, private.",
+            show_default="the only one: of a single file, or of a folder with one",
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(help="A packaged model's name, an .onnx file or a checkpoint.", show_default="default"),
@@ -42,7 +48,10 @@ def evaluate_command(
     ] = None,
     schema: Annotated[
         str | None,
-        typer.Option(help="Landmark schema, for data sets that have none of their own (coco, csv, pts)."),
+        typer.Option(
+            help="Landmark schema, for data sets that have none of their own (coco, csv, pts).",
+            show_default="the table's, else the model's",
+        ),
     ] = None,
     box: Annotated[
         str | None,
@@ -104,8 +113,13 @@ def evaluate_command(
 ) -> None:
     """Measure landmarks on a data set: NME, failure rate and area under the error curve, with intervals.
 
-    Example: efficientfan evaluate --dataset 300w --root data/300w --split common --out runs/common
+    Examples:
+
+        efficientfan evaluate --dataset 300w --root data/300w --split common --out runs/common
+
+        efficientfan evaluate --model mine.onnx --dataset csv --root test.csv --box detector
     """
+    from efficientfan.data.catalog import only_split
     from efficientfan.evaluation import (
         EvaluationSetup,
         load_test_set,
@@ -128,7 +142,11 @@ def evaluate_command(
             "--box-jitter, --flip-test and --roll change how a model is run and do nothing with --predictions"
         )
     setup = EvaluationSetup(box=box or "gt", box_jitter=box_jitter, flip_test=flip_test, roll=roll, seed=seed)
-    test_set = load_test_set(dataset, root, split, schema=schema, by=by)
+    split = split or only_split(dataset, root)
+    landmarks = schema or _schema_of(
+        dataset, root, split, None if predictions is not None else model or "default"
+    )
+    test_set = load_test_set(dataset, root, split, schema=landmarks, by=by)
     if limit is not None:
         test_set = test_set.first(limit)
     check_measures(test_set, normalizers, threshold or DEFAULT_THRESHOLDS)
@@ -167,6 +185,25 @@ def evaluate_command(
         typer.echo(f"no reliability: {subject['file']} has no score for any face that was found", err=True)
     if out is not None:
         _write(out, results, test_set, predicted.points)
+
+
+def _schema_of(dataset: str, root: Path, split: str, model: str | None) -> LandmarkSchema | str | None:
+    """The schema of a data set without one of its own: what its table names, else the model's."""
+    from efficientfan.data.catalog import get_dataset
+    from efficientfan.formats.csv_tables import table_schema
+    from efficientfan.formats.text import split_file
+    from efficientfan.predict import load
+    from efficientfan.schema import list_schemas
+    from efficientfan.weights import find_model
+
+    info = get_dataset(dataset)
+    if info.schema is not None:
+        return None
+    if info.list_suffix == ".csv":
+        named = table_schema(split_file(root, split, ".csv"))
+        if named in list_schemas():
+            return named
+    return None if model is None else load(find_model(model), detector="whole").spec.schema
 
 
 def _run_model(

@@ -31,7 +31,7 @@ from efficientfan.cli.review import review_command, review_import_command
 from efficientfan.cli.schemas import schemas_app
 from efficientfan.cli.serve import serve_command
 from efficientfan.cli.train import train_command
-from efficientfan.errors import EfficientFanError, printable
+from efficientfan.errors import EfficientFanError, Interrupted, printable
 
 __all__ = ["app", "main"]
 
@@ -94,11 +94,14 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Entry point. Exit codes: 0 all well, 1 some inputs failed, 2 misuse or unusable input."""
+    """Entry point. Exit codes: 0 all well, 1 some inputs failed, 2 misuse or unusable input, 130 and 143 stopped."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
+    except Interrupted as stop:
+        print(printable(str(stop)), file=sys.stderr)
+        sys.exit(128 + stop.number)
     except EfficientFanError as error:
         print(f"error: {printable(str(error), keep=_LINES)}", file=sys.stderr)
         sys.exit(2)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from efficientfan.cli.terms import terms_in_short
-from efficientfan.errors import InputError, MissingDependencyError
+from efficientfan.errors import InputError, MissingDependencyError, install_command
 
 if TYPE_CHECKING:
     from efficientfan.spec import DetectorSpec, ModelSpec
@@ -145,7 +145,7 @@ def _show_spec(spec: ModelSpec | DetectorSpec, path: Path) -> None:
         "min score": f"{spec.score_threshold:g}",
         "license": spec.licence or "not stated",
         "training data": spec.training_data or "not stated",
-        "metrics": _pairs(spec.metrics) or "none",
+        "metrics": _metrics(spec),
         "provenance": _pairs(spec.provenance) or "not stated",
         "written by": f"efficientfan {spec.code_version or '(unknown)'}",
     }
@@ -160,7 +160,7 @@ def _show_network(name: str, not_a_file: InputError) -> None:
         from efficientfan.models.zoo import network_config
     except ImportError as error:
         raise MissingDependencyError(
-            f"{not_a_file}; to show a named network: pip install 'efficientfan[train]'"
+            f"{not_a_file}; to show a named network: {install_command('train')}"
         ) from error
     if name not in list_networks() and not name.startswith("timm/"):
         raise InputError(f"{not_a_file}; named networks are {', '.join(list_networks())}") from not_a_file
@@ -172,6 +172,12 @@ def _show_network(name: str, not_a_file: InputError) -> None:
         f"{'MACs':<{_KEY_WIDTH}}{summary.macs / 1e9:.3f} G ({summary.macs}), 256 x 256 pixels, 68 landmarks"
     )
     typer.echo("a network without weights; `efficientfan models list` names the trained models", err=True)
+
+
+def _metrics(spec: ModelSpec | DetectorSpec) -> str:
+    """Of an int8 model whose are the float model's: measuring it needs a test set."""
+    of_float = " (of the float model, before it became int8)" if "quantisation" in spec.provenance else ""
+    return f"{_pairs(spec.metrics)}{of_float}" if spec.metrics else "none"
 
 
 def _named(table: Mapping[str, Any]) -> str:

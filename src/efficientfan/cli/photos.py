@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PhotoOptions", "predict_photo_files"]
 
+NAMED_PHOTOS = 10
+"""So many photos without a face are named; the last line counts them all."""
 MANY_PHOTOS = 1000
 """From more photos on, a single file of results is advised against."""
 
@@ -108,7 +110,7 @@ def predict_photo_files(
             "--out FOLDER --format parquet writes as it goes, and can be resumed"
         )
 
-    started, n_faces = time.perf_counter(), 0
+    started, n_faces, n_empty = time.perf_counter(), 0, 0
     with ExitStack() as stack:
         stack.enter_context(process_settings(shares.workers, shares.each))
         workers = stack.enter_context(Workers(shares.workers))
@@ -146,10 +148,15 @@ def predict_photo_files(
                 photo = result.photo.path
                 writer.add(Record(photo, width, height, spec.name, spec.schema, result.faces, settings.pose))
             n_faces += len(result.faces)
+            if not result.faces:
+                n_empty += 1
+                if n_empty <= NAMED_PHOTOS:
+                    console.print(f"{photo}: no face found")
     milliseconds = (time.perf_counter() - started) * 1e3
     console.print(
         f"{n_photos} images, {n_faces} faces, {progress.n_failed} failed; {milliseconds:.0f} ms, "
         f"{milliseconds / max(n_photos, 1):.1f} per image"
+        + (f"; {n_empty} without a face" if n_empty else "")
     )
     if options.timing:
         _print_times(console, times, max(n_photos, 1), n_faces)

@@ -29,7 +29,7 @@ from efficientfan.formats.text import ListContent
 from efficientfan.schema import LandmarkSchema, get_schema
 from efficientfan.structures import Annotation
 
-__all__ = ["DATASETS", "DatasetInfo", "Reader", "get_dataset", "load_dataset", "resolve_schema"]
+__all__ = ["DATASETS", "DatasetInfo", "Reader", "get_dataset", "load_dataset", "only_split", "resolve_schema"]
 
 logger = logging.getLogger(__name__)
 
@@ -270,6 +270,24 @@ def load_dataset(
     if warn and official is not None and len(found) != official:
         logger.warning("%s %s: %d faces, the official number is %d", name, split, len(found), official)
     return found
+
+
+def only_split(name: str, root: str | Path) -> str:
+    """The split of a data set that has but one: a list file's, that of a folder with one list file, or the row's.
+
+    Raises:
+        InputError: an unknown name, no split, or several.
+    """
+    info, path = get_dataset(name), Path(root)
+    if info.list_suffix and path.is_file():
+        return "all"
+    splits = sorted(info.splits)
+    if info.list_suffix and path.is_dir():
+        splits = sorted(file.stem for file in path.glob(f"*{info.list_suffix}"))
+    if len(splits) != 1:
+        known = f": {', '.join(splits)}" if splits else ""
+        raise InputError(f"name one of the splits of '{name}'{known} (--split)")
+    return splits[0]
 
 
 def resolve_schema(info: DatasetInfo, schema: LandmarkSchema | str | None) -> LandmarkSchema:

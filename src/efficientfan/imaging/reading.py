@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from efficientfan.errors import InputError, check_number, first_line, printable
+from efficientfan.errors import InputError, check_number, first_line, install_command, printable
 from efficientfan.packed import is_packed, photo_bytes
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _refusing(where: str) -> Iterator[None]:
 
 def _heif_hint(where: str) -> str:
     missing = Path(where).suffix.lower() in _HEIF_SUFFIXES and "HEIF" not in _formats()
-    return "; HEIC files need: pip install 'efficientfan[heic]'" if missing else ""
+    return f"; HEIC files need: {install_command('heic')}" if missing else ""
 
 
 @functools.cache

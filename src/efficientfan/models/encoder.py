@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, cast
 import torch
 from torch import Tensor, nn
 
-from efficientfan.errors import InputError, MissingDependencyError, did_you_mean
+from efficientfan.errors import InputError, MissingDependencyError, did_you_mean, install_command
 from efficientfan.models.imagenet import PACKAGES, EncoderFile, fill_encoder, packaged_file, packaged_weights
 from efficientfan.models.torchvision_guard import declare_torchvision_operators
 from efficientfan.spec import IMAGENET_MEAN, IMAGENET_STD
@@ -159,7 +159,6 @@ def _create(name: str, init: Initialization | EncoderFile, levels: int, options:
             raise InputError(f"timm cannot use {name!r} as an encoder: {error}") from error
 
     if init == "scratch":
-        logger.info("encoder %s starts from scratch", name)
         return create(False)
     if isinstance(init, EncoderFile):
         backbone = create(False)
@@ -199,7 +198,7 @@ def _create(name: str, init: Initialization | EncoderFile, levels: int, options:
 
 
 def _advice(name: str) -> str:
-    return "pip install 'efficientfan[imagenet]'" if name in PACKAGES else "connect to the network once"
+    return install_command("imagenet") if name in PACKAGES else "connect to the network once"
 
 
 def _fill(backbone: nn.Module, weights: Mapping[str, Tensor], file: Path) -> None:

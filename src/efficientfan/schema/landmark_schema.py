@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, did_you_mean
 
 __all__ = ["LandmarkSchema"]
 
@@ -165,9 +165,11 @@ class LandmarkSchema:
             table = {("normalizers" if key == "normalisers" else key): value for key, value in table.items()}
         required = {"name", "landmarks", "flip_pairs"}
         optional = {"title", "source", "regions", "paths", "normalizers", "layout"}
-        missing, unknown = required - set(table), set(table) - required - optional
+        missing, unknown = sorted(required - set(table)), sorted(set(table) - required - optional, key=str)
         if missing or unknown:
-            raise InputError(f"{where}: missing keys {sorted(missing)}, unknown keys {sorted(unknown)}")
+            faults = [f"missing keys {missing}"] if missing else []
+            faults += [f"unknown key {key!r};{did_you_mean(key, required | optional)}" for key in unknown]
+            raise InputError(f"{where}: {', '.join(faults)}".rstrip(";"))
         try:
             return cls(
                 name=_text(table["name"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from efficientfan.errors import unknown
+from efficientfan.errors import InputError, unknown
 from efficientfan.files import read_json
 from efficientfan.schema.landmark_schema import LandmarkSchema
 
@@ -28,12 +28,17 @@ def get_schema(name: str) -> LandmarkSchema:
     """A packaged schema by name, or a user's own by the path of its `.json` file.
 
     Raises:
-        InputError: no such schema or file, or the file is not a valid schema.
+        InputError: no such schema or file, or the file is not a valid schema or has the name of a packaged one.
     """
     if name in _names():
         return _packaged(name)
     if name.endswith(".json"):
-        return load_schema(name)
+        schema = load_schema(name)
+        if schema.name in _names() and schema != _packaged(schema.name):
+            raise InputError(
+                f"{name}: a packaged schema is named {schema.name!r} and is another; choose another name"
+            )
+        return schema
     raise unknown("schema", name, _names(), "the path of a .json file")
 
 

@@ -18,7 +18,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from efficientfan.draw import contact_sheet
-from efficientfan.errors import EfficientFanError, InputError, first_line
+from efficientfan.errors import EfficientFanError, InputError, Interrupted, first_line
 from efficientfan.files import write_bytes
 from efficientfan.imaging import write_image
 from efficientfan.train.data_module import FaceData
@@ -28,7 +28,6 @@ __all__ = [
     "AveragedWeights",
     "Checkpoints",
     "EpochLines",
-    "Interrupted",
     "KeepLast",
     "StopEarly",
     "StopGently",
@@ -36,10 +35,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-
-
-class Interrupted(EfficientFanError):
-    """Training was stopped by the user, after a checkpoint."""
 
 
 class Checkpoints(TorchCheckpointIO):
@@ -169,7 +164,7 @@ class StopGently(Callback):
 
     def __init__(self, last: KeepLast) -> None:
         self.last = last
-        self._asked = False
+        self._asked = 0  # number of the signal
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -177,7 +172,7 @@ class StopGently(Callback):
         at_once = signal.getsignal(signal.SIGINT)
 
         def note(number: int, frame: FrameType | None) -> None:
-            self._asked = True
+            self._asked = number
             signal.signal(signal.SIGINT, at_once)
 
         signal.signal(signal.SIGINT, note)
@@ -201,11 +196,12 @@ class StopGently(Callback):
 
     def _asked_anywhere(self, trainer: lightning.Trainer) -> bool:
         """Processes hear a signal at different steps, or only one of them does; they must stop together."""
-        return trainer.strategy.reduce_boolean_decision(self._asked, all=False)
+        return trainer.strategy.reduce_boolean_decision(bool(self._asked), all=False)
 
     def _stop(self, trainer: lightning.Trainer) -> None:
         raise Interrupted(
-            f"stopped after step {trainer.global_step}; {self.last.path} is saved: go on with --resume"
+            f"stopped after step {trainer.global_step}; {self.last.path} is saved: go on with --resume",
+            self._asked or signal.SIGTERM,  # another process was asked
         )
 
 

@@ -82,6 +82,8 @@ def fit(
     # What may be wrong with the recipe is found before the data sets are read.
     lightning.seed_everything(recipe.train.seed, verbose=False)
     setup = set_up_training(recipe)
+    if recipe.model.init == "scratch" and recipe.model.start is None and not resume:
+        logger.info("the network starts from scratch")
     trainer = _trainer(recipe, folder, setup.module.figure, devices, nodes)
     data = _data(recipe, setup, trainer)
     with folder.lock() if trainer.is_global_zero else nullcontext():
@@ -134,6 +136,13 @@ def _data(recipe: AnyRecipe, setup: TrainingSetup, trainer: lightning.Trainer) -
     )
     config = recipe.train
     batches = len(train) // (config.batch_size * processes)
+    left_out = len(train) - batches * config.batch_size * processes
+    if batches and left_out:
+        logger.info(
+            "%d of them, others in each epoch, fill no batch of %d and are left out",
+            left_out,
+            config.batch_size,
+        )
     steps = max(1, min(20, batches))
     trainer.log_every_n_steps = steps  # type: ignore[attr-defined]  # Lightning's connectors set it, not the class
     return FaceData(train, validation, batch_size=config.batch_size, workers=config.workers, seed=config.seed)

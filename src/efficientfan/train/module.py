@@ -106,6 +106,7 @@ class RunModule(lightning.LightningModule, ABC):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.judged = checkpoint.get(self.figure.key, math.nan)
+        logger.info("resuming at step %d", checkpoint["global_step"])
         torch.set_rng_state(checkpoint["rng"].cpu())
         if "rng_cuda" in checkpoint and self.device.type == "cuda":
             torch.cuda.set_rng_state(checkpoint["rng_cuda"].cpu(), self.device)

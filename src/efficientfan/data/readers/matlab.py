@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.errors import EfficientFanError, InputError, MissingDependencyError
+from efficientfan.errors import EfficientFanError, InputError, MissingDependencyError, install_command
 from efficientfan.formats.text import LARGEST
 
 __all__ = [
@@ -45,7 +45,7 @@ def open_mat73(path: Path, *names: str) -> Iterator[Any]:
         import h5py
     except ImportError as error:
         raise MissingDependencyError(
-            "MATLAB v7.3 files need h5py; install it with: pip install 'efficientfan[data]'"
+            f"MATLAB v7.3 files need h5py; install it with: {install_command('data')}"
         ) from error
     try:
         with h5py.File(path, "r") as file:

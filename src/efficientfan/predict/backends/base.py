@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.errors import InputError, check_threads, first_line
+from efficientfan.errors import InputError, check_threads, first_line, install_command
 from efficientfan.spec import ModelSpec
 from efficientfan.structures import VISIBILITY_CLASSES
 
@@ -109,7 +109,7 @@ def engine_note(backend: Backend) -> str:
         return ""
     return (
         f"{backend.spec.name}: this int8 file is made for OpenVINO and slow in ONNX Runtime; use --backend openvino "
-        "(pip install 'efficientfan[openvino]') or a float model"
+        f"({install_command('openvino')}) or a float model"
     )
 
 
