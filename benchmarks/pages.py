@@ -17,7 +17,7 @@ from accuracy.table import boxes, draw_ced, poses, reliability, results_page
 from detection.table import detectors
 from distillation.table import distillation_page, draw_distillation
 from pose.table import alignment, head_pose, openness
-from speed.table import speed, speed_short
+from speed.table import draw_front, speed, speed_short
 from tables import fill
 
 from efficientfan.files import read_text, write_text
@@ -36,7 +36,11 @@ TABLES = {
     "speed": speed,
     "speed_short": speed_short,
 }
-FIGURES = {DOCS / "figures" / "ced.png": draw_ced, DOCS / "figures" / "distillation.png": draw_distillation}
+FIGURES = {
+    DOCS / "figures" / "ced.png": draw_ced,
+    DOCS / "figures" / "distillation.png": draw_distillation,
+    DOCS / "figures" / "front.png": draw_front,
+}
 
 
 def pages() -> dict[Path, str]:

@@ -14,6 +14,7 @@ import pytest
 
 from efficientfan.evaluation import DetectionResults, GroupScore, Results
 from efficientfan.evaluation.detection.results import GroupRates, Rates
+from efficientfan.imaging import read_rgb
 from efficientfan.metrics import Estimate
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -70,7 +71,10 @@ def test_a_page_that_is_not_up_to_date_is_named_and_written(tmp_path: Path, benc
     readme.write_text(text.replace("3.13 [3.06, 3.20]", "1.13 [1.06, 1.20]"), encoding="utf-8")
     result = run(benchmarks / "pages.py", "--check")
     assert (result.returncode, result.stderr.partition(":")[0]) == (1, "README.md")
+    front = tmp_path / "docs" / "figures" / "front.png"
+    front.unlink()
     assert run(benchmarks / "pages.py").returncode == 0
+    assert read_rgb(front).std() > 5
     assert readme.read_text(encoding="utf-8") == text
 
 

@@ -14,7 +14,7 @@ from efficientfan.evaluation.tables import percent
 from efficientfan.files import read_json
 from efficientfan.metrics import Estimate
 
-__all__ = ["boxes", "draw_ced", "poses", "reliability", "results_page"]
+__all__ = ["boxes", "draw_ced", "on_common", "poses", "read_runs", "reliability", "results_page"]
 
 HERE = Path(__file__).parent
 HEAD = """# Results, side by side

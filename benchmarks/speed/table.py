@@ -1,15 +1,18 @@
-"""Milliseconds of models and peers, as Markdown, from what `efficientfan benchmark` wrote."""
+"""Milliseconds of models and peers, as Markdown and beside their errors, from what `efficientfan benchmark` wrote."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from accuracy.table import on_common, read_runs
 from tables import markdown
 
+from efficientfan.benchmark.tables import front
 from efficientfan.files import read_json
+from efficientfan.plots import plot_front
 
-__all__ = ["speed", "speed_short"]
+__all__ = ["draw_front", "speed", "speed_short"]
 
 HERE = Path(__file__).parent
 ROWS = {
@@ -24,6 +27,14 @@ ROWS = {
     "mediapipe": "MediaPipe Face Mesh, with its detector",
 }
 """Candidates, as the table names them."""
+
+PEERS = {
+    "dlib": ("dlib 68-point predictor", "dlib's 68 points, trained on these photos"),
+    "mediapipe": ("MediaPipe Face Mesh, mapped + mean offsets", "MediaPipe Face Mesh, with its detector"),
+}
+"""Peers -> their row among the errors, and their name in the figure."""
+
+ENGINES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch", "ncnn": "ncnn"}
 
 REMARKS = {"efficientfan_lite0_192 openvino bf16": " (f32)", "dlib": ", on its own training photos"}
 """What must stand beside an error."""
@@ -67,6 +78,32 @@ def speed_short() -> list[str]:
             [text, f"{found[name]['median_ms']:.1f}", nme(found[name]) + remarks.get(name, "")]
             for name, text in rows.items()
         ],
+    )
+
+
+def draw_front(path: Path) -> None:
+    """Error on 300-W common against milliseconds, of everything that `benchmark.json` and `results.csv` both have."""
+    report = read_json(HERE / "benchmark.json")
+    errors = {run["label"]: 100 * run.nme.value for run in on_common(read_runs())}
+    fewest = min(each["threads"] for each in report["candidates"] if each["threads"])
+    points = {}
+    for each in report["candidates"]:
+        if each["threads"] not in (fewest, None):
+            continue
+        if each["kind"] == "peer":
+            row, label = PEERS[each["name"]]
+        else:
+            row = each["name"].split()[0]
+            label = f"{row}, {ENGINES[each['engine']]} {each['precision']}"
+        if row in errors:
+            points[label] = (each["median_ms"], errors[row])
+    plot_front(
+        path,
+        points,
+        front(points),
+        x_label=f"ms per face, batch 1, {fewest} thread{'' if fewest == 1 else 's'}: median",
+        y_label="nme_interocular on 300-W common (%)",
+        title=report["machine"]["processor"],
     )
 
 
