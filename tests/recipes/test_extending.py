@@ -315,10 +315,12 @@ def test_a_model_file_imports_nothing(
     object.__setattr__(spec, "network", {**spec.network, key: reference})
     save_checkpoint("stranger.safetensors", network, spec)
     Image.new("RGB", (64, 64)).save("photo.png")
+    Path("300w").mkdir()
+    given = ["data.root=.", "distill.teacher=stranger.safetensors", "model.init=scratch"]
     for command in (
         ["export", "stranger.safetensors"],
         ["predict", "photo.png", "--model", "stranger.safetensors", "--backend", "torch"],
-        ["train", "300w/mobilefan_fa", "--set", "distill.teacher=stranger.safetensors", "model.init=scratch"],
+        ["train", "300w/mobilefan_fa", "--set", *given],
     ):
         monkeypatch.setattr(sys, "argv", ["efficientfan", *command])
         with pytest.raises(SystemExit) as exit_:
