@@ -64,7 +64,7 @@ def add_accuracy(results: Results) -> None:
         "detector": settings.get("detector"),
         "box_jitter": settings.get("box_jitter") or None,
         "flip_test": bool(settings.get("flip_test")),
-        "normalizer": settings["normaliser"],
+        "normalizer": settings["normalizer"],
     }
     engine = {"backend": settings.get("backend"), "precision": settings.get("precision")}
     reliability = results.reliability
@@ -84,7 +84,7 @@ def add_accuracy(results: Results) -> None:
                 "group": name,
                 "official": data.get("official") if whole else None,
                 **engine,
-                **_measures(score, settings["normaliser"]),
+                **_measures(score, settings["normalizer"]),
                 **(scores if whole else dict.fromkeys(scores)),
             }
         )
@@ -98,7 +98,7 @@ def add_accuracy(results: Results) -> None:
                 "group": name,
                 "official": data.get("official") if name == data["split"] else None,
                 **dict.fromkeys(engine),
-                **_measures(score, settings["normaliser"]),
+                **_measures(score, settings["normalizer"]),
                 **dict.fromkeys(scores),
             }
         )

@@ -3,7 +3,7 @@
     env MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=20000000000 OMP_WAIT_POLICY=PASSIVE \\
         python benchmarks/loader.py mobilefan_128 --set data.root=DATA
 
-The loader runs alone, then the network alone (forward, backward and optimiser step on one batch of noise).
+The loader runs alone, then the network alone (forward, backward and optimizer step on one batch of noise).
 With a core for each, training runs at the smaller of the two rates. The rates per processor second hold on a
 busy machine too.
 """
@@ -61,7 +61,7 @@ def consumed(recipe: Recipe, batches: int) -> tuple[float, float]:
     spec = build_spec(recipe, network)
     deployed = DeployedNet(network, spec).train()
     objective = build_objective(recipe, network, spec)
-    optimiser = torch.optim.AdamW(deployed.parameters(), lr=1e-4)
+    optimizer = torch.optim.AdamW(deployed.parameters(), lr=1e-4)
     size, side, landmarks = recipe.train.batch_size, spec.input_size, spec.schema.n_landmarks
     crops = torch.randint(0, 256, (size, side, side, 3), dtype=torch.uint8)
     others = {
@@ -78,9 +78,9 @@ def consumed(recipe: Recipe, batches: int) -> tuple[float, float]:
             inputs = Batch(deployed.normalize(crops), points, weights, crops=others | {side: crops})
             output = network(inputs.images)
             parts = objective(Prediction(output, deployed.decoder(output.heatmaps)[0]), inputs)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         torch.stack(list(parts.values())).sum().backward()
-        optimiser.step()
+        optimizer.step()
     return clock.rates(size * batches)
 
 

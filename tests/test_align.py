@@ -166,7 +166,7 @@ def test_landmarks_without_a_place_do_not_count_for_the_square():
     some[41] = np.inf
     partly = dataclasses.replace(face, points=some)
     assert align_transform(partly, 64, "box").matrix == pytest.approx(align_transform(face, 64, "box").matrix)
-    with pytest.raises(InputError, match="at least two labelled points"):
+    with pytest.raises(InputError, match="at least two labeled points"):
         align_transform(face_of(np.full((68, 2), np.nan)), 64, "box")
 
 

@@ -17,7 +17,7 @@ from efficientfan.errors import InputError
 from efficientfan.schema import LandmarkSchema, get_schema, list_schemas
 from efficientfan.structures import Face
 
-GREY = np.full((240, 320, 3), 128, np.uint8)
+GRAY = np.full((240, 320, 3), 128, np.uint8)
 
 
 def layout_points(
@@ -32,26 +32,26 @@ def a_face(name: str = "ibug68", **place) -> Face:
     return Face(box, points, np.ones(len(points)), get_schema(name))
 
 
-def changed(picture: np.ndarray, before: np.ndarray = GREY) -> np.ndarray:
+def changed(picture: np.ndarray, before: np.ndarray = GRAY) -> np.ndarray:
     return (picture != before).any(axis=2)
 
 
 def test_the_callers_image_is_left_alone():
-    image = GREY.copy()
+    image = GRAY.copy()
     image.flags.writeable = False
     assert changed(draw_faces(image, [a_face()])).any()
-    assert (image == GREY).all()
+    assert (image == GRAY).all()
 
 
 def test_no_faces_is_an_unchanged_copy():
-    picture = draw_faces(GREY, [])
-    assert picture is not GREY
-    assert (picture == GREY).all()
+    picture = draw_faces(GRAY, [])
+    assert picture is not GRAY
+    assert (picture == GRAY).all()
 
 
 def test_each_landmark_is_drawn_in_its_regions_color():
     face = a_face()
-    picture = draw_faces(GREY, [face], boxes=False, paths=False)
+    picture = draw_faces(GRAY, [face], boxes=False, paths=False)
     jaw = list(get_schema("ibug68").regions["jaw"])
     x, y = np.round(face.points[jaw]).astype(int).T
     expected = np.array(region_colors(get_schema("ibug68")))[jaw]
@@ -72,17 +72,17 @@ def test_dots_sit_on_their_sub_pixel_place():
 def test_layers_can_be_left_out():
     face = a_face()
     layers = {"boxes": True, "points": True, "paths": True}
-    full = changed(draw_faces(GREY, [face])).sum()
+    full = changed(draw_faces(GRAY, [face])).sum()
     for layer in layers:
-        one = changed(draw_faces(GREY, [face], **{name: name == layer for name in layers}))
+        one = changed(draw_faces(GRAY, [face], **{name: name == layer for name in layers}))
         assert 0 < one.sum() < full
-    nothing = draw_faces(GREY, [face], boxes=False, points=False, paths=False)
-    assert (nothing == GREY).all()
+    nothing = draw_faces(GRAY, [face], boxes=False, points=False, paths=False)
+    assert (nothing == GRAY).all()
 
 
 def test_the_box_is_where_the_face_says():
     face = a_face()
-    rows, columns = np.nonzero(changed(draw_faces(GREY, [face], points=False, paths=False)))
+    rows, columns = np.nonzero(changed(draw_faces(GRAY, [face], points=False, paths=False)))
     found = np.array([columns.min(), rows.min(), columns.max(), rows.max()])
     assert np.abs(found - face.box).max() <= 2
 
@@ -111,32 +111,32 @@ def test_faces_of_different_schemas_on_a_real_photo():
 
 @pytest.mark.parametrize("offset", [(-5000, 20), (1e9, -1e9), (300, 230)])
 def test_faces_partly_or_wholly_outside(offset):
-    assert draw_faces(GREY, [a_face(offset=offset)]).shape == GREY.shape
+    assert draw_faces(GRAY, [a_face(offset=offset)]).shape == GRAY.shape
 
 
 def test_not_finite_points_are_left_out():
     points = layout_points()
     points[40:] = np.nan
     points[3] = (np.inf, 5)
-    picture = draw_points(GREY, points, get_schema("ibug68"))
+    picture = draw_points(GRAY, points, get_schema("ibug68"))
     assert changed(picture).any()
-    assert (draw_points(GREY, np.full((68, 2), np.nan), get_schema("ibug68")) == GREY).all()
+    assert (draw_points(GRAY, np.full((68, 2), np.nan), get_schema("ibug68")) == GRAY).all()
 
 
 def test_visibility_leaves_out_and_hollows():
     schema, points = get_schema("five"), layout_points("five")
-    visible = draw_points(GREY, points, schema, [2, 2, 2, 2, 2])
-    mixed = draw_points(GREY, points, schema, [0, 1, 2, 2, 2])
-    assert (visible == draw_points(GREY, points, schema)).all()
+    visible = draw_points(GRAY, points, schema, [2, 2, 2, 2, 2])
+    mixed = draw_points(GRAY, points, schema, [0, 1, 2, 2, 2])
+    assert (visible == draw_points(GRAY, points, schema)).all()
     (x0, y0), (x1, y1) = np.round(points[:2]).astype(int)
-    assert (mixed[y0, x0] == GREY[0, 0]).all()
-    assert (mixed[y1, x1] == GREY[0, 0]).all()  # the middle of a ring
-    assert changed(mixed[y1 - 6 : y1 + 7, x1 - 6 : x1 + 7], GREY[:13, :13]).any()
+    assert (mixed[y0, x0] == GRAY[0, 0]).all()
+    assert (mixed[y1, x1] == GRAY[0, 0]).all()  # the middle of a ring
+    assert changed(mixed[y1 - 6 : y1 + 7, x1 - 6 : x1 + 7], GRAY[:13, :13]).any()
 
 
 def test_indices_are_written():
     schema, points = get_schema("five"), layout_points("five")
-    without, with_numbers = (draw_points(GREY, points, schema, indices=flag) for flag in (False, True))
+    without, with_numbers = (draw_points(GRAY, points, schema, indices=flag) for flag in (False, True))
     assert changed(with_numbers, without).sum() > 5 * 20
 
 
@@ -151,9 +151,9 @@ def test_only_rgb_is_drawn_on(image):
 def test_wrong_numbers_of_points_and_flags():
     schema = get_schema("five")
     with pytest.raises(InputError, match=r"five points have shape \(5, 2\), not \(4, 2\)"):
-        draw_points(GREY, np.zeros((4, 2)), schema)
+        draw_points(GRAY, np.zeros((4, 2)), schema)
     with pytest.raises(InputError, match=r"five visibility has shape \(5,\), not \(4,\)"):
-        draw_points(GREY, np.zeros((5, 2)), schema, np.zeros(4))
+        draw_points(GRAY, np.zeros((5, 2)), schema, np.zeros(4))
 
 
 @pytest.mark.parametrize("name", list_schemas())
@@ -215,28 +215,28 @@ def test_contact_sheet_puts_each_picture_into_its_cell():
 
 
 def test_contact_sheet_captions():
-    images = [GREY, GREY]
+    images = [GRAY, GRAY]
     plain, titled = contact_sheet(images, 2, cell=80), contact_sheet(images, 2, ["ä.jpg", "x" * 99], cell=80)
     assert titled.shape[0] == plain.shape[0] + 22
     bar = titled[4 + 80 : 4 + 80 + 22]
     ink = (bar != bar[0, 0]).any(axis=(0, 2))
     assert ink[4:84].any()
     assert ink[88:168].any()
-    assert not ink[84:88].any()  # the long one does not run into its neighbour
+    assert not ink[84:88].any()  # the long one does not run into its neighbor
     assert not ink[168:].any()
 
 
 def test_contact_sheet_is_no_wider_than_its_pictures():
-    assert contact_sheet([GREY], 5, cell=50).shape == (58, 58, 3)
+    assert contact_sheet([GRAY], 5, cell=50).shape == (58, 58, 3)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (([], 2), "at least one picture"),
-        (([GREY], 0), "columns and cell must be positive"),
-        (([GREY], 1, ["a", "b"]), "2 captions for 1 pictures"),
-        (([GREY], 1, None, 0), "columns and cell must be positive"),
+        (([GRAY], 0), "columns and cell must be positive"),
+        (([GRAY], 1, ["a", "b"]), "2 captions for 1 pictures"),
+        (([GRAY], 1, None, 0), "columns and cell must be positive"),
     ],
 )
 def test_contact_sheet_misuse(arguments, message):

@@ -50,7 +50,7 @@ def test_crop_then_uncrop(box, size, margin, pose, face):
 
 
 @given(boxes(), sizes, margins)
-def test_the_crop_is_centred_on_the_box_with_its_longer_side_and_margin(box, size, margin):
+def test_the_crop_is_centered_on_the_box_with_its_longer_side_and_margin(box, size, margin):
     side = max(box[2:] - box[:2]) * (1 + margin)
     middle = (box[:2] + box[2:]) / 2
     # A crop of S pixels covers [-0.5, S - 0.5].
@@ -71,9 +71,9 @@ def test_scale_is_crop_pixels_per_image_pixel(box, size, margin, pose):
 def test_positive_rotation_turns_the_content_counter_clockwise_on_the_screen(box, size, margin, rotation):
     crop = CropTransform.from_box(box, size, margin, rotation=rotation)
     middle = (box[:2] + box[2:]) / 2
-    centre, right = crop.apply([middle, middle + np.array([1, 0])])
-    x, y = (right - centre) / crop.scale
-    # y points down: what lay to the right of the centre has gone up by the sine.
+    center, right = crop.apply([middle, middle + np.array([1, 0])])
+    x, y = (right - center) / crop.scale
+    # y points down: what lay to the right of the center has gone up by the sine.
     assert x == pytest.approx(math.cos(math.radians(rotation)), abs=1e-9)
     assert y == pytest.approx(-math.sin(math.radians(rotation)), abs=1e-9)
 
@@ -163,14 +163,14 @@ def test_unusable_boxes(value, message):
         as_boxes(value)
 
 
-def test_box_of_points_leaves_out_unlabelled_ones():
+def test_box_of_points_leaves_out_unlabeled_ones():
     face = [[3, 9], [np.nan, np.nan], [5, 1], [4, np.nan]]
     assert box_of_points(face).tolist() == [3, 1, 5, 9]
 
 
 @pytest.mark.parametrize("face", [[[1, 2]], [[1, 2], [np.nan, 3]]])
 def test_one_point_has_no_box(face):
-    with pytest.raises(InputError, match="two labelled points"):
+    with pytest.raises(InputError, match="two labeled points"):
         box_of_points(face)
 
 

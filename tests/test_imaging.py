@@ -67,17 +67,17 @@ def test_all_exif_orientations_are_turned_upright(tmp_path, orientation):
         assert to_rgb(image).tolist() == UPRIGHT[orientation](FOUR).tolist()
 
 
-def test_grey_palette_and_bilevel(tmp_path):
-    grey = np.arange(6, dtype=np.uint8).reshape(2, 3) * 40
+def test_gray_palette_and_bilevel(tmp_path):
+    gray = np.arange(6, dtype=np.uint8).reshape(2, 3) * 40
     for name in ("a.png", "a.pgm", "a.bmp"):
         assert (
-            read_rgb(save(tmp_path, Image.fromarray(grey), name)).tolist()
-            == np.stack([grey] * 3, -1).tolist()
+            read_rgb(save(tmp_path, Image.fromarray(gray), name)).tolist()
+            == np.stack([gray] * 3, -1).tolist()
         )
     palette = Image.fromarray(FOUR).quantize(6)
     assert read_rgb(save(tmp_path, palette)).tolist() == np.asarray(palette.convert("RGB")).tolist()
     assert read_rgb(save(tmp_path, palette, "a.gif")).shape == (2, 3, 3)
-    assert read_rgb(save(tmp_path, Image.fromarray(grey > 50)))[..., 1].tolist() == [[0, 0, 255], [255] * 3]
+    assert read_rgb(save(tmp_path, Image.fromarray(gray > 50)))[..., 1].tolist() == [[0, 0, 255], [255] * 3]
 
 
 def test_transparency_is_laid_on_black(tmp_path):
@@ -85,8 +85,8 @@ def test_transparency_is_laid_on_black(tmp_path):
     expected = [[[200, 100, 50], [0, 0, 0], [100, 50, 25]]]
     assert read_rgb(save(tmp_path, Image.fromarray(rgba))).tolist() == expected
     assert to_rgb(rgba).tolist() == expected
-    grey_alpha = Image.merge("LA", [Image.new("L", (1, 1), 200), Image.new("L", (1, 1), 128)])
-    assert read_rgb(save(tmp_path, grey_alpha)).tolist() == [[[100, 100, 100]]]
+    gray_alpha = Image.merge("LA", [Image.new("L", (1, 1), 200), Image.new("L", (1, 1), 128)])
+    assert read_rgb(save(tmp_path, gray_alpha)).tolist() == [[[100, 100, 100]]]
     palette = Image.fromarray(FOUR).quantize(6)
     palette.info["transparency"] = palette.getpixel((1, 0))
     assert read_rgb(save(tmp_path, palette))[0, 1].tolist() == [0, 0, 0]
@@ -105,7 +105,7 @@ def test_cmyk(tmp_path):
 
 
 def test_of_an_animation_the_first_frame(tmp_path):
-    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
     path = save(tmp_path, frames[0], "a.gif", save_all=True, append_images=frames[1:])
     assert read_rgb(path)[0, 0].tolist() == [255, 0, 0]
 
@@ -501,9 +501,9 @@ def test_warp_agrees_with_the_analytic_picture(side, change):
 
 @pytest.mark.parametrize("side", [64, 500, 1300])
 def test_a_blob_stays_where_it_is(side):
-    """Its centre of mass, to half of the 1/32 pixel that OpenCV counts positions in."""
-    centre = np.array([side * 0.61, side * 0.47])
-    distance = ((grid(side, side) - centre) ** 2).sum(axis=-1)
+    """Its center of mass, to half of the 1/32 pixel that OpenCV counts positions in."""
+    center = np.array([side * 0.61, side * 0.47])
+    distance = ((grid(side, side) - center) ** 2).sum(axis=-1)
     photo = np.repeat((255 * np.exp(-distance / (side / 12) ** 2)).round().astype(np.uint8)[..., None], 3, -1)
     for change in TRANSFORMS:
         transform = CropTransform.from_box(
@@ -511,11 +511,11 @@ def test_a_blob_stays_where_it_is(side):
         )
         weight = warp(photo, [transform])[0, ..., 0].astype(float)
         mass = (grid(64, 64) * weight[..., None]).sum(axis=(0, 1)) / weight.sum()
-        assert np.abs(mass - transform.apply(centre)).max() < 1 / 64
+        assert np.abs(mass - transform.apply(center)).max() < 1 / 64
 
 
 def test_shrinking_does_not_alias():
-    """A one-pixel chequerboard reduced by eight is even grey, not a new pattern."""
+    """A one-pixel checkerboard reduced by eight is even gray, not a new pattern."""
     photo = np.repeat((np.indices((1024, 1024)).sum(axis=0) % 2 * 255).astype(np.uint8)[..., None], 3, -1)
     [crop] = warp(photo, [CropTransform.from_box([100, 100, 900.5, 901], 100, 0.0)])
     assert crop.min() >= 126

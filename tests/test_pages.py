@@ -22,7 +22,7 @@ LANDMARKS = Results(
     label="new",
     subject={"kind": "model", "name": "new", "file": "new.onnx", "sha256": "5" * 64},
     dataset={"name": "300w", "split": "common", "faces": 2, "official": 554, "digest": "d" * 64},
-    settings={"box": "gt", "box_jitter": 0.0, "flip_test": False, "normaliser": "interocular"},
+    settings={"box": "gt", "box_jitter": 0.0, "flip_test": False, "normalizer": "interocular"},
     groups={"common": GroupScore(2, 1, {"nme_interocular": Estimate(1 / 30, 0.03, 0.04)})},
     samples={"helen/testset/296814969_3.jpg": 1 / 30, "helen/testset/2968560214_1.jpg": None},
 )

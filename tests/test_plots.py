@@ -34,7 +34,7 @@ def test_panels_stand_beside_each_other(tmp_path):
     assert (same[:, half:] != other[:, half:]).any()
 
 
-def test_unlabelled_landmarks_are_left_out(tmp_path):
+def test_unlabeled_landmarks_are_left_out(tmp_path):
     points = np.array([[0.0, 0.0], [1.0, 0.0], [np.nan, np.nan], [0.5, 1.0]])
     plot_landmark_values(
         tmp_path / "a.png", points, [1.0, 2.0, 3.0, np.nan], [(0, 1), (1, 2)], value_label="error"

@@ -21,7 +21,7 @@ def make_spec(**changes):
             "mean": (0.1, 0.2, 0.3),
             "std": (0.4, 0.5, 0.6),
             "score_threshold": 0.3,
-            "licence": "research only",
+            "license": "research only",
             "training_data": "drawn faces",
             "metrics": {"val_nme": 0.041},
             "provenance": {"recipe": {"train": {"epochs": 3}}, "note": "größer"},
@@ -49,6 +49,16 @@ def test_round_trip():
     assert read.to_json() == text
 
 
+def test_former_keys_are_read():
+    table = json.loads(edited(provenance={"seed": 1, "quantisation": {"tool": "nncf"}}))
+    table["licence"] = table.pop("license")
+    spec = ModelSpec.from_json(json.dumps(table))
+    assert spec.license == "research only"
+    assert spec.provenance == {"seed": 1, "quantization": {"tool": "nncf"}}
+    with pytest.warns(DeprecationWarning, match=r"spec\.license"):
+        assert spec.licence == "research only"
+
+
 def test_heatmap_size():
     assert make_spec().heatmap_size == 32
 
@@ -63,10 +73,10 @@ def test_heatmap_size():
         "3",
         edited(name="drop"),
         edited(schema="drop"),
-        edited(colour="red"),
+        edited(color="red"),
         edited(schema=[]),
         edited(name=3),
-        edited(licence=None),
+        edited(license=None),
         edited(network="mobilefan"),
         edited(decoder=None),
         edited(metrics=[]),
@@ -142,7 +152,7 @@ def detector(**changes):
 
 
 def test_a_detectors_spec_comes_back_whole():
-    spec = detector(score_threshold=0.46, metrics={"val_f1": 0.9}, licence="Research only.")
+    spec = detector(score_threshold=0.46, metrics={"val_f1": 0.9}, license="Research only.")
     assert DetectorSpec.from_json(spec.to_json()) == spec
     assert read_spec(spec.to_json()) == spec
 

@@ -9,7 +9,7 @@ import pytest
 
 from efficientfan.errors import InputError
 from efficientfan.schema import get_schema
-from efficientfan.structures import OCCLUDED, UNLABELLED, VISIBLE, Annotation, Face
+from efficientfan.structures import OCCLUDED, UNLABELED, VISIBLE, Annotation, Face
 
 PHOTO = Path("folder/photo.jpg")
 FIVE = get_schema("five")
@@ -19,9 +19,9 @@ def test_visibility_is_zero_exactly_where_points_are_nan():
     face = Annotation(
         PHOTO,
         [[1, 2], [np.nan, 5], [3, 4], [5, 6]],
-        [VISIBLE, VISIBLE, UNLABELLED, OCCLUDED],
+        [VISIBLE, VISIBLE, UNLABELED, OCCLUDED],
     )
-    assert face.visibility.tolist() == [VISIBLE, UNLABELLED, UNLABELLED, OCCLUDED]
+    assert face.visibility.tolist() == [VISIBLE, UNLABELED, UNLABELED, OCCLUDED]
     assert face.visibility.dtype == np.uint8
     assert np.isnan(face.points).tolist() == [[False] * 2, [True] * 2, [True] * 2, [False] * 2]
     assert face.tight_box.tolist() == [1, 2, 5, 6]
@@ -64,7 +64,7 @@ def test_annotation_refuses(points, visibility, box, message):
 
 
 def test_tight_box_needs_two_points():
-    with pytest.raises(InputError, match="two labelled points"):
+    with pytest.raises(InputError, match="two labeled points"):
         _ = Annotation(PHOTO, np.ones((3, 2)), [0, 2, 0]).tight_box
 
 

@@ -28,10 +28,10 @@ MATCH_IOU = 0.3
 
 def ratios(boxes: Array, scene: Scene, mirrored: bool = False) -> list[list[float]]:
     """(shift x, shift y, scale x, scale y) from each raw box to the person's box that it overlaps most."""
-    found, labelled = [], scene.boxes[scene.trust == BoxTrust.LABELLED]
-    for box, overlaps in zip(boxes, box_iou(boxes, labelled), strict=True):
+    found, labeled = [], scene.boxes[scene.trust == BoxTrust.LABELED]
+    for box, overlaps in zip(boxes, box_iou(boxes, labeled), strict=True):
         if overlaps.max(initial=0) > MATCH_IOU:
-            true = labelled[overlaps.argmax()]
+            true = labeled[overlaps.argmax()]
             size, true_size = box[2:] - box[:2], true[2:] - true[:2]
             shift = (true[:2] + true[2:] - box[:2] - box[2:]) / 2 / size
             found.append([-shift[0] if mirrored else shift[0], shift[1], *(true_size / size)])

@@ -35,7 +35,7 @@ SKULL = np.array(
         *([-73, -45, 68], [73, -45, 68], [0, 132, 25], [-35, 128, 35], [35, 128, 35]),  # sides, neck
     ]
 )
-"""Places beside the landmarks, in millimetres (90 to the interocular distance)."""
+"""Places beside the landmarks, in millimeters (90 to the interocular distance)."""
 
 STEP = 0.012  # interocular distances between the places that are drawn
 

@@ -23,7 +23,7 @@ from efficientfan.benchmark.macs import count_macs
 from efficientfan.benchmark.profile import node_times
 from efficientfan.benchmark.subjects import crop_job
 from efficientfan.benchmark.timing import measure
-from efficientfan.export import export_onnx, quantise
+from efficientfan.export import export_onnx, quantize
 from efficientfan.export.calibration import Calibration
 from efficientfan.export.parity import smooth_picture
 from efficientfan.files import write_json
@@ -101,7 +101,7 @@ def files_of(design: Design, folder: Path) -> tuple[Path, Path]:
     export_onnx(checkpoint, whole, tolerance=1.0)
     rng = np.random.default_rng(0)
     crops = np.stack([smooth_picture(design.size, rng) for _ in range(8)])
-    quantise(whole, int8, Calibration("drawn", crops, 0), None, threads=1, most_float_layers=0, force=True)
+    quantize(whole, int8, Calibration("drawn", crops, 0), None, threads=1, most_float_layers=0, force=True)
     return whole, int8
 
 

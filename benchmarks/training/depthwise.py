@@ -85,16 +85,16 @@ def gradient(kind: Kind, layer: nn.Conv2d, batch: int, mode: str) -> Callable[[]
 
 
 def step(network: LandmarkNet, images: Tensor, mode: str) -> Callable[[], object]:
-    """Forward, backward and optimiser step on a batch of noise."""
-    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-5)
+    """Forward, backward and optimizer step on a batch of noise."""
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-5)
 
     def run() -> None:
         with MODES[mode]():
             with autocast():
                 loss = network(images).heatmaps.float().square().mean()
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
 
     return run
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from efficientfan.errors import InputError
 from efficientfan.schema import LandmarkSchema
-from efficientfan.structures import OCCLUDED, UNLABELLED, VISIBLE, Face
+from efficientfan.structures import OCCLUDED, UNLABELED, VISIBLE, Face
 
 __all__ = [
     "Color",
@@ -108,7 +108,7 @@ def draw_points(
         image: H x W x 3 uint8 RGB.
         points: (K, 2) in image pixels; NaN is left out.
         schema: what the K landmarks are.
-        visibility: (K,) flags as in `Annotation`; unlabelled ones are left out.
+        visibility: (K,) flags as in `Annotation`; unlabeled ones are left out.
         indices: write each landmark's index beside it.
 
     Raises:
@@ -119,7 +119,7 @@ def draw_points(
     flags = np.full(len(array), VISIBLE) if visibility is None else np.asarray(visibility)
     if flags.shape != (len(array),):
         raise InputError(f"{schema.name} visibility has shape ({len(array)},), not {flags.shape}")
-    array[flags == UNLABELLED] = np.nan
+    array[flags == UNLABELED] = np.nan
     size = _extent(array)
     colors, radius = region_colors(schema), _dot_radius(size)
     _add_paths(canvas, array, schema, colors, size)
@@ -251,7 +251,7 @@ def _dot_radius(size: float) -> float:
 
 
 def _extent(points: Array) -> float:
-    """Longer side of the labelled points' box; 0 without any."""
+    """Longer side of the labeled points' box; 0 without any."""
     finite = points[np.isfinite(points).all(axis=1)]
     return float((finite.max(axis=0) - finite.min(axis=0)).max()) if len(finite) else 0.0
 
@@ -273,7 +273,7 @@ def _checked(points: ArrayLike, schema: LandmarkSchema) -> Array:
 def _into_unit_square(points: Array) -> Array:
     finite = points[np.isfinite(points).all(axis=1)]
     if not len(finite):
-        raise InputError("none of the points is labelled, so there is nothing to draw")
+        raise InputError("none of the points is labeled, so there is nothing to draw")
     middle = (finite.min(axis=0) + finite.max(axis=0)) / 2
     return np.asarray(0.5 + 0.82 * (points - middle) / max(_extent(points), 1e-9))
 
@@ -359,9 +359,9 @@ def add_numbers(
         lines: pairs of indices between which lines are drawn.
         backing: color of a rim around the digits, for use on photos.
     """
-    labelled = [int(index) for index in np.flatnonzero(np.isfinite(points).all(axis=1))]
-    taken = np.concatenate([_around(points[labelled], radius), _around(_along(points, lines, step=4), 1.5)])
-    for index in labelled:
+    labeled = [int(index) for index in np.flatnonzero(np.isfinite(points).all(axis=1))]
+    taken = np.concatenate([_around(points[labeled], radius), _around(_along(points, lines, step=4), 1.5)])
+    for index in labeled:
         half = np.array(text_size(str(index), size)) / 2
         center = _free_place(points[index], half, radius, taken)
         taken = np.vstack([taken, np.concatenate([center - half, center + half])])

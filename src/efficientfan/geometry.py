@@ -1,8 +1,8 @@
 """Where a pixel is: the one convention for images, crops and heatmaps, and the transforms between them.
 
-**Pixels.** Coordinates are (x, y), 0-based, with pixel centres at integers: an image of width W covers
+**Pixels.** Coordinates are (x, y), 0-based, with pixel centers at integers: an image of width W covers
 [-0.5, W - 0.5]. **Boxes** are xyxy in the same coordinates. **Heatmap cells** of stride s: cell i has its
-centre at crop pixel (i + 0.5) * s - 0.5. Angles are in degrees, counter-clockwise as seen on the screen.
+center at crop pixel (i + 0.5) * s - 0.5. Angles are in degrees, counter-clockwise as seen on the screen.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def pixels_to_cells(points: ArrayLike, stride: float) -> Array:
 
 
 def cells_to_pixels(points: ArrayLike, stride: float) -> Array:
-    """Heatmap cells to crop pixels: the centre of cell 0 at stride 4 is crop pixel 1.5.
+    """Heatmap cells to crop pixels: the center of cell 0 at stride 4 is crop pixel 1.5.
 
     >>> float(cells_to_pixels(0.0, stride=4))
     1.5
@@ -84,12 +84,12 @@ def box_of_points(points: ArrayLike) -> Array:
     """Tight xyxy box of (K, 2) points; rows that hold NaN are left out.
 
     Raises:
-        InputError: fewer than two labelled points.
+        InputError: fewer than two labeled points.
     """
     array = np.asarray(points, dtype=np.float64)
     array = array[np.isfinite(array).all(axis=1)]
     if len(array) < 2:
-        raise InputError("a box needs at least two labelled points")
+        raise InputError("a box needs at least two labeled points")
     return np.concatenate([array.min(axis=0), array.max(axis=0)])
 
 
@@ -127,7 +127,7 @@ class BoxCorrection:
     """From somebody's idea of a face's box to the tight box of its landmarks.
 
     Attributes:
-        shift: movement of the centre in box (widths, heights); + is right and down.
+        shift: movement of the center in box (widths, heights); + is right and down.
         scale: factors on (width, height).
     """
 
@@ -137,9 +137,9 @@ class BoxCorrection:
     def apply(self, boxes: Array) -> Array:
         """(N, 4) xyxy to (N, 4) xyxy."""
         size = boxes[:, 2:] - boxes[:, :2]
-        centre = (boxes[:, :2] + boxes[:, 2:]) / 2 + size * np.asarray(self.shift)
+        center = (boxes[:, :2] + boxes[:, 2:]) / 2 + size * np.asarray(self.shift)
         half = size * np.asarray(self.scale) / 2
-        return np.concatenate([centre - half, centre + half], axis=1)
+        return np.concatenate([center - half, center + half], axis=1)
 
     def mirrored(self) -> BoxCorrection:
         """The correction for a mirrored face."""
@@ -176,7 +176,7 @@ class CropTransform:
         shift: tuple[float, float] = (0.0, 0.0),
         flip: bool = False,
     ) -> CropTransform:
-        """The crop around a box: centred on it, with side `longer side * (1 + margin)`.
+        """The crop around a box: centered on it, with side `longer side * (1 + margin)`.
 
         Args:
             box: xyxy in image pixels.
@@ -198,9 +198,9 @@ class CropTransform:
         angle = math.radians(rotation)
         # y points down, so a counter-clockwise turn on the screen has the sine's sign swapped.
         linear = factor * np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
-        centre = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
+        center = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
         middle = (size - 1) / 2
-        offset = middle + np.asarray(shift) * size - linear @ centre
+        offset = middle + np.asarray(shift) * size - linear @ center
         matrix = np.column_stack([linear, offset])
         if flip:
             matrix[0] *= -1

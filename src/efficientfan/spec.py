@@ -1,4 +1,4 @@
-"""What travels with the weights, so that nobody guesses a crop, a normalisation or a licence.
+"""What travels with the weights, so that nobody guesses a crop, a normalization or a license.
 
 `ModelSpec` is of landmark networks, `DetectorSpec` of face detectors; `read_spec` reads either.
 """
@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import json
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar
@@ -32,7 +33,7 @@ _LARGEST_CROP, _LARGEST_PHOTO = 4096, 65_536
 SpecT = TypeVar("SpecT", bound="_Spec")
 
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("name", "licence", "training_data", "code_version"), str),
+    **dict.fromkeys(("name", "license", "training_data", "code_version"), str),
     **dict.fromkeys(("network", "decoder", "metrics", "provenance"), dict),
     **dict.fromkeys(("input_size", "stride", "multiple"), int),
     **dict.fromkeys(("crop_margin", "score_threshold", "mirror_offset"), (int, float)),
@@ -50,7 +51,7 @@ class _Spec:
         name: what people call it, such as "mobilefan".
         network: arguments of the function that builds it; `network["name"]` is the named network.
         mean, std: of RGB values scaled to [0, 1].
-        licence: terms of the weights, apart from the code's.
+        license: terms of the weights, apart from the code's.
         training_data: what the weights were trained on.
         metrics: measured figures by name, such as {"300w_common/nme_interocular": 0.041}.
         provenance: recipe, seed, epochs, dates, whatever lets somebody repeat it.
@@ -64,7 +65,7 @@ class _Spec:
     _: KW_ONLY
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
-    licence: str = ""
+    license: str = ""
     training_data: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -76,6 +77,12 @@ class _Spec:
         if not all(map(math.isfinite, (*self.mean, *self.std))):
             raise InputError(f"model {self.name!r}: mean and std are finite, not {self.mean} and {self.std}")
 
+    @property
+    def licence(self) -> str:
+        """The former name of `license`."""
+        warnings.warn("spec.licence is now spec.license", DeprecationWarning, stacklevel=2)
+        return self.license
+
     def to_json(self) -> str:
         """The spec as one line of JSON; `from_json` reads it."""
         table = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
@@ -83,7 +90,7 @@ class _Spec:
 
     @classmethod
     def from_json(cls: type[SpecT], text: str, where: str = "model") -> SpecT:
-        """Read what `to_json` wrote.
+        """Read what `to_json` wrote, also with the former keys `licence` and `provenance.quantisation`.
 
         Raises:
             InputError: not JSON, a key missing, unknown or of a wrong type, another task, or a newer format.
@@ -212,12 +219,16 @@ def _read(text: str, task: str) -> dict[str, Any]:
         )
     if written_task != task:
         raise InputError(f"it is a model for {written_task}, one for {task} is needed")
+    if "licence" in table:
+        table.setdefault("license", table.pop("licence"))
     if "schema" in table:
         table["schema"] = LandmarkSchema.from_dict(table["schema"])
     table["mean"], table["std"] = tuple(map(float, table["mean"])), tuple(map(float, table["std"]))
     for key, kind in _KINDS.items():
         if key in table and (isinstance(table[key], bool) or not isinstance(table[key], kind)):
             raise TypeError(f"{key} is {table[key]!r}")
+    if "quantisation" in (provenance := table.get("provenance", {})):
+        provenance.setdefault("quantization", provenance.pop("quantisation"))
     return table
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OCCLUDED",
-    "UNLABELLED",
+    "UNLABELED",
     "VISIBILITY_CLASSES",
     "VISIBLE",
     "Annotation",
@@ -33,8 +33,8 @@ __all__ = [
 
 Array = NDArray[Any]
 
-UNLABELLED, OCCLUDED, VISIBLE = 0, 1, 2
-"""Visibility flags, as in COCO: not labelled, labelled but covered, labelled and visible."""
+UNLABELED, OCCLUDED, VISIBLE = 0, 1, 2
+"""Visibility flags, as in COCO: not labeled, labeled but covered, labeled and visible."""
 
 VISIBILITY_CLASSES = ("visible", "covered", "turned_away")
 """What a network with a visibility head tells apart, in the order of its output: seen, behind something else
@@ -47,8 +47,8 @@ class Annotation:
 
     Attributes:
         image: path of the photo.
-        points: (K, 2) float64, (x, y) in image pixels (`efficientfan.geometry`); NaN where unlabelled.
-        visibility: (K,) uint8 of `UNLABELLED`, `OCCLUDED`, `VISIBLE`; zero exactly where `points` is NaN.
+        points: (K, 2) float64, (x, y) in image pixels (`efficientfan.geometry`); NaN where unlabeled.
+        visibility: (K,) uint8 of `UNLABELED`, `OCCLUDED`, `VISIBLE`; zero exactly where `points` is NaN.
         box: (4,) float64 xyxy that came with the data set, or None.
         attributes: what else the data set says of the face (pose, blur, ...), JSON-like values.
         name: unique within the data set; stable between machines (never an absolute path).
@@ -72,8 +72,8 @@ class Annotation:
             )
         if visibility.size and visibility.max() > VISIBLE:
             raise InputError(f"{self.image}: visibility flags are 0, 1 or 2, not {visibility.max()}")
-        visibility[~np.isfinite(points).all(axis=1)] = UNLABELLED
-        points[visibility == UNLABELLED] = np.nan
+        visibility[~np.isfinite(points).all(axis=1)] = UNLABELED
+        points[visibility == UNLABELED] = np.nan
         object.__setattr__(self, "points", points)
         object.__setattr__(self, "visibility", visibility)
         if self.box is not None:
@@ -83,7 +83,7 @@ class Annotation:
 
     @property
     def tight_box(self) -> Array:
-        """(4,) xyxy box of the labelled points: what papers call the ground-truth box."""
+        """(4,) xyxy box of the labeled points: what papers call the ground-truth box."""
         return box_of_points(self.points)
 
 
@@ -93,8 +93,8 @@ class BoxTrust(IntEnum):
     IGNORED = 0
     """Too small, too blurred or unsure: neither a face to be found nor background."""
     UNCHECKED = 1
-    """Proposed by a detector that nobody checked: to be learnt from, never to be counted."""
-    LABELLED = 2
+    """Proposed by a detector that nobody checked: to be learned from, never to be counted."""
+    LABELED = 2
     """Drawn by a person."""
 
 
@@ -155,7 +155,7 @@ class Face:
     Attributes:
         box: (4,) float32 xyxy in image pixels, the box that the landmarks were looked for in; of a face with a roll, as
             wide and high as it would be if it was turned upright around the box's center.
-        points: (K, 2) float32, (x, y) in image pixels, 0-based, pixel centres at integers.
+        points: (K, 2) float32, (x, y) in image pixels, 0-based, pixel centers at integers.
         scores: (K,) float32 in [0, 1], how sure the network is of each landmark.
         schema: what the K landmarks are.
         visibility: (K, 3) float32, probabilities of `VISIBILITY_CLASSES`; None for models without them.

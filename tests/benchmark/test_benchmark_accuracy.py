@@ -23,7 +23,7 @@ def write(tmp_path):
             label=label or name,
             subject={"name": name, "sha256": digest},
             dataset={"name": "300w", "split": split, "faces": 3, "digest": ""},
-            settings={"normaliser": "interocular", "box": "gt", "flip_test": False},
+            settings={"normalizer": "interocular", "box": "gt", "flip_test": False},
             groups={"part": part, split: score},
         ).save(path)
         return path

@@ -64,7 +64,7 @@ def test_made_photos_are_files_of_their_seed(tmp_path, monkeypatch):
     assert (draw_photo(2, seed=3)[1] == photos["1080p, 2 drawn faces"].boxes).all()
 
 
-def test_crops_are_centred_on_their_boxes():
+def test_crops_are_centered_on_their_boxes():
     image = np.zeros((100, 100, 3), np.uint8)
     image[40:60, 10:30] = 200
     boxes = np.array([[9.5, 39.5, 29.5, 59.5], [60, 60, 80, 80]], np.float32)

@@ -72,7 +72,7 @@ def test_products():
         assert graph_macs(model([gemm], {"a": left, "w": right})) == 6 * 16 * 5
 
 
-def test_quantised_weights_count_as_their_float_ones():
+def test_quantized_weights_count_as_their_float_ones():
     nodes = [
         helper.make_node("DequantizeLinear", ["q", "scale"], ["w"]),
         helper.make_node("Conv", ["x", "w"], ["y"]),

@@ -17,11 +17,11 @@ FACE = [83, 82, 79, 92]
 
 @pytest.fixture
 def boxes(tmp_path):
-    """A folder with the astronaut, and a grey photo without a face."""
+    """A folder with the astronaut, and a gray photo without a face."""
     root = tmp_path / "data"
     write_image(root / "images" / "astronaut.png", astronaut()[:220, 100:340])
-    write_image(root / "images" / "grey.png", np.full((150, 200, 3), 128, np.uint8))
-    images = [{"id": i, "file_name": f"{name}.png"} for i, name in enumerate(("astronaut", "grey"))]
+    write_image(root / "images" / "gray.png", np.full((150, 200, 3), 128, np.uint8))
+    images = [{"id": i, "file_name": f"{name}.png"} for i, name in enumerate(("astronaut", "gray"))]
     annotations = [{"id": 0, "image_id": 0, "bbox": FACE, "source": "human"}]
     (root / "all.json").write_text(json.dumps({"images": images, "annotations": annotations}))
     return (

@@ -31,7 +31,7 @@ def test_preview_of_a_detection_recipe(monkeypatch, tmp_path: Path):
     photos, out = write_drawn_photos(tmp_path / "photos", 6), tmp_path / "sheet.png"
     recipe = RECIPE.with_name("tiny_detector.yaml")
     assert run(monkeypatch, recipe, "--set", f"data.root={photos}", "--out", out, "--faces", 4) == 0
-    off = np.abs(read_rgb(out).astype(int) - TRUST_COLORS[BoxTrust.LABELLED]).max(axis=2)
+    off = np.abs(read_rgb(out).astype(int) - TRUST_COLORS[BoxTrust.LABELED]).max(axis=2)
     assert (off < 30).sum() > 100  # lines are one pixel wide and smoothed
 
 

@@ -31,7 +31,7 @@ def test_from_a_data_set(run_command, model, data, tmp_path):
     assert "crop pixels in the mean" in text
     assert "onnxruntime: " in text
     assert "times as fast" in text
-    record = open_backend(out).spec.provenance["quantisation"]
+    record = open_backend(out).spec.provenance["quantization"]
     assert (record["calibration"], record["crops"]) == ("300w train", 4)
 
 
@@ -52,7 +52,7 @@ def test_from_a_folder_of_photos(run_command, model, data, tmp_path, monkeypatch
     assert code == 0
     assert threads == [1]
     assert "not measured" in text
-    assert open_backend(out).spec.provenance["quantisation"]["calibration"] == "afw"
+    assert open_backend(out).spec.provenance["quantization"]["calibration"] == "afw"
 
 
 @pytest.mark.parametrize(

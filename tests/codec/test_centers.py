@@ -12,7 +12,7 @@ from efficientfan.structures import BoxTrust
 
 STRIDE, WIDTH, HEIGHT = 8, 96, 64
 BOXES = np.array([[10.0, 6.0, 31.0, 30.0], [50.0, 20.0, 90.0, 60.0]])
-LABELLED = np.full(2, BoxTrust.LABELLED)
+LABELED = np.full(2, BoxTrust.LABELED)
 
 
 def encode_centers(
@@ -42,14 +42,14 @@ def perfect_maps(boxes: np.ndarray, trust: np.ndarray) -> tuple[torch.Tensor, to
 
 
 def test_boxes_come_back_exactly() -> None:
-    boxes, scores, _ = CenterDecoder(STRIDE)(*perfect_maps(BOXES, LABELLED), torch.zeros(1, 10, 8, 12))
+    boxes, scores, _ = CenterDecoder(STRIDE)(*perfect_maps(BOXES, LABELED), torch.zeros(1, 10, 8, 12))
     found = boxes[0][scores[0] > 0.9].numpy()
     np.testing.assert_allclose(found[np.argsort(found[:, 0])], BOXES, atol=1e-3)
 
 
 def test_every_cell_that_learns_a_box_would_give_it_exactly() -> None:
-    _, numbers = perfect_maps(BOXES, LABELLED)
-    targets = encode_centers(BOXES, LABELLED)
+    _, numbers = perfect_maps(BOXES, LABELED)
+    targets = encode_centers(BOXES, LABELED)
     learned = targets.box_weights > 0
     assert learned.sum() > 2  # not the two centers alone
     np.testing.assert_allclose(
@@ -58,13 +58,13 @@ def test_every_cell_that_learns_a_box_would_give_it_exactly() -> None:
 
 
 def test_center_cell_is_the_one_that_holds_the_center_and_is_exactly_one() -> None:
-    centers = encode_centers(BOXES, LABELLED).centers
-    # Centres are (20.5, 18) and (70, 40); a cell of stride 8 covers pixels [8 i - 0.5, 8 i + 7.5].
+    centers = encode_centers(BOXES, LABELED).centers
+    # Centers are (20.5, 18) and (70, 40); a cell of stride 8 covers pixels [8 i - 0.5, 8 i + 7.5].
     assert {tuple(cell) for cell in np.argwhere(centers == 1)} == {(2, 2), (5, 8)}
 
 
 def test_ignored_boxes_are_neither_face_nor_background() -> None:
-    targets = encode_centers(BOXES, np.array([BoxTrust.LABELLED, BoxTrust.IGNORED]))
+    targets = encode_centers(BOXES, np.array([BoxTrust.LABELED, BoxTrust.IGNORED]))
     assert (targets.centers == 1).sum() == 1
     inside = targets.counted[3:8, 6:11]  # cells whose centers lie in the second box
     assert (inside == 0).all()
@@ -73,20 +73,20 @@ def test_ignored_boxes_are_neither_face_nor_background() -> None:
 
 def test_a_face_on_an_ignored_one_still_counts() -> None:
     boxes = np.array([[0.0, 0.0, 95.0, 63.0], [40.0, 20.0, 56.0, 36.0]])
-    targets = encode_centers(boxes, np.array([BoxTrust.IGNORED, BoxTrust.LABELLED]))
+    targets = encode_centers(boxes, np.array([BoxTrust.IGNORED, BoxTrust.LABELED]))
     assert targets.counted[targets.centers == 1].tolist() == [1.0]
     assert targets.counted.sum() < 9
 
 
 def test_a_center_outside_the_image_is_not_learned() -> None:
-    targets = encode_centers(np.array([[-60.0, 10.0, 20.0, 50.0]]), LABELLED[:1])
+    targets = encode_centers(np.array([[-60.0, 10.0, 20.0, 50.0]]), LABELED[:1])
     assert targets.centers.max() == 0
     assert targets.counted[3, 0] == 0
 
 
 def test_of_two_faces_at_one_place_the_smaller_has_its_own_cell() -> None:
     boxes = np.array([[40.0, 20.0, 60.0, 40.0], [10.0, 0.0, 90.0, 60.0]])
-    targets = encode_centers(boxes, LABELLED)
+    targets = encode_centers(boxes, LABELED)
     np.testing.assert_allclose(targets.boxes[3, 6], boxes[0])
 
 
@@ -107,10 +107,10 @@ def test_points_come_back_exactly_where_they_are_known() -> None:
     points = np.array(
         [[[14.0, 12.0], [25.0, 12.0], [20.0, 17.0], [15.0, 24.0], [26.0, 24.0]], [[np.nan] * 2] * 5]
     )
-    targets = encode_centers(BOXES, LABELLED, points)
+    targets = encode_centers(BOXES, LABELED, points)
     learned = targets.point_weights > 0
     assert (learned == (targets.box_weights > 0) & (targets.boxes[..., 0] == 10)).all()
-    _, numbers = perfect_maps(BOXES, LABELLED)
+    _, numbers = perfect_maps(BOXES, LABELED)
     point_numbers = torch.zeros(1, 10, HEIGHT // STRIDE, WIDTH // STRIDE)
     for row, column in np.argwhere(learned):
         cell = (np.array([column, row]) + 0.5) * STRIDE - 0.5
@@ -118,13 +118,13 @@ def test_points_come_back_exactly_where_they_are_known() -> None:
         point_numbers[0, :, row, column] = torch.from_numpy(values.reshape(10))
     found = decode_points(numbers, point_numbers, STRIDE)[0].numpy()[learned]
     np.testing.assert_allclose(found, np.broadcast_to(points[0], found.shape), atol=1e-3)
-    boxes, scores, flat = CenterDecoder(STRIDE)(*perfect_maps(BOXES, LABELLED), point_numbers)
+    boxes, scores, flat = CenterDecoder(STRIDE)(*perfect_maps(BOXES, LABELED), point_numbers)
     first = int(((scores[0] > 0.9) & (boxes[0, :, 0] < 11)).nonzero()[0])
     np.testing.assert_allclose(flat[0, first].reshape(5, 2), points[0], atol=1e-3)
 
 
 def test_an_unsure_face_weighs_as_much_as_its_chance() -> None:
-    sure, unsure = (encode_centers(BOXES[:1], LABELLED[:1], chances=np.array([each])) for each in (1.0, 0.3))
+    sure, unsure = (encode_centers(BOXES[:1], LABELED[:1], chances=np.array([each])) for each in (1.0, 0.3))
     np.testing.assert_array_equal(sure.centers, unsure.centers)
     assert unsure.chances[unsure.centers == 1] == pytest.approx([0.3])
     assert unsure.chances.sum() == pytest.approx(0.3)

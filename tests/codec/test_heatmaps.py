@@ -254,7 +254,7 @@ def test_points_stay_on_the_crop_and_scores_in_zero_to_one(name, kind):
     assert points.shape == (1, 3, 2)
     assert scores.shape == (1, 3)
     assert points.dtype == scores.dtype == torch.float32
-    assert points.min() >= (STRIDE - 1) / 2 - 1e-3  # the centre of the first cell, and of the last
+    assert points.min() >= (STRIDE - 1) / 2 - 1e-3  # the center of the first cell, and of the last
     assert points.max() <= 16 * STRIDE - 1 - (STRIDE - 1) / 2 + 1e-3
     assert scores.min() >= 0
     assert scores.max() <= 1

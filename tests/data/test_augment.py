@@ -49,16 +49,16 @@ def test_nothing_gives_the_plain_crop():
 
 
 def geometry_of(transform, flipped):
-    """Rotation in degrees, scale against the plain crop, and where the box's centre fell, in crop sides."""
+    """Rotation in degrees, scale against the plain crop, and where the box's center fell, in crop sides."""
     size = transform.size
     plain = CropTransform.from_box(BOX, size, 0.25)
     matrix = transform.matrix.copy()
     if flipped:
         matrix[0] *= -1
         matrix[0, 2] += size - 1
-    centre = matrix[:, :2] @ ((BOX[:2] + BOX[2:]) / 2) + matrix[:, 2]
+    center = matrix[:, :2] @ ((BOX[:2] + BOX[2:]) / 2) + matrix[:, 2]
     rotation = np.degrees(np.arctan2(matrix[0, 1], matrix[0, 0]))
-    return rotation, transform.scale / plain.scale, (centre - (size - 1) / 2) / size
+    return rotation, transform.scale / plain.scale, (center - (size - 1) / 2) / size
 
 
 def test_random_geometry_fills_its_limits_and_stays_within():
@@ -126,7 +126,7 @@ def test_changes_do_not_move_what_is_seen(name):
     np.testing.assert_allclose(np.mean(moved, axis=0), 0, atol=0.02)  # half a pixel of the small one is 1
 
 
-def test_grey_has_equal_channels_of_the_eyes_brightness():
+def test_gray_has_equal_channels_of_the_eyes_brightness():
     crop = np.zeros((8, 8, 3), np.uint8)
     crop[...] = (255, 0, 0)
     assert (PHOTOMETRIC["gray"](crop, np.random.default_rng()) == 76).all()  # 0.299 of red
@@ -139,7 +139,7 @@ def test_noise_has_no_bias():
 
 
 def test_jpeg_takes_red_for_red():
-    # Brightness is coded finely and colour coarsely: stripes of pure blue are dark and lose most of all.
+    # Brightness is coded finely and color coarsely: stripes of pure blue are dark and lose most of all.
     stripes = np.zeros((64, 64), np.uint8)
     stripes[:, ::2] = 255
     losses = []
@@ -152,7 +152,7 @@ def test_jpeg_takes_red_for_red():
     assert green < red < blue
 
 
-def test_colour_keeps_the_order_of_brightness():
+def test_color_keeps_the_order_of_brightness():
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, axis=2)
     for rng in rngs():
         assert (np.diff(PHOTOMETRIC["color"](ramp, rng).astype(int), axis=0) >= 0).all()

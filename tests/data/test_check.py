@@ -134,7 +134,7 @@ def test_boxes_that_miss_their_face(tmp_path, odd, fit):
 def test_faces_without_points_are_unfit(tmp_path):
     image = photo(tmp_path / "a.png")
     report = checked([Annotation(image, np.full((5, 2), np.nan), np.zeros(5), name="bare")])
-    assert report.errors == ["fewer than two labelled points (1): bare"]
+    assert report.errors == ["fewer than two labeled points (1): bare"]
 
 
 @pytest.mark.parametrize("axis", [0, 1])

@@ -59,10 +59,10 @@ def test_covered_points_are_a_loss(tmp_path):
     assert losses([face], "coco") == losses([face], "csv") == []
 
 
-def test_pts_refuses_unlabelled_points_before_it_writes(tmp_path):
+def test_pts_refuses_unlabeled_points_before_it_writes(tmp_path):
     make_coco(tmp_path / "data")
     faces = load_dataset("coco", tmp_path / "data", "train", schema="five")
-    with pytest.raises(InputError, match=r"a.jpg#1: has unlabelled points, and .pts holds no gaps; use coco"):
+    with pytest.raises(InputError, match=r"a.jpg#1: has unlabeled points, and .pts holds no gaps; use coco"):
         convert(faces, get_schema("five"), "pts", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -84,21 +84,21 @@ def test_the_first_sample_does_not_share_its_numbers_with_the_order(faces):
 
 @pytest.fixture(scope="module")
 def discs(tmp_path_factory):
-    """A photo with a patch of an own colour around each of 68 landmarks, and those colours."""
+    """A photo with a patch of an own color around each of 68 landmarks, and those colors."""
     rng = np.random.default_rng(1)
     columns, rows = np.meshgrid(np.arange(9), np.arange(8))
     places = np.stack([columns, rows], axis=-1).reshape(-1, 2)[:68] * 28 + 20
-    points, colours = places[rng.permutation(68)], rng.integers(0, 256, (68, 3))
+    points, colors = places[rng.permutation(68)], rng.integers(0, 256, (68, 3))
     image = np.zeros((240, 264, 3), np.uint8)
-    for (x, y), colour in zip(points, colours, strict=True):
-        image[y - 8 : y + 9, x - 8 : x + 9] = colour
+    for (x, y), color in zip(points, colors, strict=True):
+        image[y - 8 : y + 9, x - 8 : x + 9] = color
     path = tmp_path_factory.mktemp("discs") / "discs.png"
     write_image(path, image)
-    return Annotation(path, points, np.full(68, 2)), colours
+    return Annotation(path, points, np.full(68, 2)), colors
 
 
-def colours_at(sample):
-    """Colour of the crop at each landmark, (K, 3), and which landmarks stand well inside it, (K,)."""
+def colors_at(sample):
+    """Color of the crop at each landmark, (K, 3), and which landmarks stand well inside it, (K,)."""
     crop, points = sample["crop"].numpy(), sample["points"].numpy()
     inside = ((points > 1) & (points < len(crop) - 2)).all(axis=1)
     columns, rows = np.rint(np.where(inside[:, None], points, 0)).astype(int).T
@@ -106,22 +106,22 @@ def colours_at(sample):
 
 
 def test_a_flipped_face_keeps_each_landmark_on_its_own_feature(discs):
-    face, colours = discs
-    seen, inside = colours_at(FaceCrops([face], IBUG68, CropSpec(256, 0.25), augmentation=FLIPPED)[0])
+    face, colors = discs
+    seen, inside = colors_at(FaceCrops([face], IBUG68, CropSpec(256, 0.25), augmentation=FLIPPED)[0])
     assert inside.all()
     # In the mirror the right eye is a left one: each landmark stands where its partner was photographed.
-    np.testing.assert_allclose(seen.astype(int), colours[IBUG68.flip_indices], atol=1)
+    np.testing.assert_allclose(seen.astype(int), colors[IBUG68.flip_indices], atol=1)
 
 
 def test_every_random_crop_keeps_each_landmark_on_its_own_feature(discs):
-    face, colours = discs
+    face, colors = discs
     some_flipped = dataclasses.replace(GEOMETRY_ONLY, rotation=60, flip=0.5)
     crops = FaceCrops([face], IBUG68, CropSpec(256, 0.25), augmentation=some_flipped)
     mirrored = 0
     for epoch in range(20):
-        seen, inside = colours_at(crops[Draw(epoch, 0)])
+        seen, inside = colors_at(crops[Draw(epoch, 0)])
         assert inside.sum() > 30
-        wanted = colours, colours[IBUG68.flip_indices]
+        wanted = colors, colors[IBUG68.flip_indices]
         fits = [(np.abs(seen.astype(int) - each)[inside] <= 1).all() for each in wanted]
         assert fits.count(True) == 1
         mirrored += fits[1]
@@ -138,7 +138,7 @@ def test_flip_mirrors_the_plain_crop(faces):
     assert np.abs(flipped["crop"].numpy()[:, ::-1].astype(int) - plain["crop"].numpy()).mean() < 1
 
 
-def test_landmarks_that_are_unlabelled_or_outside_weigh_nothing(faces):
+def test_landmarks_that_are_unlabeled_or_outside_weigh_nothing(faces):
     points, visibility = faces[0].points.copy(), np.full(68, 2)
     visibility[5] = 0
     visibility[6] = 1
@@ -238,12 +238,12 @@ def test_a_face_without_labels_counts_in_teaching_alone(faces):
         mirror_offsets=[0.0, 0.01],
     )
     assert crops.box(0).tolist() == blank.box.tolist()
-    unlabelled, labelled = crops[0], crops[1]
-    assert unlabelled["weights"].tolist() == [0.0] * 68
-    assert unlabelled["teaching"].tolist() == [0.5] * 68
-    assert unlabelled["points"].tolist() == [[0.0, 0.0]] * 68
-    np.testing.assert_array_equal(labelled["teaching"], labelled["weights"])
-    assert set(labelled["teaching"].tolist()) == {0.0, 2.0}
+    unlabeled, labeled = crops[0], crops[1]
+    assert unlabeled["weights"].tolist() == [0.0] * 68
+    assert unlabeled["teaching"].tolist() == [0.5] * 68
+    assert unlabeled["points"].tolist() == [[0.0, 0.0]] * 68
+    np.testing.assert_array_equal(labeled["teaching"], labeled["weights"])
+    assert set(labeled["teaching"].tolist()) == {0.0, 2.0}
 
 
 def test_a_face_with_neither_labels_nor_box_is_refused(faces):

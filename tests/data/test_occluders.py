@@ -53,7 +53,7 @@ def test_a_mask_covers_the_half_of_the_face_that_is_down(down, below):
         assert covered[below].sum() > 0.9 * covered.sum()
 
 
-def test_a_mask_needs_labelled_landmarks_and_takes_no_others():
+def test_a_mask_needs_labeled_landmarks_and_takes_no_others():
     nothing = np.full((68, 2), np.nan)
     assert not changed_pixels("mask", np.random.default_rng(0), points=nothing).any()
     half = np.where(np.arange(68)[:, None] < 40, POINTS, np.nan)

@@ -49,7 +49,7 @@ def test_every_face_comes_back(
     split: str,
     schema: str | None,
 ) -> None:
-    """Photos of several faces, boxes, attributes, unlabelled points; photos that lie in a MATLAB file."""
+    """Photos of several faces, boxes, attributes, unlabeled points; photos that lie in a MATLAB file."""
     make(tmp_path / "plain")
     more = ["--schema", schema] if schema else []
     code, out, err = run_command(

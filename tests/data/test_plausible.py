@@ -85,7 +85,7 @@ def test_of_few_faces_and_without_pairs_nothing_is_said():
     assert exchanged(turned, alone) == []
 
 
-def test_unlabelled_points_take_no_part():
+def test_unlabeled_points_take_no_part():
     found = changed(
         faces(), lambda points: np.where(np.arange(5)[:, None] == 0, np.nan, points[FIVE.flip_indices])
     )
@@ -147,24 +147,24 @@ def test_reading_ends_after_many_errors(tmp_path):
 @pytest.mark.parametrize(("factor", "advised"), [(1.0, False), (1.2, False), (1.5, True), (0.7, True)])
 def test_boxes_against_a_detectors(tmp_path, factor, advised):
     image = photo(tmp_path / "a.png")
-    labelled = [
+    labeled = [
         Annotation(image, face.points, face.visibility, name=face.name) for face in faces(FEWEST, roll=0)
     ]
-    boxes = {id(face): box_of_points(face.points) for face in labelled}
-    asked = iter(labelled)
+    boxes = {id(face): box_of_points(face.points) for face in labeled}
+    asked = iter(labeled)
 
     def find(pixels):
         x0, y0, x1, y1 = boxes[id(next(asked))]
         center, half = np.array([x0 + x1, y0 + y1]) / 2, np.array([x1 - x0, y1 - y0]) / 2 * factor
         return np.array([[0, 0, 1, 1], [*(center - half), *(center + half)]])
 
-    text = box_advice(labelled, find)
+    text = box_advice(labeled, find)
     assert f"{factor:.2f} times as large" in text
     assert ("set data.boxes: supplied" in text) is advised
 
 
 def test_boxes_cannot_be_compared_where_none_is_found(tmp_path):
     image = photo(tmp_path / "a.png")
-    labelled = [Annotation(image, face.points, face.visibility) for face in faces(2)]
+    labeled = [Annotation(image, face.points, face.visibility) for face in faces(2)]
     with pytest.raises(InputError, match="finds none of 2 faces"):
-        box_advice(labelled, lambda pixels: np.zeros((0, 4)))
+        box_advice(labeled, lambda pixels: np.zeros((0, 4)))

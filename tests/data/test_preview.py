@@ -64,8 +64,8 @@ def test_what_is_off_is_left_out(annotations, cells):
 def sides(picture):
     """Mean column of the orange and of the blue dots."""
     columns = []
-    for colour in (preview._RIGHT, preview._LEFT):
-        there = (picture == colour).all(axis=2)
+    for color in (preview._RIGHT, preview._LEFT):
+        there = (picture == color).all(axis=2)
         assert there.sum() > 20
         columns.append(np.nonzero(there)[1].mean())
     return columns

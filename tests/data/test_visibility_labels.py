@@ -21,7 +21,7 @@ NOTHING = Augmentation(**dict.fromkeys((f.name for f in dataclasses.fields(Augme
 
 @pytest.fixture(scope="module")
 def face(tmp_path_factory):
-    """Landmark 36 covered, 0 to 2 unlabelled, all others visible."""
+    """Landmark 36 covered, 0 to 2 unlabeled, all others visible."""
     image, points = drawn_face(np.random.default_rng(0), 96)
     path = tmp_path_factory.mktemp("face") / "face.png"
     write_image(path, image)

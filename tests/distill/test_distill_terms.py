@@ -154,7 +154,7 @@ def test_attention_transfer_as_in_the_authors_code(student, teacher, batch):
     assert found.item() == pytest.approx(expected, rel=1e-12)
 
 
-def test_soft_heatmaps_count_labelled_landmarks_by_their_weight(student, teacher, batch):
+def test_soft_heatmaps_count_labeled_landmarks_by_their_weight(student, teacher, batch):
     total = 0.0
     for image in range(N):
         for k in range(K):
@@ -171,7 +171,7 @@ def divergence(s: Tensor, t: Tensor, temperature: float) -> float:
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
-def test_channel_wise_on_heatmaps_counts_labelled_landmarks(student, teacher, batch, temperature):
+def test_channel_wise_on_heatmaps_counts_labeled_landmarks(student, teacher, batch, temperature):
     total = sum(
         divergence(student.heatmaps[i, k], teacher.heatmaps[i, k], temperature) * batch.weights[i, k].item()
         for i in range(N)
@@ -298,10 +298,10 @@ def test_a_wrong_kind_is_refused(kind, message):
 def test_values_per_face_are_averaged_by_the_weights_of_the_faces(student, teacher, batch):
     mean = PerFace(CHANNELS, ["stage1", "stage2"])
     assert mean(student, teacher, batch).item() == pytest.approx(2 * SHARES[1])
-    unlabelled = replace(
+    unlabeled = replace(
         batch, weights=torch.zeros(N, K), teaching_weights=torch.tensor([[0.0] * K, [0.5] * K])
     )
-    assert mean(student, teacher, unlabelled).item() == pytest.approx(2.0)
+    assert mean(student, teacher, unlabeled).item() == pytest.approx(2.0)
 
 
 def test_a_face_without_weight_does_not_count_in_any_term(student, teacher, batch):

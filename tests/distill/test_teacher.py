@@ -62,8 +62,8 @@ class Spots(nn.Module):
         light = images.clamp(min=0).sum(1)
         ramp = torch.arange(images.shape[3], dtype=torch.float32)
         total = light.sum((1, 2))
-        centre = torch.stack([(light.sum(1) @ ramp) / total, (light.sum(2) @ ramp) / total], dim=1)
-        points = centre[:, None] + self.offsets * self.scale + torch.tensor([self.lean, 0.0])
+        center = torch.stack([(light.sum(1) @ ramp) / total, (light.sum(2) @ ramp) / total], dim=1)
+        points = center[:, None] + self.offsets * self.scale + torch.tensor([self.lean, 0.0])
         cells = (points + 0.5) / self.stride - 0.5
         axis = torch.arange(images.shape[3] // self.stride, dtype=torch.float32)
         x = -((axis - cells[..., :1]) ** 2)[:, :, None, :] / 2
@@ -72,7 +72,7 @@ class Spots(nn.Module):
 
 
 def lit(side, x, y):
-    """A crop with one bright square of four pixels, whose centre lies at (x, y) + 0.5."""
+    """A crop with one bright square of four pixels, whose center lies at (x, y) + 0.5."""
     crop = torch.zeros(1, side, side, 3, dtype=torch.uint8)
     crop[0, y : y + 2, x : x + 2] = 200
     return crop
@@ -121,7 +121,7 @@ def test_mirrored_leaves_features_alone():
 @pytest.mark.parametrize(("size", "side"), [(128, 16), (32, 16), (128, 48)])
 def test_resampled_heatmaps_keep_their_points(size, side):
     teacher = spots(size, lean=0.0)
-    crop = noise(size)  # its centre of light is nearly in the middle
+    crop = noise(size)  # its center of light is nearly in the middle
     maps = Teachers([teacher], {"heatmaps": side})({size: crop}).heatmaps
     assert maps.shape == (2, 5, side, side)
     own = points_of(teacher(crop).heatmaps)

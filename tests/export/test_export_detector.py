@@ -22,7 +22,7 @@ from efficientfan.models.detector import DeployedDetector, FaceDetectorNet, TopD
 from efficientfan.spec import METADATA_KEY, DetectorSpec
 
 SPEC = DetectorSpec(
-    name="tiny", network={"name": "none"}, stride=4, multiple=8, long_sides=(64,), licence="none"
+    name="tiny", network={"name": "none"}, stride=4, multiple=8, long_sides=(64,), license="none"
 )
 
 
@@ -46,7 +46,7 @@ def made() -> FaceDetectorNet:
     torch.manual_seed(0)
     encoder = SmallEncoder()
     network = FaceDetectorNet(encoder, TopDownDecoder(encoder.level_channels, 48)).eval()
-    nn.init.normal_(network.center.weight)  # a trained map of centres is not nearly flat
+    nn.init.normal_(network.center.weight)  # a trained map of centers is not nearly flat
     return network
 
 

@@ -28,7 +28,7 @@ pytest.importorskip("pnnx", reason="the extra mobile is not installed")
 
 SPEC = ModelSpec(
     name="test", network={"name": "tinyfan", "visibility": True}, schema=get_schema("five"), input_size=64,
-    stride=4, crop_margin=0.25, decoder={"name": "softargmax"}, licence="none",
+    stride=4, crop_margin=0.25, decoder={"name": "softargmax"}, license="none",
 )  # fmt: skip
 
 

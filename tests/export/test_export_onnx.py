@@ -29,7 +29,7 @@ from efficientfan.spec import METADATA_KEY, ModelSpec
 def make_spec(decoder: str, network: str = "mobilefan_050", size: int = 64) -> ModelSpec:
     return ModelSpec(
         name="test", network={"name": network}, schema=get_schema("five"), input_size=size, stride=4,
-        crop_margin=0.25, decoder={"name": decoder}, licence="none",
+        crop_margin=0.25, decoder={"name": decoder}, license="none",
     )  # fmt: skip
 
 

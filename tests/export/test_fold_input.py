@@ -1,4 +1,4 @@
-"""Normalisation folded into the first convolution: the same numbers, but at the border."""
+"""Normalization folded into the first convolution: the same numbers, but at the border."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from efficientfan.errors import InputError
-from efficientfan.export.fold_input import fold_normalisation
+from efficientfan.export.fold_input import fold_normalization
 
 
-def graph(*, bias: bool, normalised: bool = True) -> onnx.ModelProto:
-    """uint8 pixels, normalised by channel, through one 3x3 convolution that pads with zeros."""
+def graph(*, bias: bool, normalized: bool = True) -> onnx.ModelProto:
+    """uint8 pixels, normalized by channel, through one 3x3 convolution that pads with zeros."""
     rng = np.random.default_rng(0)
     arrays = {
         "scale": rng.uniform(0.01, 0.02, (3, 1, 1)),
@@ -25,12 +25,12 @@ def graph(*, bias: bool, normalised: bool = True) -> onnx.ModelProto:
         helper.make_node("Transpose", ["crops"], ["turned"], perm=[0, 3, 1, 2]),
         helper.make_node("Cast", ["turned"], ["floats"], to=TensorProto.FLOAT),
     ]
-    if normalised:
+    if normalized:
         nodes += [
             helper.make_node("Mul", ["floats", "scale"], ["scaled"]),
             helper.make_node("Add", ["scaled", "offset"], ["normal"]),
         ]
-    inputs = ["normal" if normalised else "floats", "weight", *(["bias"] if bias else [])]
+    inputs = ["normal" if normalized else "floats", "weight", *(["bias"] if bias else [])]
     nodes.append(helper.make_node("Conv", inputs, ["out"], pads=[1, 1, 1, 1]))
     made = helper.make_graph(
         nodes,
@@ -52,7 +52,7 @@ def run(model: onnx.ModelProto, crops: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("bias", [True, False])
 def test_the_inside_is_the_same_and_the_border_is_not(bias: bool) -> None:
     model = graph(bias=bias)
-    folded = fold_normalisation(model)
+    folded = fold_normalization(model)
     crops = np.random.default_rng(1).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
     expected, found = run(model, crops), run(folded, crops)
     np.testing.assert_allclose(found[:, :, 1:-1, 1:-1], expected[:, :, 1:-1, 1:-1], rtol=1e-4, atol=1e-4)
@@ -64,10 +64,10 @@ def test_the_inside_is_the_same_and_the_border_is_not(bias: bool) -> None:
 def test_the_given_graph_stays_as_it_is() -> None:
     model = graph(bias=True)
     before = model.SerializeToString()
-    fold_normalisation(model)
+    fold_normalization(model)
     assert model.SerializeToString() == before
 
 
 def test_a_graph_that_begins_otherwise_is_refused() -> None:
     with pytest.raises(InputError, match="export it anew"):
-        fold_normalisation(graph(bias=True, normalised=False))
+        fold_normalization(graph(bias=True, normalized=False))

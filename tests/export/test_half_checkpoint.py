@@ -59,7 +59,7 @@ def test_a_detector(tmp_path: Path) -> None:
         stride=network.stride,
         multiple=network.multiple,
         long_sides=(64,),
-        licence="none",
+        license="none",
     )
     save_checkpoint(tmp_path / "whole.safetensors", network, spec)
     report = halve_checkpoint(tmp_path / "whole.safetensors", tmp_path / "half.safetensors", tolerance=1.0)

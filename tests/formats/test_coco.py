@@ -33,16 +33,16 @@ def row(**more: Any) -> dict[str, Any]:
 def test_a_persons_box_is_taken_as_it_is(tmp_path: Path) -> None:
     (scene,) = read_coco_boxes(write(tmp_path, [row()]), "train")
     np.testing.assert_array_equal(scene.boxes, [[2, 3, 12, 11]])
-    assert scene.trust.tolist() == [BoxTrust.LABELLED]
+    assert scene.trust.tolist() == [BoxTrust.LABELED]
     assert scene.image == tmp_path / "train" / "a.png"
 
 
-@pytest.mark.parametrize(("source", "trust"), [("wider", BoxTrust.LABELLED), ("pseudo", BoxTrust.UNCHECKED)])
+@pytest.mark.parametrize(("source", "trust"), [("wider", BoxTrust.LABELED), ("pseudo", BoxTrust.UNCHECKED)])
 def test_boxes_from_the_hair_line_become_boxes_of_the_landmarks(
     tmp_path: Path, source: str, trust: BoxTrust
 ) -> None:
     (scene,) = read_coco_boxes(write(tmp_path, [row(source=source, bbox=[0, 0, 100, 200])]), "train")
-    # The centre moves down by 0.128 heights; width x 1.029, height x 0.77.
+    # The center moves down by 0.128 heights; width x 1.029, height x 0.77.
     np.testing.assert_allclose(scene.boxes, [[50 - 51.45, 125.6 - 77, 50 + 51.45, 125.6 + 77]])
     assert scene.trust.tolist() == [trust]
 

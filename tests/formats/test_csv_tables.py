@@ -14,7 +14,7 @@ from efficientfan.errors import InputError
 from efficientfan.formats.csv_tables import read_csv_boxes, read_rows, table_schema
 from efficientfan.formats.records import Record
 from efficientfan.schema import get_schema
-from efficientfan.structures import OCCLUDED, UNLABELLED, VISIBLE
+from efficientfan.structures import OCCLUDED, UNLABELED, VISIBLE
 
 LAST = SCHEMA.landmarks[67]
 FIVE = get_schema("five")
@@ -92,13 +92,13 @@ def test_scores_are_read_where_every_landmark_has_one(table):
     assert nobody.points is nobody.visibility is nobody.box is None
 
 
-def test_covered_and_unlabelled_points_are_marked_by_v(table):
+def test_covered_and_unlabeled_points_are_marked_by_v(table):
     rows = rows_of(table)
     rows[0][f"{LAST}_v"] = "1"
     rows[1] |= {f"{LAST}_x": "", f"{LAST}_y": "", f"{LAST}_v": "0"}
     put(table, rows)
     first, second, _ = read(table)
-    assert (first.visibility[67], second.visibility[67]) == (OCCLUDED, UNLABELLED)
+    assert (first.visibility[67], second.visibility[67]) == (OCCLUDED, UNLABELED)
     assert np.isnan(second.points[67]).all()
 
 
@@ -159,7 +159,7 @@ def test_the_old_dialect_is_read_with_a_note(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         (found,) = read(path, FIVE)
     assert found.points[:4].tolist() == [[1, 2], [3, 4], [5, 6], [7, 8]]
-    assert found.visibility.tolist() == [VISIBLE, VISIBLE, OCCLUDED, VISIBLE, UNLABELLED]
+    assert found.visibility.tolist() == [VISIBLE, VISIBLE, OCCLUDED, VISIBLE, UNLABELED]
     (note,) = caplog.messages
     assert "old.csv: its columns x0, y0, ... are of an old dialect, in the order of schema 'five'" in note
 

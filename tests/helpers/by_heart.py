@@ -29,14 +29,14 @@ def learn_by_heart(
         CropSpec(spec.input_size, spec.crop_margin, tuple(module.objective.crop_sides - {spec.input_size})),
     )
     batch = module.batch_of(default_collate([faces[index] for index in range(8)]))
-    optimiser = torch.optim.Adam(module.parameters(), lr=0.004)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.004, total_steps=steps)
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.004)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.004, total_steps=steps)
     for _ in range(steps):
         output = module.deployed.network(batch.images)
         predicted, _ = module.deployed.decoder(output.heatmaps)
         parts = module.objective(Prediction(output, predicted), batch)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         sum(parts.values()).backward()
-        optimiser.step()
+        optimizer.step()
         schedule.step()
     return module, batch.crops[spec.input_size], batch.points

@@ -33,31 +33,31 @@ def drawn_face(rng: np.random.Generator, side: int = 96) -> tuple[np.ndarray, np
     image = np.full((side, side, 3), rng.integers(0, 256, 3), np.uint8)
     shade = rng.uniform(0.7, 1.1)
 
-    def fill(indices: range, colour: tuple[int, int, int]) -> None:
-        tone = tuple(int(min(255, c * shade)) for c in colour)
+    def fill(indices: range, color: tuple[int, int, int]) -> None:
+        tone = tuple(int(min(255, c * shade)) for c in color)
         cv2.fillPoly(image, [fixed[list(indices)]], tone, cv2.LINE_AA, shift)
 
     hull = cv2.convexHull(fixed[:27])
     cv2.fillPoly(image, [hull], tuple(int(min(255, c * shade)) for c in SKIN), cv2.LINE_AA, shift)
-    for indices, colour in (
+    for indices, color in (
         (range(36, 42), EYE),
         (range(42, 48), EYE),
         (range(48, 60), LIP),
         (range(60, 68), PUPIL),
     ):
-        fill(indices, colour)
-    for indices, colour in (
+        fill(indices, color)
+    for indices, color in (
         (range(17, 22), BROW),
         (range(22, 27), BROW),
         (range(27, 31), BROW),
         (range(31, 36), BROW),
     ):
-        cv2.polylines(image, [fixed[list(indices)]], False, colour, max(1, side // 60), cv2.LINE_AA, shift)
+        cv2.polylines(image, [fixed[list(indices)]], False, color, max(1, side // 60), cv2.LINE_AA, shift)
     for eye in (range(36, 42), range(42, 48)):
-        centre = np.round(points[list(eye)].mean(axis=0) * (1 << shift)).astype(int)
+        center = np.round(points[list(eye)].mean(axis=0) * (1 << shift)).astype(int)
         cv2.circle(
             image,
-            tuple(int(c) for c in centre),
+            tuple(int(c) for c in center),
             int(side * 0.012 * (1 << shift)),
             PUPIL,
             -1,

@@ -13,7 +13,7 @@ from efficientfan.imaging import write_image
 
 
 def write_drawn_photos(root: Path, count: int, split: str = "train", side: int = 160) -> Path:
-    """Photos of side x side pixels, each of a random colour with one drawn face of 48 to 112 pixels somewhere."""
+    """Photos of side x side pixels, each of a random color with one drawn face of 48 to 112 pixels somewhere."""
     rng = np.random.default_rng(8)
     images, annotations = [], []
     for index in range(count):

@@ -1,6 +1,6 @@
 """A small 300-W of drawn photos, and a model that reads the right answer off them.
 
-Every photo has one grey of its own (10 * (index + 1)) and a dark left half, so that a crop tells which photo
+Every photo has one gray of its own (10 * (index + 1)) and a dark left half, so that a crop tells which photo
 it is from and whether it was mirrored. `OracleModel` answers with the truth plus an offset in crop pixels.
 """
 
@@ -31,8 +31,8 @@ def face_points(rng: np.random.Generator) -> np.ndarray:
     return points.round(3)
 
 
-def write_face(image: Path, grey: int, points: np.ndarray) -> None:
-    picture = np.full((SIDE, SIDE, 3), grey, np.uint8)
+def write_face(image: Path, gray: int, points: np.ndarray) -> None:
+    picture = np.full((SIDE, SIDE, 3), gray, np.uint8)
     picture[:, : SIDE // 2, 2] = 0
     write_image(image, picture)
     rows = "\n".join(f"{x + 1:.3f} {y + 1:.3f}" for x, y in points)

@@ -86,7 +86,7 @@ def make_cofw(root: Path, split: str = "train") -> Tiny:
     with h5py.File(path, "w") as file:
         references = np.empty((1, 3), dtype=object)
         for seed in range(3):
-            image = pixels(seed) if seed else pixels(seed)[..., 0]  # the first one is grey
+            image = pixels(seed) if seed else pixels(seed)[..., 0]  # the first one is gray
             references[0, seed] = file.create_dataset(f"#refs#/{seed}", data=image.T).ref
         file.create_dataset(f"Is{suffix}", data=references, dtype=h5py.ref_dtype)
         phis = [np.concatenate([p[:, 0] + 1, p[:, 1] + 1, c]) for p, c in zip(points, covered, strict=True)]

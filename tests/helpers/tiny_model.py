@@ -1,6 +1,6 @@
 """A model small enough to be reasoned about, built without torch: 68 points around the red light of a crop.
 
-The points are a fixed oval that fills 1 / 1.25 of the crop, moved by (red's centre of mass - crop's centre);
+The points are a fixed oval that fills 1 / 1.25 of the crop, moved by (red's center of mass - crop's center);
 every score is the mean of green. So a bright disc is a "face" whose landmarks and score are known exactly.
 "visibility", where it is asked for, is the score times (1, 1/4, 0).
 """
@@ -21,7 +21,7 @@ MARGIN = 0.25
 
 
 def oval() -> np.ndarray:
-    """(68, 2) float32 offsets from the centre; their tight box has side SIZE / 1.25 exactly."""
+    """(68, 2) float32 offsets from the center; their tight box has side SIZE / 1.25 exactly."""
     angle = np.arange(68) * 2 * np.pi / 68
     return (np.column_stack([np.cos(angle), np.sin(angle)]) * SIZE / (1 + MARGIN) / 2).astype(np.float32)
 
@@ -35,7 +35,7 @@ def spec(**changes: object) -> ModelSpec:
         "stride": 4,
         "crop_margin": MARGIN,
         "decoder": {"name": "none"},
-        "licence": "Apache-2.0",
+        "license": "Apache-2.0",
         "training_data": "none",
     }
     return ModelSpec(**(values | changes))
@@ -63,8 +63,8 @@ def tiny_graph(
         node("Gather", ["light", "red"], ["r"], axis=3),
         node("Add", ["r", "little"], ["weight"]),
         node("ReduceSum", ["weight", "area"], ["total"], keepdims=0),
-        *_centre("x", "columns"),
-        *_centre("y", "rows"),
+        *_center("x", "columns"),
+        *_center("y", "rows"),
         node("Concat", ["dx", "dy"], ["moved"], axis=1),
         node("Unsqueeze", ["moved", "second"], ["offset"]),
         node("Add", ["offset", "oval"], ["around"]),
@@ -96,7 +96,7 @@ def tiny_graph(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
 
 
-def _centre(axis: str, ramp: str) -> list[onnx.NodeProto]:
+def _center(axis: str, ramp: str) -> list[onnx.NodeProto]:
     node = helper.make_node
     return [
         node("Mul", ["weight", ramp], [f"{axis}_weighted"]),
@@ -117,12 +117,12 @@ def write_model(path: Path, graph: onnx.ModelProto | None = None, text: str | No
 def disc_photo(
     *discs: tuple[float, float, float],
     size: tuple[int, int] = (160, 120),
-    colour: tuple[int, int, int] = (240, 200, 0),
+    color: tuple[int, int, int] = (240, 200, 0),
 ) -> np.ndarray:
     """Black photo of `size` (width, height) with discs (x, y, radius), their edges one pixel soft."""
     columns, rows = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
     photo = np.zeros((size[1], size[0], 3))
     for x, y, radius in discs:
         inside = np.clip(radius + 0.5 - np.hypot(columns - x, rows - y), 0, 1)
-        photo = np.maximum(photo, inside[..., None] * np.array(colour))
+        photo = np.maximum(photo, inside[..., None] * np.array(color))
     return photo.round().astype(np.uint8)

@@ -1,4 +1,4 @@
-"""A landmark network of four convolutions with random weights, built without torch: what is quantised in the tests.
+"""A landmark network of four convolutions with random weights, built without torch: what is quantized in the tests.
 
 stem (stride 2) -> point -> up (transposed, stride 2) -> head, then soft-argmax over 32 x 32 heatmaps of 32-pixel crops.
 """
@@ -19,7 +19,7 @@ LAYERS = ["stem", "point", "up", "head"]
 
 SPEC = ModelSpec(
     name="tiny", network={"name": "none"}, schema=get_schema("ibug68"), input_size=SIZE, stride=1,
-    crop_margin=0.25, decoder={"name": "softargmax"}, licence="none", provenance={"recipe": "none"},
+    crop_margin=0.25, decoder={"name": "softargmax"}, license="none", provenance={"recipe": "none"},
 )  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def write_tiny(path: Path, channels: int = 16) -> Path:
 
 
 def smooth_crops(count: int) -> np.ndarray:
-    """(count, 32, 32, 3) uint8: smooth colours, which a random network tells apart."""
+    """(count, 32, 32, 3) uint8: smooth colors, which a random network tells apart."""
     rng = np.random.default_rng(1)
     coarse = rng.integers(0, 256, (count, 4, 4, 3)).astype(np.uint8)
     return coarse.repeat(SIZE // 4, axis=1).repeat(SIZE // 4, axis=2)

@@ -114,7 +114,7 @@ def sample():
     return Prediction(output, points + torch.randn(points.shape, generator=draw)), batch
 
 
-def test_coordinate_loss_is_the_mean_over_both_axes_and_the_labelled_landmarks():
+def test_coordinate_loss_is_the_mean_over_both_axes_and_the_labeled_landmarks():
     prediction, batch = sample()
     total = 0.0
     for n in range(N):
@@ -127,7 +127,7 @@ def test_coordinate_loss_is_the_mean_over_both_axes_and_the_labelled_landmarks()
 
 
 @pytest.mark.parametrize("kind", HEATMAP_KINDS)
-def test_unlabelled_landmarks_have_no_say_in_the_heatmap_loss(kind):
+def test_unlabeled_landmarks_have_no_say_in_the_heatmap_loss(kind):
     prediction, batch = sample()
     loss = HeatmapLoss(kind, STRIDE, SIGMA)
     heatmaps = prediction.output.heatmaps.clone()

@@ -112,7 +112,7 @@ def test_misuse_is_refused(batch):
 def test_a_face_without_labels_is_named(batch):
     points, truth, boxes, names = batch
     truth[3] = np.nan
-    with pytest.raises(InputError, match="'face_3' has no labelled"):
+    with pytest.raises(InputError, match="'face_3' has no labeled"):
         MetricAccumulator(IBUG68, ["box"]).add(points, truth, names=names, boxes=boxes)
 
 

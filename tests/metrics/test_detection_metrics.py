@@ -19,7 +19,7 @@ from efficientfan.metrics.detection import (
 )
 from efficientfan.structures import BoxTrust
 
-L, U, X = BoxTrust.LABELLED, BoxTrust.UNCHECKED, BoxTrust.IGNORED
+L, U, X = BoxTrust.LABELED, BoxTrust.UNCHECKED, BoxTrust.IGNORED
 
 
 def slow_iou(a, b):
@@ -116,7 +116,7 @@ FACE, OTHER = [0, 0, 10, 10], [100, 0, 110, 10]
         ([FACE, FACE], [FACE], [L], [0, FALSE_ALARM]),  # found twice
         ([FACE, FACE], [FACE], [U], [NEUTRAL, NEUTRAL]),
         ([FACE, FACE], [FACE], [X], [NEUTRAL, NEUTRAL]),
-        ([FACE, FACE], [FACE, FACE], [L, U], [0, NEUTRAL]),  # a labelled face comes first
+        ([FACE, FACE], [FACE, FACE], [L, U], [0, NEUTRAL]),  # a labeled face comes first
         ([FACE], [OTHER], [L], [FALSE_ALARM]),
         ([FACE], [], [], [FALSE_ALARM]),
         ([], [FACE], [L], []),

@@ -28,7 +28,7 @@ def faces():
     rng = np.random.default_rng(7)
     truth = rng.uniform(0, 200, (25, 68, 2))
     truth[rng.random((25, 68)) < 0.1] = np.nan
-    truth[:, 36:48] = rng.uniform(0, 200, (25, 12, 2))  # the eyes stay labelled: they normalise
+    truth[:, 36:48] = rng.uniform(0, 200, (25, 12, 2))  # the eyes stay labeled: they normalize
     return truth + rng.normal(0, 3, truth.shape), truth
 
 
@@ -83,7 +83,7 @@ def menpofit_ced(errors, grid):
 def test_ced_failure_rate_and_auc_agree_with_menpofit(threshold):
     """menpofit integrates the sampled CED with Simpson's rule; on a step function both need a fine grid.
 
-    The exact area comes from summing the rectangles between neighbouring errors instead.
+    The exact area comes from summing the rectangles between neighboring errors instead.
     """
     errors = np.random.default_rng(3).gamma(4, 0.012, 300)
     grid = np.linspace(0, threshold, 1001)
@@ -126,9 +126,9 @@ def test_breakdowns_agree_with_loops(faces):
     for region, value in per_region(errors, IBUG68.regions).items():
         per_face = []
         for row in errors:
-            labelled = [row[i] for i in IBUG68.regions[region] if not math.isnan(row[i])]
-            if labelled:
-                per_face.append(sum(labelled) / len(labelled))
+            labeled = [row[i] for i in IBUG68.regions[region] if not math.isnan(row[i])]
+            if labeled:
+                per_face.append(sum(labeled) / len(labeled))
         assert value == pytest.approx(sum(per_face) / len(per_face), abs=1e-12)
 
 
@@ -139,7 +139,7 @@ def test_breakdowns_agree_with_loops(faces):
         (lambda: nme(np.zeros((1, 2, 2)), np.zeros((1, 2, 2)), [0.0]), "sample 0"),
         (lambda: nme(np.zeros((1, 2, 2)), np.zeros((1, 2, 2)), [np.nan]), "sample 0"),
         (lambda: nme(np.zeros((1, 2, 2)), np.zeros((1, 2, 2)), [1.0, 1.0]), "shape"),
-        (lambda: nme(np.zeros((1, 2, 2)), np.full((1, 2, 2), np.nan), [1.0]), "no labelled"),
+        (lambda: nme(np.zeros((1, 2, 2)), np.full((1, 2, 2), np.nan), [1.0]), "no labeled"),
         (lambda: nme(np.zeros((1, 2, 2)), np.zeros((1, 2, 2)), [1.0], mask=[[True]]), "mask"),
         (lambda: failure_rate([], 0.1), "at least one"),
         (lambda: failure_rate([np.nan], 0.1), "sample 0"),

@@ -130,7 +130,7 @@ def test_the_metadata_gives_the_normalization(
         {"mean": "[0, 0, 0]"},
         {"mean": "[0, 0, 0]", "std": "[1, 1, 0]"},
         {"mean": "[0, 0]", "std": "[1, 1]"},
-        {"mean": "grey", "std": "[1, 1, 1]"},
+        {"mean": "gray", "std": "[1, 1, 1]"},
     ],
 )
 def test_a_normalization_that_is_none_is_refused(tmp_path: Path, metadata: dict[str, str]) -> None:

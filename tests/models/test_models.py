@@ -259,11 +259,11 @@ def test_weights_that_do_not_fit_their_spec_are_refused(tmp_path, network, chang
     [
         {"network": {}},
         {"network": {"name": 3}},
-        {"network": {"name": "mobilefan_050", "colour": "red"}},
+        {"network": {"name": "mobilefan_050", "color": "red"}},
         {"network": {"name": "mobilefan_050", "decoder_channels": "many"}},
         {"network": {"name": "mobilefan_050", "decoder_channels": -1}},
         {"decoder": {}},
-        {"decoder": {"name": "local", "colour": "red"}},
+        {"decoder": {"name": "local", "color": "red"}},
     ],
 )
 def test_half_a_spec_is_refused(tmp_path, network, changes):

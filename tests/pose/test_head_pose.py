@@ -156,9 +156,9 @@ def test_landmarks_that_are_not_visible_or_not_sure_are_left_out():
     scores[36:42] = 0.1
     unsure = face_of(wrong, scores=scores).pose
     assert (unsure.n_points, between(unsure, hidden)) == (32, pytest.approx(0, abs=1e-6))
-    unlabelled = wrong.copy()
-    unlabelled[36:42] = np.nan
-    assert face_of(unlabelled).pose.n_points == 32
+    unlabeled = wrong.copy()
+    unlabeled[36:42] = np.nan
+    assert face_of(unlabeled).pose.n_points == 32
 
 
 def test_the_error_is_in_pixels_and_says_how_little_a_face_is_like_a_head():

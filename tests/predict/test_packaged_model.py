@@ -23,7 +23,7 @@ def test_golden_landmarks(name: str) -> None:
     """Within a tenth of a pixel of what was exported; in int8, whose rounding processors differ in, within one."""
     predictor = efficientfan.load(name, detector="whole", threads=1)
     (face,) = predictor(astronaut(), boxes=[GOLDEN["box"]])
-    tolerance = 1.0 if "quantisation" in predictor.spec.provenance else 0.1
+    tolerance = 1.0 if "quantization" in predictor.spec.provenance else 0.1
     np.testing.assert_allclose(face.points, GOLDEN["points"][name], atol=tolerance)
     assert face.score > 0.85
 
@@ -45,7 +45,7 @@ def test_card_and_file_agree(name: str) -> None:
     assert path.stat().st_size < 16e6
     spec = efficientfan.load(name, detector="whole").spec
     assert spec.name == name
-    assert "Research only" in spec.licence
+    assert "Research only" in spec.license
     assert 0 < spec.score_threshold < 1
     assert 0 < spec.metrics["val_nme"] < 0.1
 

@@ -39,9 +39,9 @@ def backend(model_file):
     return OnnxBackend(model_file, threads=1)
 
 
-def expected(centre, half):
+def expected(center, half):
     """Landmarks of a disc in the middle of a crop around a square of `half` the side."""
-    return np.asarray(centre) + oval() * (2 * half * (1 + MARGIN) / SIZE)
+    return np.asarray(center) + oval() * (2 * half * (1 + MARGIN) / SIZE)
 
 
 def test_landmarks_are_where_the_disc_is(backend):
@@ -83,7 +83,7 @@ def test_one_face_per_box_in_order_none_dropped(backend):
 
 def test_red_is_the_first_channel(backend):
     photo = np.maximum(
-        disc_photo((30, 60, 10), colour=(255, 0, 0)), disc_photo((120, 60, 10), colour=(0, 0, 255))
+        disc_photo((30, 60, 10), color=(255, 0, 0)), disc_photo((120, 60, 10), color=(0, 0, 255))
     )
     [face] = LandmarkPredictor(backend, Scripted())(photo, [square(75, 60, 60)])
     assert abs(face.points.mean(axis=0)[0] - 30) < 0.1
@@ -162,7 +162,7 @@ def test_boxes_for_some_images_of_a_list(backend):
 
 
 def test_images_of_every_kind_agree(backend, tmp_path):
-    photo = disc_photo((40, 60, 12), colour=(250, 120, 30))
+    photo = disc_photo((40, 60, 12), color=(250, 120, 30))
     path = tmp_path / "a.png"
     write_image(path, photo)
     predictor, boxes = LandmarkPredictor(backend, Scripted()), [square(42, 59, 15)]

@@ -10,7 +10,7 @@ from efficientfan.errors import InputError
 from efficientfan.losses import Batch
 from efficientfan.recipes.load import recipe_from_dict
 
-LABELLED, UNLABELLED = {"dataset": "300w"}, {"dataset": "faces", "split": "utkface"}
+LABELED, UNLABELED = {"dataset": "300w"}, {"dataset": "faces", "split": "utkface"}
 CWD = {"kind": "cwd"}
 
 
@@ -28,7 +28,7 @@ class LooksAtLabels(DistillationTerm):
 
 def test_a_teacher_is_a_file_or_several():
     one, two, none = (
-        recipe(LABELLED, distill={"terms": [CWD], "teacher": teacher}).distill
+        recipe(LABELED, distill={"terms": [CWD], "teacher": teacher}).distill
         for teacher in ("a.safetensors", ["a.safetensors", "b.safetensors"], None)
     )
     assert one.teachers == (Path("a.safetensors"),)
@@ -38,42 +38,42 @@ def test_a_teacher_is_a_file_or_several():
 
 def test_a_term_has_a_weight_or_a_ratio():
     terms = [CWD, {"kind": "fa", "ratio": 0.3}, {"kind": "fs", "weight": 0.01}]
-    distill = recipe(LABELLED, distill={"terms": terms}).distill
+    distill = recipe(LABELED, distill={"terms": terms}).distill
     assert [(term.weight, term.ratio) for term in distill.terms] == [(1.0, None), (None, 0.3), (0.01, None)]
-    again = recipe(LABELLED, distill=distill.model_dump(mode="json"))
+    again = recipe(LABELED, distill=distill.model_dump(mode="json"))
     assert again.distill == distill
     with pytest.raises(InputError, match="term 'cwd': give either weight or ratio"):
-        recipe(LABELLED, distill={"terms": [{**CWD, "weight": 1, "ratio": 1}]})
+        recipe(LABELED, distill={"terms": [{**CWD, "weight": 1, "ratio": 1}]})
     with pytest.raises(InputError, match="ratio: Input should be greater than 0"):
-        recipe(LABELLED, distill={"terms": [{**CWD, "ratio": 0}]})
+        recipe(LABELED, distill={"terms": [{**CWD, "ratio": 0}]})
 
 
 def test_faces_without_landmarks_are_for_distillation():
-    taught = recipe(LABELLED, UNLABELLED, distill={"terms": [CWD]})
-    assert [source.labelled for source in taught.data.train] == [True, False]
+    taught = recipe(LABELED, UNLABELED, distill={"terms": [CWD]})
+    assert [source.labeled for source in taught.data.train] == [True, False]
 
 
 @pytest.mark.parametrize(
     ("sources", "settings", "message"),
     [
-        ([LABELLED, UNLABELLED], {}, "faces has no landmarks, so it needs a teacher; give distill"),
+        ([LABELED, UNLABELED], {}, "faces has no landmarks, so it needs a teacher; give distill"),
         (
-            [LABELLED, UNLABELLED],
+            [LABELED, UNLABELED],
             {"distill": {"terms": [{"kind": f"{__name__}:LooksAtLabels"}]}},
             "faces has no landmarks, and distillation term 'LooksAtLabels' looks at them",
         ),
-        ([UNLABELLED, LABELLED], {"distill": {"terms": [CWD]}}, "validation faces come from 'faces'"),
+        ([UNLABELED, LABELED], {"distill": {"terms": [CWD]}}, "validation faces come from 'faces'"),
         (
-            [LABELLED, UNLABELLED],
-            {"distill": {"terms": [CWD]}, "holdout": None, "validation": UNLABELLED},
+            [LABELED, UNLABELED],
+            {"distill": {"terms": [CWD]}, "holdout": None, "validation": UNLABELED},
             "validation faces come from 'faces'",
         ),
         (
-            [UNLABELLED],
-            {"distill": {"terms": [CWD]}, "holdout": None, "validation": LABELLED},
+            [UNLABELED],
+            {"distill": {"terms": [CWD]}, "holdout": None, "validation": LABELED},
             "no training source has landmarks",
         ),
-        ([LABELLED], {"distill": {"terms": [CWD], "decay": "fast"}}, "distill.decay: Input should be 'none'"),
+        ([LABELED], {"distill": {"terms": [CWD], "decay": "fast"}}, "distill.decay: Input should be 'none'"),
     ],
 )
 def test_what_does_not_go_together_is_one_line(sources, settings, message):

@@ -1,4 +1,4 @@
-"""Recipes and run folders with keys that were spelt otherwise are still read."""
+"""Recipes and run folders with keys that were spelled otherwise are still read."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_either_spelling_replaces_the_other(tmp_path: Path) -> None:
     assert section.train.optimizer == "adamw"
 
 
-def test_the_weight_of_a_detectors_centres() -> None:
+def test_the_weight_of_a_detectors_center() -> None:
     for key in ("center", "centre"):
         assert load_recipe("facefinder", [f"objective.{key}=0.5"]).objective.center == 0.5
 

@@ -410,12 +410,12 @@ def test_every_kind_of_recipe_builds_and_takes_a_step(work, teachers, monkeypatc
         torch.randn(2, 3, 64, 64), 64 * torch.rand(2, k, 2), torch.ones(2, k), seen, crops={64: crops}
     )
     weights = [*student.parameters(), *objective.parameters()]
-    optimiser = torch.optim.SGD(weights, lr=1.0)
+    optimizer = torch.optim.SGD(weights, lr=1.0)
     head = student.head.conv.weight.detach().clone()
     output = student(batch.images)
     parts = objective(Prediction(output, decoder(output.heatmaps)[0]), batch)
     torch.stack(list(parts.values())).sum().backward()
-    optimiser.step()
+    optimizer.step()
 
     distilled = {f"distill/{term.name}" for term in recipe.distill.terms} if recipe.distill else set()
     assert {name for name in parts if name.startswith("distill/")} == distilled

@@ -132,8 +132,8 @@ def test_what_cannot_be_seen_is_marked_as_covered(
     with open_output(Path("p.jsonl"), "jsonl", SCHEMA) as writer:
         writer.add(Record("photos/0.png", 96, 96, "tiny", SCHEMA, [face]))
     assert run_command("review", "p.jsonl", "--out", "review")[0] == 0
-    (labelled,) = load_dataset("coco", "review", "review", schema="ibug68")
-    assert np.flatnonzero(labelled.visibility == 1).tolist() == [3]
+    (labeled,) = load_dataset("coco", "review", "review", schema="ibug68")
+    assert np.flatnonzero(labeled.visibility == 1).tolist() == [3]
 
 
 def test_memory_holds_the_asked_number_only() -> None:
@@ -148,7 +148,7 @@ def test_memory_holds_the_asked_number_only() -> None:
 
 
 def export_of(review: Path, change: Callable[[dict[str, Any]], None], out: Path) -> Path:
-    """What a labelling tool gives back: ids and folders of its own, no names, what `change` did."""
+    """What a labeling tool gives back: ids and folders of its own, no names, what `change` did."""
     table = json.loads((review / "review.json").read_text())
     for image in table["images"]:
         image["file_name"] = f"default/{image['file_name']}"

@@ -43,7 +43,7 @@ def write_photos(folder: Path) -> None:
 
 
 def correct() -> int:
-    """Play the labelling tool: move the faces of one photo by (3, 0) pixels; how many there are."""
+    """Play the labeling tool: move the faces of one photo by (3, 0) pixels; how many there are."""
     table = json.loads(Path("review/review.json").read_text())
     first = [face for face in table["annotations"] if face["image_id"] == table["images"][0]["id"]]
     for face in first:

@@ -130,7 +130,7 @@ def huge_png() -> bytes:
         ("?crop=round", None, JPEG, "invalid_option", "crop: Input should be 'arcface'"),
         ("?crop=box&crop_size=100000", None, JPEG, "invalid_option", "crop_size"),
         ("?pose=1&pose=0", None, JPEG, "invalid_option", "pose: is given twice"),
-        ("?colour=red", None, JPEG, "invalid_option", "unknown field 'colour'"),
+        ("?color=red", None, JPEG, "invalid_option", "unknown field 'color'"),
     ],
 )
 def test_what_is_refused(client, photo, query, content, headers, code, message):

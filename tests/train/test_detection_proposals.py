@@ -8,7 +8,7 @@ from efficientfan.structures import BoxTrust, Scene
 from efficientfan.train.detection_proposals import merge_proposals, search_at_scales
 
 HUMAN, PSEUDO, IGNORED, NEW = [0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10], [60, 0, 70, 10]
-TRUST = np.array([BoxTrust.LABELLED, BoxTrust.UNCHECKED, BoxTrust.IGNORED])
+TRUST = np.array([BoxTrust.LABELED, BoxTrust.UNCHECKED, BoxTrust.IGNORED])
 POINTS = np.arange(40.0).reshape(4, 5, 2)
 
 

@@ -40,7 +40,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def learnt(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def learned(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An exported detector that has seen 12 drawn photos, whole, a hundred times."""
     torch.manual_seed(0)
     recipe = tiny(photos, "model.input_size=160", "model.long_sides=[160]")
@@ -52,11 +52,11 @@ def learnt(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     batch = {key: torch.stack([sample[key] for sample in samples]) for key in samples[0]}
     for name in ("log", "log_dict"):
         setattr(module, name, lambda *_, **__: None)  # there is no trainer
-    optimiser = torch.optim.Adam(module.parameters(), lr=0.004)
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.004)
     for _ in range(120):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         module.training_step(batch, 0).backward()
-        optimiser.step()
+        optimizer.step()
     for layer in network.modules():  # their running means lag behind such a short training
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.reset_running_stats()
@@ -69,8 +69,8 @@ def learnt(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_finds_the_faces_it_has_learnt_and_nothing_else(photos: Path, learnt: Path) -> None:
-    finder = open_detector(str(learnt / "model.onnx"))
+def test_finds_the_faces_it_has_learned_and_nothing_else(photos: Path, learned: Path) -> None:
+    finder = open_detector(str(learned / "model.onnx"))
     recipe = tiny(photos)
     pictures, _ = build_pictures(recipe, build_detector(recipe)[0])
     for scene in pictures.scenes:
@@ -79,10 +79,10 @@ def test_finds_the_faces_it_has_learnt_and_nothing_else(photos: Path, learnt: Pa
         assert box_iou(scene.boxes, found.boxes)[0, 0] > 0.7
 
 
-def test_boxes_are_where_the_face_is_whatever_the_size_of_the_photo(photos: Path, learnt: Path) -> None:
-    """Reduced by two and put off the centre of a frame that is no multiple of 32."""
+def test_boxes_are_where_the_face_is_whatever_the_size_of_the_photo(photos: Path, learned: Path) -> None:
+    """Reduced by two and put off the center of a frame that is no multiple of 32."""
     recipe = tiny(photos)
-    finder, reduced = (FaceFinder(learnt / "model.onnx", long_sides=sides) for sides in ((160,), (170,)))
+    finder, reduced = (FaceFinder(learned / "model.onnx", long_sides=sides) for sides in ((160,), (170,)))
     overlaps = []
     for scene in build_pictures(recipe, build_detector(recipe)[0])[0].scenes:
         image = read_rgb(scene.image)
@@ -96,8 +96,8 @@ def test_boxes_are_where_the_face_is_whatever_the_size_of_the_photo(photos: Path
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 500), (500, 3), (20, 20), (33, 31)])
 @pytest.mark.parametrize("value", [0, 255])
-def test_odd_frames_of_one_colour_hold_no_face(learnt: Path, shape: tuple[int, int], value: int) -> None:
-    found = FaceFinder(learnt / "model.onnx", min_score=0.6).detect(np.full((*shape, 3), value, np.uint8))
+def test_odd_frames_of_one_color_hold_no_face(learned: Path, shape: tuple[int, int], value: int) -> None:
+    found = FaceFinder(learned / "model.onnx", min_score=0.6).detect(np.full((*shape, 3), value, np.uint8))
     assert found.boxes.shape == (0, 4)
     assert found.scores.shape == (0,)
 
@@ -178,15 +178,15 @@ def test_mosaics_differ_from_epoch_to_epoch_and_hold_faces(photos: Path) -> None
     assert sum(float(pictures[Draw(e, 0)]["centers"].max() == 1) for e in range(8)) >= 6
 
 
-def test_each_loader_refuses_the_other_tasks_checkpoint(learnt: Path) -> None:
+def test_each_loader_refuses_the_other_tasks_checkpoint(learned: Path) -> None:
     with pytest.raises(InputError, match="face detector"):
-        load_checkpoint(learnt / "model.safetensors")
+        load_checkpoint(learned / "model.safetensors")
     with pytest.raises(InputError, match="needed"):
         open_detector("src/efficientfan/weights/mobilefan_128_visibility.onnx")
 
 
-def test_a_detector_goes_on_from_a_checkpoint(photos: Path, learnt: Path) -> None:
-    file = learnt / "model.safetensors"
+def test_a_detector_goes_on_from_a_checkpoint(photos: Path, learned: Path) -> None:
+    file = learned / "model.safetensors"
     network, spec = build_detector(tiny(photos, f"model.start={file}"))
     for name, tensor in load_detector_checkpoint(file)[0].state_dict().items():
         assert torch.equal(network.state_dict()[name], tensor), name
@@ -200,8 +200,8 @@ def test_a_detector_goes_on_from_a_checkpoint(photos: Path, learnt: Path) -> Non
         ("model.start=MODEL model.options.channels=16", "weights do not fit this network"),
     ],
 )
-def test_a_start_that_does_not_fit(photos: Path, learnt: Path, override: str, message: str) -> None:
-    recipe = tiny(photos, *override.replace("MODEL", str(learnt / "model.safetensors")).split())
+def test_a_start_that_does_not_fit(photos: Path, learned: Path, override: str, message: str) -> None:
+    recipe = tiny(photos, *override.replace("MODEL", str(learned / "model.safetensors")).split())
     with pytest.raises(InputError, match=message):
         build_detector(recipe)
 

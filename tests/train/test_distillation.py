@@ -92,7 +92,7 @@ def test_a_run_writes_student_and_adapters_but_no_teacher(data: Path, teacher: P
     assert "loss/distill/ps" in log
 
 
-def write_unlabelled(root: Path) -> None:
+def write_unlabeled(root: Path) -> None:
     """Six drawn faces without landmarks, as data set `faces`, split `wild`."""
     (root / "wild").mkdir()
     faces = drawn_annotations(root / "wild", 6)
@@ -115,7 +115,7 @@ def test_a_run_with_all_of_it_can_be_resumed_exactly(
     larger = tmp_path / "larger.safetensors"
     save_checkpoint(larger, network, replace(spec, input_size=96, mirror_offset=0.01))
     (tmp_path / "300w").symlink_to(data)
-    write_unlabelled(tmp_path)
+    write_unlabeled(tmp_path)
     recipe = tiny_recipe(
         tmp_path,
         SIZE,

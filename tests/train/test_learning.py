@@ -1,4 +1,4 @@
-"""Training must learn: small sets are learnt by heart, and a loss that is not a number stops the run."""
+"""Training must learn: small sets are learned by heart, and a loss that is not a number stops the run."""
 
 from __future__ import annotations
 
@@ -70,5 +70,5 @@ def test_validation_nme_measures_profiles_against_their_box(drawn_300w: Path) ->
     spec = build_spec(recipe, build_student(recipe))
     truth = np.zeros((1, 68, 2))
     truth[0, :, 0], truth[0, :, 1] = np.linspace(0, 40, 68), np.linspace(0, 90, 68)
-    truth[0, 45] = np.nan  # the outer corner of the far eye is not labelled
+    truth[0, 45] = np.nan  # the outer corner of the far eye is not labeled
     assert validation_nme(truth + np.array([0, 6]), truth, spec) == pytest.approx(6 / np.sqrt(40 * 90))

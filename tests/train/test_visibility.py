@@ -82,15 +82,15 @@ def test_the_head_learns_what_is_covered_and_what_is_turned_away(data: Path) -> 
     shares = [(labels == label).float().mean().item() for label in range(3)]
     assert shares == pytest.approx([1 - 20 / 204 - 7 / 204, 20 / 204, 7 / 204])
 
-    optimiser = torch.optim.Adam(module.parameters(), lr=0.002)
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.002)
     for _ in range(40):
         images = module.deployed.normalize(crops)
         output = module.deployed.network(images)
         predicted, _ = module.deployed.decoder(output.heatmaps)
         parts = module.objective(Prediction(output, predicted), Batch(images, points, weights, labels))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         sum(parts.values()).backward()
-        optimiser.step()
+        optimizer.step()
     with torch.no_grad():  # in training mode, as it was trained: twelve faces leave running averages behind
         found = module(crops).visibility.argmax(dim=2)
     for label in range(3):

@@ -87,7 +87,7 @@ def test_bad_parts(clip, options, message):
         open_video(clip, **options)
 
 
-def test_rotation_metadata_is_honoured(tmp_path):
+def test_rotation_metadata_is_honored(tmp_path):
     image = gray(0)
     image[:8, :8] = 255
     path = tmp_path / "upright.mp4"

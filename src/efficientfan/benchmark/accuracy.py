@@ -50,7 +50,7 @@ def read_accuracies(paths: Sequence[Path]) -> Accuracies:
     by_name: dict[str, float] = {}
     for path in paths:
         results = Results.load(path)
-        metric = f"nme_{results.settings['normaliser']}"
+        metric = f"nme_{results.settings['normalizer']}"
         box = f"{results.settings.get('box', '?')} box"
         flip = " + flip test" if results.settings.get("flip_test") else ""
         own = f"{metric}, {results.dataset['name']} {results.dataset['split']}, {box}{flip}"

@@ -106,17 +106,17 @@ def _openvino(left: Any, right: Any, threads: int) -> Products:
     import openvino as ov
     from openvino import opset13 as ops
 
-    def product(precision: str, quantised: bool) -> Callable[[], object]:
+    def product(precision: str, quantized: bool) -> Callable[[], object]:
         a = ops.parameter(list(left.shape), np.float32, name="a")
         b = ops.constant(right)
 
         def rounded(node: Any, levels: int, low: float, high: float) -> Any:
-            if not quantised:
+            if not quantized:
                 return node
             ends = [ops.constant(np.float32(end)) for end in (low, high, low, high)]
             return ops.fake_quantize(node, *ends, levels)
 
-        # The ranges that OpenVINO's own quantisation writes: signed activations and weights of 255 levels.
+        # The ranges that OpenVINO's own quantization writes: signed activations and weights of 255 levels.
         c = ops.matmul(rounded(a, 256, -5.12, 5.08), rounded(b, 255, -5.08, 5.08), False, False)
         compiled = ov.Core().compile_model(
             ov.Model([c], [a], "gemm"),

@@ -39,5 +39,5 @@ def compare_command(
         write_text(out / "compare.txt", table + "\n")
         curves = {label: run.errors for label, run in zip(unique_labels(runs), runs, strict=True)}
         with plots_where_possible():
-            plot_ced(out / "ced.png", curves, runs[0].settings["normaliser"])
+            plot_ced(out / "ced.png", curves, runs[0].settings["normalizer"])
         typer.echo(f"written to {out}", err=True)

@@ -244,8 +244,8 @@ def _write(out: Path, results: Any, test_set: Any, points: Any) -> None:
     results.save(out / "results.json")
     write_worst_faces(out / "worst.png", results, test_set, points)
     with plots_where_possible():
-        plot_ced(out / "ced.png", {results.label: results.errors}, results.settings["normaliser"])
+        plot_ced(out / "ced.png", {results.label: results.errors}, results.settings["normalizer"])
         plot_error_face(out / "landmarks.png", results, test_set)
         if results.reliability is not None:
-            plot_reliability(out / "reliability.png", results.reliability, results.settings["normaliser"])
+            plot_reliability(out / "reliability.png", results.reliability, results.settings["normalizer"])
     typer.echo(f"written to {out}", err=True)

@@ -51,10 +51,10 @@ def list_command() -> None:
     for name in names:
         spec = read_graph_spec(find_model(name))
         also = "".join(f" ({alias})" for alias, target in aliases().items() if target == name)
-        typer.echo(f"  {name}{also}: {_in_short(spec)}; license: {terms_in_short(spec.licence)}")
+        typer.echo(f"  {name}{also}: {_in_short(spec)}; license: {terms_in_short(spec.license)}")
     for name in list_detectors():
         spec = read_graph_spec(find_detector(name))
-        typer.echo(f"  {name}: {_in_short(spec)}; license: {terms_in_short(spec.licence)}")
+        typer.echo(f"  {name}: {_in_short(spec)}; license: {terms_in_short(spec.license)}")
     typer.echo("terms and training data of a model: efficientfan models show NAME")
     if not names:
         typer.echo(
@@ -143,7 +143,7 @@ def _show_spec(spec: ModelSpec | DetectorSpec, path: Path) -> None:
         "network": _named(spec.network),
         **_purpose(spec),
         "min score": f"{spec.score_threshold:g}",
-        "license": spec.licence or "not stated",
+        "license": spec.license or "not stated",
         "training data": spec.training_data or "not stated",
         "metrics": _metrics(spec),
         "provenance": _pairs(spec.provenance) or "not stated",
@@ -176,7 +176,7 @@ def _show_network(name: str, not_a_file: InputError) -> None:
 
 def _metrics(spec: ModelSpec | DetectorSpec) -> str:
     """Of an int8 model whose are the float model's: measuring it needs a test set."""
-    of_float = " (of the float model, before it became int8)" if "quantisation" in spec.provenance else ""
+    of_float = " (of the float model, before it became int8)" if "quantization" in spec.provenance else ""
     return f"{_pairs(spec.metrics)}{of_float}" if spec.metrics else "none"
 
 

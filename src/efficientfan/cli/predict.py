@@ -194,7 +194,7 @@ def predict_command(
 ) -> None:
     """Find faces and their landmarks; results go to standard output as JSON lines, one object per photo or video frame.
 
-    Points are x, y in image pixels, 0-based, pixel centres at integers; boxes are x0, y0, x1, y1.
+    Points are x, y in image pixels, 0-based, pixel centers at integers; boxes are x0, y0, x1, y1.
     A photo that cannot be read is reported and skipped, and the exit code is then 1; it is 2 for misuse.
 
     Examples:

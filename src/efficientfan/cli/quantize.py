@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from efficientfan.evaluation import TestSet
-    from efficientfan.export import QuantisationReport
+    from efficientfan.export import QuantizationReport
     from efficientfan.export.calibration import Calibration
 
 __all__ = ["quantize_command"]
@@ -115,7 +115,7 @@ def quantize_command(
         raise InputError("--evaluate needs --dataset NAME and --root FOLDER")
     path = find_model(model)
     with needs_extra("quantize", "quantization needs"):
-        from efficientfan.export import quantise
+        from efficientfan.export import quantize
     test_set = data.test_set(evaluate) if data is not None and evaluate is not None else None
     console = message_console()
     chosen = _calibration(
@@ -137,7 +137,7 @@ def quantize_command(
                 tasks[what] = bar.add_task(what, total=total)
             bar.update(tasks[what], completed=done)
 
-        report = quantise(
+        report = quantize(
             path,
             out or Path(f"{path.stem}_int8.onnx"),
             chosen,
@@ -197,7 +197,7 @@ def _calibration(
     return crops_of_dataset(f"{data.name} {split}", faces, predictor.spec, count=count, seed=seed)
 
 
-def _table(report: QuantisationReport) -> str:
+def _table(report: QuantizationReport) -> str:
     in_all, in_int8 = report.layers
     floats = f"; back in float: {', '.join(report.float_layers)}" if report.float_layers else ""
     lines = [

@@ -47,7 +47,7 @@ def review_command(
     ] = None,
     schema: Schema = None,
 ) -> None:
-    """The least sure faces of a predictions file, for correction in a labelling tool.
+    """The least sure faces of a predictions file, for correction in a labeling tool.
 
     The folder holds index.html to look at, images/ with the faces' photos, review.json (COCO keypoints, as CVAT and
     Label Studio read it) and cvat_labels.json, the skeleton for CVAT. `efficientfan review-import` takes the
@@ -86,7 +86,7 @@ def review_command(
 def review_import_command(
     review: Annotated[Path, typer.Argument(help="The folder of `efficientfan review`.")],
     export: Annotated[
-        Path, typer.Argument(help="What the labelling tool exports as COCO keypoints: a .json file.")
+        Path, typer.Argument(help="What the labeling tool exports as COCO keypoints: a .json file.")
     ],
     schema: Schema = None,
 ) -> None:

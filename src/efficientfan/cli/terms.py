@@ -25,7 +25,7 @@ def print_terms(console: Console, *specs: ModelSpec | DetectorSpec | None) -> No
         console: writes to standard error.
         specs: of the models in use; None for a detector that has none.
     """
-    names = [spec.name for spec in specs if spec and terms_in_short(spec.licence) == "research only"]
+    names = [spec.name for spec in specs if spec and terms_in_short(spec.license) == "research only"]
     if names and not os.environ.get("EFFICIENTFAN_QUIET"):
         console.print(
             f"weights for research only: {', '.join(names)} (efficientfan models show {names[0]}); "

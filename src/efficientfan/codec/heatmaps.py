@@ -64,7 +64,7 @@ class Decoder(nn.Module, ABC):
 
     Attributes:
         trains_coordinates: whether a coordinate loss can train through the points. Argmax and its refinements
-            pick one cell: at most its neighbours would feel a gradient.
+            pick one cell: at most its neighbors would feel a gradient.
         takes_logits: whether a map counts by its softmax over the cells; if not, its values are heights.
 
     Args:
@@ -110,7 +110,7 @@ class ArgmaxDecoder(Decoder):
 
 
 class QuarterDecoder(Decoder):
-    """The maximum, moved a quarter cell towards its higher neighbour (Newell et al., ECCV 2016; used by MobileFAN)."""
+    """The maximum, moved a quarter cell towards its higher neighbor (Newell et al., ECCV 2016; used by MobileFAN)."""
 
     trains_coordinates = False
 
@@ -159,9 +159,9 @@ class DarkDecoder(Decoder):
         def at(dx: int, dy: int) -> Tensor:
             return _at(logs, index, cells, maps.shape, dx, dy)
 
-        centre = at(0, 0)
+        center = at(0, 0)
         gx, gy = (at(1, 0) - at(-1, 0)) / 2, (at(0, 1) - at(0, -1)) / 2
-        xx, yy = at(1, 0) - 2 * centre + at(-1, 0), at(0, 1) - 2 * centre + at(0, -1)
+        xx, yy = at(1, 0) - 2 * center + at(-1, 0), at(0, 1) - 2 * center + at(0, -1)
         xy = (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / 4
         determinant = xx * yy - xy * xy
         peaked = (determinant > 1e-6) & (xx < 0)
@@ -223,7 +223,7 @@ class IntegralDecoder(Decoder):
         """(N, K, H, W) maps that sum to one each; an empty map becomes an even one."""
         rectified = maps.clamp(min=0)
         total = rectified.sum(dim=(2, 3), keepdim=True)
-        # Not a small number added to the map: graph optimisers take that for zero.
+        # Not a small number added to the map: graph optimizers take that for zero.
         even = torch.full_like(maps, 1 / (maps.shape[2] * maps.shape[3]))
         return torch.where(total > 1e-6, rectified / total.clamp(min=1e-6), even)
 

@@ -25,7 +25,7 @@ Change: TypeAlias = Callable[[Array, np.random.Generator], Array]
 class Augmentation:
     """How far training crops stray. Geometry is uniform within +-limit; the others are probabilities.
 
-    There is no box jitter besides: a crop knows its box by centre and longer side alone, so `shift` and
+    There is no box jitter besides: a crop knows its box by center and longer side alone, so `shift` and
     `scale` reach every crop that a moved or resized box would give. A shift of 0.05 crop sides at margin 0.25
     moves the box by 1/16 of its longer side.
 
@@ -68,7 +68,7 @@ class Augmentation:
 
         Args:
             crop: (S, S, 3) uint8.
-            points: (K, 2) landmarks in crop pixels, NaN where unlabelled.
+            points: (K, 2) landmarks in crop pixels, NaN where unlabeled.
             down: (2,) unit vector in the crop from the forehead to the chin.
             rng: decides.
         """
@@ -160,7 +160,7 @@ def _gray(crop: Array, rng: np.random.Generator) -> Array:
 
 def _jpeg(crop: Array, rng: np.random.Generator) -> Array:
     quality = int(rng.integers(15, 60))
-    # Brightness and colour are coded apart, so it matters which channel is red; OpenCV takes BGR.
+    # Brightness and color are coded apart, so it matters which channel is red; OpenCV takes BGR.
     _, coded = cv2.imencode(
         ".jpg", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
     )

@@ -57,10 +57,10 @@ class DatasetInfo:
         visibility: what its flags say of a landmark's visibility, for training a visibility head.
         mirror_offset: how far its labels lean, measured on training faces by `efficientfan data check --mirror-offset`;
             None where nobody has measured it.
-        labelled: whether its faces have landmarks; if not, they serve distillation alone.
+        labeled: whether its faces have landmarks; if not, they serve distillation alone.
         survey: for data sets that are a list file: the reader that goes on after an error.
         list_suffix: of that file, such as ".csv".
-        terms: one sentence on licence and terms.
+        terms: one sentence on license and terms.
     """
 
     name: str
@@ -72,7 +72,7 @@ class DatasetInfo:
     subsets: Mapping[str, tuple[str, str | int | bool]] = field(default_factory=dict)
     visibility: VisibilityLabels = "none"
     mirror_offset: MirrorOffset | None = None
-    labelled: bool = True
+    labeled: bool = True
     survey: Survey | None = None
     list_suffix: str = ""
     terms: str = "Yours: the terms are those of the data you bring."
@@ -100,12 +100,12 @@ _ROWS = (
     ),
     DatasetInfo(
         "cofw",
-        "COFW in colour: 29 points with occlusion",
+        "COFW in color: 29 points with occlusion",
         read_cofw,
         "cofw29",
         {"train": 1345, "test": 507},
         visibility="occlusion",
-        terms="Released by Caltech for research; the licence stands on its record (data.caltech.edu).",
+        terms="Released by Caltech for research; the license stands on its record (data.caltech.edu).",
     ),
     DatasetInfo(
         "cofw68",
@@ -201,7 +201,7 @@ _ROWS = (
         read_faces,
         None,
         {},
-        labelled=False,
+        labeled=False,
     ),
 )
 

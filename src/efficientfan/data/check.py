@@ -1,7 +1,7 @@
 """Is a data set on disk fit to use? Counts, photos that do not open, points that cannot be right, duplicates.
 
 **Fatal** (not fit): what a reader refuses; a count other than the official one, unless a part is allowed; a
-photo that cannot be decoded; a face with fewer than two labelled points, or whose points are shares of the photo's size
+photo that cannot be decoded; a face with fewer than two labeled points, or whose points are shares of the photo's size
 instead of pixels; and points far outside the photo, or supplied boxes that miss their face, in more than 1 % of the
 faces: then they are read in the wrong frame.
 **Warnings**: the same in single faces, for real data sets have such; photos that are equal byte for byte; a face twice;
@@ -29,7 +29,7 @@ from efficientfan.geometry import CropTransform, box_iou
 from efficientfan.imaging import read_rgb, warp
 from efficientfan.packed import photo_bytes
 from efficientfan.schema import LandmarkSchema
-from efficientfan.structures import UNLABELLED, Annotation
+from efficientfan.structures import UNLABELED, Annotation
 
 __all__ = ["TOO_MANY", "CheckReport", "check_dataset", "check_split", "face_sheet", "summary"]
 
@@ -125,7 +125,7 @@ def check_dataset(
         except InputError as error:
             report.errors.append(str(error))
             continue
-        check_split(report, found, digests, progress, labelled=info.labelled, schema=landmarks)
+        check_split(report, found, digests, progress, labeled=info.labeled, schema=landmarks)
         if report.official not in (None, report.faces):
             text = f"{report.faces} is not the official count {report.official}"
             if allow_partial:
@@ -156,12 +156,12 @@ def check_split(
     digests: dict[str, Path],
     progress: Callable[[str, int, int], None] = lambda title, done, total: None,
     *,
-    labelled: bool = True,
+    labeled: bool = True,
     schema: LandmarkSchema | None = None,
 ) -> None:
     """Add to `report` what is wrong with `faces`; `digests` carries photo hashes from split to split.
 
-    Points are looked at only where the data set is `labelled`, and which of them changed places only with a `schema`.
+    Points are looked at only where the data set is `labeled`, and which of them changed places only with a `schema`.
     """
     sizes: dict[Path, tuple[int, int] | None] = {}
     twins, unreadable, bare, flat, shares, outside, missed = [], [], [], [], [], [], []
@@ -179,13 +179,13 @@ def check_split(
                 if first != face.image:
                     twins.append(f"{face.image} = {first}")
         size = sizes[face.image]
-        if labelled and (face.visibility != UNLABELLED).sum() < 2:
+        if labeled and (face.visibility != UNLABELED).sum() < 2:
             bare.append(face.name)
-        elif labelled and not (face.tight_box[2:] > face.tight_box[:2]).all():
+        elif labeled and not (face.tight_box[2:] > face.tight_box[:2]).all():
             flat.append(face.name)
-        elif labelled and np.abs(face.tight_box).max() <= ONE_PIXEL:
+        elif labeled and np.abs(face.tight_box).max() <= ONE_PIXEL:
             shares.append(face.name)
-        elif labelled:
+        elif labeled:
             sound.append(face)
             if size is not None and _overshoot(face, size) > FAR:
                 outside.append(face.name)
@@ -195,7 +195,7 @@ def check_split(
     report.faces, report.photos = len(faces), len(sizes)
     for findings, text in (
         (unreadable, "unreadable photo"),
-        (bare, "fewer than two labelled points"),
+        (bare, "fewer than two labeled points"),
         (flat, "the points span no area"),
         (shares, "points are between 0 and 1; multiply them by the photo's width and height"),
     ):

@@ -1,6 +1,6 @@
 """Annotations into the plain formats: COCO keypoints JSON, a CSV table, and photos with `.pts` beside them.
 
-| | points | visibility | unlabelled points | box | attributes | name | photos |
+| | points | visibility | unlabeled points | box | attributes | name | photos |
 |---|---|---|---|---|---|---|---|
 | coco | exact | yes | yes | yes, to rounding | yes | yes | named by relative path |
 | csv | exact | yes | yes | yes | yes | yes | named by relative path |
@@ -23,7 +23,7 @@ from efficientfan.formats.pts import write_pts
 from efficientfan.imaging import IMAGE_SUFFIXES
 from efficientfan.packed import is_packed, photo_bytes
 from efficientfan.schema import LandmarkSchema
-from efficientfan.structures import OCCLUDED, UNLABELLED, Annotation
+from efficientfan.structures import OCCLUDED, UNLABELED, Annotation
 
 __all__ = ["WRITERS", "convert", "losses", "write_pts_folder"]
 
@@ -66,12 +66,12 @@ def write_pts_folder(faces: Sequence[Annotation], schema: LandmarkSchema, out: P
     A photo of several faces is copied once for each: the format has one face a photo.
 
     Raises:
-        InputError: a face with unlabelled points, two faces of one name, or `out` cannot be written to.
+        InputError: a face with unlabeled points, two faces of one name, or `out` cannot be written to.
     """
     places: dict[str, Annotation] = {}
     for face in faces:
-        if (face.visibility == UNLABELLED).any():
-            raise InputError(f"{face.name}: has unlabelled points, and .pts holds no gaps; use coco or csv")
+        if (face.visibility == UNLABELED).any():
+            raise InputError(f"{face.name}: has unlabeled points, and .pts holds no gaps; use coco or csv")
         place = _safe(face.name)
         if place in places:
             raise InputError(f"{face.name}: shares the file name {place} with {places[place].name}")

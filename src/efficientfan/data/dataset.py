@@ -20,7 +20,7 @@ from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform, as_boxes, pixels_to_cells
 from efficientfan.imaging import read_rgb, warp
 from efficientfan.schema import LandmarkSchema
-from efficientfan.structures import UNLABELLED, Annotation
+from efficientfan.structures import UNLABELED, Annotation
 
 __all__ = ["CropSpec", "Draw", "FaceCrops", "Sample"]
 
@@ -28,7 +28,7 @@ Array = NDArray[Any]
 Sample = dict[str, Tensor]
 """`crop` (S, S, 3) uint8 RGB; `points` (K, 2) float32, crop pixels; `weights` and `teaching` (K,) float32;
 `visibility` (K,) int64, all as in `Batch`; `crop_SIDE` (SIDE, SIDE, 3) uint8 for each of `CropSpec.also`. Landmarks
-that are unlabelled (their points are 0) or outside the crop weigh 0; in `teaching`, all of a face without any label
+that are unlabeled (their points are 0) or outside the crop weigh 0; in `teaching`, all of a face without any label
 have its weight."""
 
 
@@ -69,7 +69,7 @@ class FaceCrops(Dataset[Sample]):
         augmentation: None for the plain crop of evaluation.
         weights: (N,) loss weight per annotation; 1 if None.
         seed: of the random crops.
-        boxes: "tight" takes the box of the labelled landmarks, "supplied" the data set's own, as is always taken of
+        boxes: "tight" takes the box of the labeled landmarks, "supplied" the data set's own, as is always taken of
             faces without any label.
         visibility: what each annotation's flags say of it; "none" if None.
         mirror_offsets: (N,) how far the labels lean to the right of the photo, in longer sides of the tight box
@@ -131,18 +131,18 @@ class FaceCrops(Dataset[Sample]):
             plain = warp(read_rgb(annotation.image), [transform])[0]
             scene = self.augmentation.change_scene(plain, points, transform.down, rng)
             crop = self.augmentation.change_photo(scene, rng)
-        labelled = annotation.visibility != UNLABELLED
+        labeled = annotation.visibility != UNLABELED
         kind: VisibilityLabels = "none" if self._visibility is None else self._visibility[draw.index]
         visibility = visibility_labels(annotation.visibility, kind)
         if flipped:
             order = self.schema.flip_indices
-            points, labelled, visibility = points[order], labelled[order], visibility[order]
+            points, labeled, visibility = points[order], labeled[order], visibility[order]
         inside = np.asarray(((points >= -0.5) & (points <= size - 0.5)).all(axis=1))  # NaN is outside
-        visibility[labelled & ~inside] = UNKNOWN  # seen or not, it is not in this picture
+        visibility[labeled & ~inside] = UNKNOWN  # seen or not, it is not in this picture
         visibility[_covered(plain, scene, points, inside) & (visibility == SEEN)] = COVERED
         weight = np.float32(self.weights[draw.index])
-        weights = (labelled & inside).astype(np.float32) * weight
-        teaching = weights if labelled.any() else np.full(len(points), weight, np.float32)
+        weights = (labeled & inside).astype(np.float32) * weight
+        teaching = weights if labeled.any() else np.full(len(points), weight, np.float32)
         points = pixels_to_cells(points, size / self.crop.size)
         return {
             "crop": _reduced(crop, self.crop.size),

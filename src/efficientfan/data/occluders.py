@@ -13,7 +13,7 @@ __all__ = ["OCCLUDERS", "Occluder"]
 
 Array = NDArray[Any]
 Occluder: TypeAlias = Callable[[Array, Array, Array, np.random.Generator], Array]
-"""(crop (S, S, 3) uint8, points (K, 2) crop pixels with NaN where unlabelled, (2,) unit vector from forehead to chin,
+"""(crop (S, S, 3) uint8, points (K, 2) crop pixels with NaN where unlabeled, (2,) unit vector from forehead to chin,
 generator) -> crop with the occluder before it; the input is left alone."""
 
 _SKIN_DARK, _SKIN_LIGHT = np.array([58.0, 34.0, 24.0]), np.array([246.0, 212.0, 190.0])
@@ -51,17 +51,17 @@ def _hand(crop: Array, points: Array, down: Array, rng: np.random.Generator) -> 
 
 
 def _mask(crop: Array, points: Array, down: Array, rng: np.random.Generator) -> Array:
-    """A mask or scarf of one color over the labelled points below a line through the nose."""
-    labelled = points[np.isfinite(points).all(axis=1)]
-    if len(labelled) < 3:
+    """A mask or scarf of one color over the labeled points below a line through the nose."""
+    labeled = points[np.isfinite(points).all(axis=1)]
+    if len(labeled) < 3:
         return crop
-    heights = labelled @ down
+    heights = labeled @ down
     top = heights.min() + (heights.max() - heights.min()) * rng.uniform(0.42, 0.62)
-    below = labelled[heights >= top]
+    below = labeled[heights >= top]
     if len(below) < 3:
         return crop
-    centre = below.mean(axis=0)
-    outline = cv2.convexHull((centre + (below - centre) * rng.uniform(1.0, 1.12)).astype(np.float32))
+    center = below.mean(axis=0)
+    outline = cv2.convexHull((center + (below - center) * rng.uniform(1.0, 1.12)).astype(np.float32))
     shape = np.zeros(crop.shape[:2], np.uint8)
     cv2.fillConvexPoly(shape, outline.round().astype(np.int32), 255, cv2.LINE_AA)
     pale = rng.random() < 0.5

@@ -189,7 +189,7 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def _plain(face: Annotation) -> dict[str, Any]:
-    """A face for other tools: points [x, y] in pixels, None where not labelled."""
+    """A face for other tools: points [x, y] in pixels, None where not labeled."""
     points = [None if np.isnan(point).any() else point.tolist() for point in face.points]
     return {
         "name": face.name,

@@ -51,7 +51,7 @@ def exchanged(faces: Sequence[Annotation], schema: LandmarkSchema) -> list[str]:
     first, second = np.array(pairs).T
     across = np.stack(
         [face.points[second] - face.points[first] for face in faces]
-    )  # N x P x 2, NaN: unlabelled
+    )  # N x P x 2, NaN: unlabeled
     width, height = np.nansum(np.abs(across), axis=1).T
     if _share(height > width, width + height > 0) >= NEARLY_ALL:
         return ["mirror partners lie above each other, not beside: have x and y changed places?"]

@@ -16,7 +16,7 @@ from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform, cells_to_pixels
 from efficientfan.imaging import read_rgb, warp
 from efficientfan.schema import LandmarkSchema
-from efficientfan.structures import UNLABELLED, VISIBLE
+from efficientfan.structures import UNLABELED, VISIBLE
 
 __all__ = ["augmentation_sheet"]
 
@@ -33,7 +33,7 @@ def augmentation_sheet(faces: FaceCrops, *, count: int = 6, seed: int = 0, draws
     First come the plain crop and each augmentation alone, geometry at its limit; what is switched off is left
     out. The last `draws` rows are the crops that training sees in its first epochs. Landmarks that come first
     in their flip pair (the person's right) are orange, their partners blue, so that a mirrored face whose
-    landmarks were not swapped would show its colours on the wrong sides.
+    landmarks were not swapped would show its colors on the wrong sides.
 
     Args:
         faces: training crops, with an augmentation.
@@ -90,14 +90,14 @@ def _column(
             yield f"{name} (p {probability:g})", _picture(change(picture, rng), points, visibility, schema)
     for epoch in range(draws):
         sample = {key: value.numpy() for key, value in faces[Draw(epoch, index)].items()}
-        shown = np.where(sample["weights"] > 0, VISIBLE, UNLABELLED)
+        shown = np.where(sample["weights"] > 0, VISIBLE, UNLABELED)
         yield f"as drawn in epoch {epoch}", _picture(sample["crop"], sample["points"], shown, schema)
 
 
 def _limits(augmentation: Augmentation) -> Iterator[tuple[str, dict[str, Any]]]:
     """Captions and arguments of `CropTransform.from_box` at the limits of the geometry."""
     if degrees := augmentation.rotation:
-        yield f"rotation +{degrees:g}, anticlockwise", {"rotation": degrees}
+        yield f"rotation +{degrees:g}, counter-clockwise", {"rotation": degrees}
         yield f"rotation -{degrees:g}, clockwise", {"rotation": -degrees}
     if augmentation.scale:
         yield f"scale x {1 + augmentation.scale:g}", {"scale": 1 + augmentation.scale}
@@ -108,17 +108,17 @@ def _limits(augmentation: Augmentation) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _picture(crop: Array, points: Array, visibility: Array, schema: LandmarkSchema) -> Array:
-    """The crop, its pixels enlarged to squares, with its landmarks in the colours of the face's sides."""
+    """The crop, its pixels enlarged to squares, with its landmarks in the colors of the face's sides."""
     zoom = max(1, _CELL // len(crop))
     large = crop.repeat(zoom, axis=0).repeat(zoom, axis=1)
     points = cells_to_pixels(points, zoom)  # a pixel of the crop is a cell of the enlarged one
-    labelled = visibility != UNLABELLED
+    labeled = visibility != UNLABELED
     for a, b in schema.edges:
-        if labelled[a] and labelled[b]:
+        if labeled[a] and labeled[b]:
             add_line(large, points[a], points[b], _LINE, 1)
-    colours = [_MIDDLE] * len(points)
+    colors = [_MIDDLE] * len(points)
     for right, left in schema.flip_pairs:
-        colours[right], colours[left] = _RIGHT, _LEFT
-    for landmark in map(int, np.flatnonzero(labelled)):
-        add_dot(large, points[landmark], len(large) / 110, colours[landmark])
+        colors[right], colors[left] = _RIGHT, _LEFT
+    for landmark in map(int, np.flatnonzero(labeled)):
+        add_dot(large, points[landmark], len(large) / 110, colors[landmark])
     return large

@@ -7,12 +7,12 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.structures import OCCLUDED, UNLABELLED, VISIBILITY_CLASSES, VISIBLE
+from efficientfan.structures import OCCLUDED, UNLABELED, VISIBILITY_CLASSES, VISIBLE
 
 __all__ = ["COVERED", "SEEN", "TURNED_AWAY", "UNKNOWN", "VisibilityLabels", "visibility_labels"]
 
 VisibilityLabels: TypeAlias = Literal["none", "occlusion", "full"]
-"""What a data set's flags say: nothing; visible or covered; besides, unlabelled landmarks are turned away."""
+"""What a data set's flags say: nothing; visible or covered; besides, unlabeled landmarks are turned away."""
 
 UNKNOWN = -1
 SEEN, COVERED, TURNED_AWAY = (
@@ -22,7 +22,7 @@ SEEN, COVERED, TURNED_AWAY = (
 _MEANING: dict[str, dict[int, int]] = {
     "none": {},
     "occlusion": {VISIBLE: SEEN, OCCLUDED: COVERED},
-    "full": {VISIBLE: SEEN, OCCLUDED: COVERED, UNLABELLED: TURNED_AWAY},
+    "full": {VISIBLE: SEEN, OCCLUDED: COVERED, UNLABELED: TURNED_AWAY},
 }
 
 

@@ -32,7 +32,7 @@ class Teacher:
     """A network that is only asked: always in eval mode, without gradients, under the caller's autocast.
 
     On purpose not an `nn.Module`: a module that holds it has none of its weights among its parameters or in
-    its state, and cannot turn it to training mode. So optimisers, checkpoints, DDP and averages of the
+    its state, and cannot turn it to training mode. So optimizers, checkpoints, DDP and averages of the
     weights (whose deep copies share it) never meet it. It follows the crops to their device.
 
     Args:

@@ -186,8 +186,8 @@ class Pearson(DistillationTerm):
 
 def _standardize(maps: Tensor) -> Tensor:
     """(N, C, H, W) with mean 0 and variance 1 in every channel; a constant channel becomes 0."""
-    centred = maps - maps.mean(dim=(0, 2, 3), keepdim=True)
-    return centred * (centred.square().mean(dim=(0, 2, 3), keepdim=True) + 1e-12).rsqrt()
+    centered = maps - maps.mean(dim=(0, 2, 3), keepdim=True)
+    return centered * (centered.square().mean(dim=(0, 2, 3), keepdim=True) + 1e-12).rsqrt()
 
 
 def _squared(student: Tensor, teacher: Tensor) -> Tensor:

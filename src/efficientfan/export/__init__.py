@@ -1,7 +1,7 @@
 """Checkpoints to files that run without torch, and those files to smaller and faster ones.
 
 `export_onnx`, `export_detector` and `halve_checkpoint` need the `train` extra, `export_ncnn` the `mobile` extra too,
-`quantise` the `quantize` extra. Names are imported when they are first used, so that none needs another's.
+`quantize` the `quantize` extra. Names are imported when they are first used, so that none needs another's.
 """
 
 from importlib import import_module
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from efficientfan.export.half_weights import halve_file, halve_weights
     from efficientfan.export.ncnn import export_ncnn
     from efficientfan.export.onnx import ExportReport, export_onnx
-    from efficientfan.export.quantize import QuantisationReport, quantise
+    from efficientfan.export.quantization import QuantizationReport, quantize
 
 __all__ = [
     "DetectorExport",
     "ExportReport",
-    "QuantisationReport",
+    "QuantizationReport",
     "export_detector",
     "export_ncnn",
     "export_onnx",
     "halve_checkpoint",
     "halve_file",
     "halve_weights",
-    "quantise",
+    "quantize",
 ]
 
 _HOMES = {
@@ -34,7 +34,7 @@ _HOMES = {
     "half_weights": ("halve_file", "halve_weights"),
     "ncnn": ("export_ncnn",),
     "onnx": ("ExportReport", "export_onnx"),
-    "quantize": ("QuantisationReport", "quantise"),
+    "quantization": ("QuantizationReport", "quantize"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -1,4 +1,4 @@
-"""Real crops, for a quantiser to see what ranges the numbers inside a network have."""
+"""Real crops, for a quantizer to see what ranges the numbers inside a network have."""
 
 from __future__ import annotations
 

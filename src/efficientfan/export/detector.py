@@ -128,7 +128,7 @@ def measure_detector_parity(
         peaks = seen[0] & seen[1]
         differences = [np.abs(a - b)[peaks].max(initial=0) for a, b in zip(expected, found, strict=True)]
         worst = np.maximum(worst, differences)  # keeps NaN
-        # A tie between neighbours may fall either way; where nothing scores, such as NaN, nothing was compared.
+        # A tie between neighbors may fall either way; where nothing scores, such as NaN, nothing was compared.
         if peaks.sum() < 0.9 * max(seen[0].sum(), seen[1].sum(), 1):
             worst[1] = np.inf
     return DetectorParity(*map(float, worst))

@@ -1,4 +1,4 @@
-"""The normalisation of the pixels, moved into the first convolution, so that this takes the bytes as they are."""
+"""The normalization of the pixels, moved into the first convolution, so that this takes the bytes as they are."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from onnx import numpy_helper
 
 from efficientfan.errors import InputError
 
-__all__ = ["fold_normalisation", "pixel_tensor", "take_bytes"]
+__all__ = ["fold_normalization", "pixel_tensor", "take_bytes"]
 
 
-def fold_normalisation(model: onnx.ModelProto) -> onnx.ModelProto:
+def fold_normalization(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy whose first convolution works on values from 0 to 255.
 
     pixel * a + b before a convolution of weights w is a convolution of weights w a, with the sum of w b added to
     its bias. Only at the border of the picture does the copy differ: the convolution pads with zeros, which meant
-    the mean colour and now mean black.
+    the mean color and now mean black.
 
     Args:
         model: a graph that begins with Transpose, Cast, Mul, Add, Conv, as `efficientfan export` writes it.
@@ -34,7 +34,7 @@ def fold_normalisation(model: onnx.ModelProto) -> onnx.ModelProto:
     cast = _producer(graph, multiply, "Cast")
     if convolution is None or add is None or multiply is None or cast is None:
         raise InputError(
-            "the graph does not begin with the normalisation of `efficientfan export`; export it anew"
+            "the graph does not begin with the normalization of `efficientfan export`; export it anew"
         )
     scale, offset = (
         next(numpy_helper.to_array(constants[name]) for name in node.input if name in constants).reshape(-1)
@@ -56,8 +56,8 @@ def fold_normalisation(model: onnx.ModelProto) -> onnx.ModelProto:
     for node in (multiply, add):
         graph.node.remove(node)
     used = {name for node in graph.node for name in node.input}
-    for initialiser in [each for each in graph.initializer if each.name not in used]:
-        graph.initializer.remove(initialiser)
+    for initializer in [each for each in graph.initializer if each.name not in used]:
+        graph.initializer.remove(initializer)
     return folded
 
 

@@ -33,7 +33,7 @@ def tolerance_of(half_weights: bool) -> float:
 
 
 def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of any graph whose large float32 initialisers are float16, each behind a Cast to float32.
+    """A copy of any graph whose large float32 initializers are float16, each behind a Cast to float32.
 
     A tensor with a value that float16 cannot hold stays whole.
     """

@@ -38,7 +38,7 @@ QUANTIZED = ("Conv", "Add", "Clip", "Relu", "Concat", "MaxPool", "Resize")
 """What ONNX Runtime computes in int8 faster than in float. Clip and Relu vanish in the rounding that follows them."""
 
 
-def quantise_with_onnxruntime(
+def quantize_with_onnxruntime(
     model: onnx.ModelProto, samples: Sequence[Array], step: Callable[[], None]
 ) -> Quantized:
     """What is `QUANTIZED`; pairs around Transpose and Reshape are left to the engine, which moves them away."""
@@ -99,7 +99,7 @@ def quantise_with_onnxruntime(
     return of_layers
 
 
-def quantise_with_nncf(
+def quantize_with_nncf(
     model: onnx.ModelProto, samples: Sequence[Array], step: Callable[[], None]
 ) -> Quantized:
     """Convolutions and the sums between them, with bias correction (the `quantize` extra)."""
@@ -132,7 +132,7 @@ def quantise_with_nncf(
     return lambda float_layers: restore_float(quantized, model, float_layers)
 
 
-TOOLS: Mapping[str, Tool] = {"onnxruntime": quantise_with_onnxruntime, "nncf": quantise_with_nncf}
+TOOLS: Mapping[str, Tool] = {"onnxruntime": quantize_with_onnxruntime, "nncf": quantize_with_nncf}
 
 
 @contextlib.contextmanager

@@ -96,7 +96,7 @@ def write_proved(
 
 
 def measure_parity(deployed: nn.Module, path: str | Path, spec: ModelSpec, *, seed: int = 0) -> Parity:
-    """Run torch and the file on the same crops: smooth random pictures, noise, and one flat grey."""
+    """Run torch and the file on the same crops: smooth random pictures, noise, and one flat gray."""
     return _measure(_torch_run(deployed, spec), _file_run(path, spec), spec, seed=seed)
 
 
@@ -146,7 +146,7 @@ def _file_run(path: str | Path, spec: ModelSpec) -> Run:
 
 
 def smooth_picture(size: int, rng: np.random.Generator) -> np.ndarray:
-    """Coarse random colours, enlarged smoothly, with fine noise: neither flat nor pure noise."""
+    """Coarse random colors, enlarged smoothly, with fine noise: neither flat nor pure noise."""
     coarse = rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)
     smooth = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
     return np.asarray((smooth + rng.normal(0, 8, smooth.shape)).clip(0, 255).astype(np.uint8))

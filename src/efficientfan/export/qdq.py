@@ -1,6 +1,6 @@
-"""Quantised graphs: which parts of a float graph may become int8, and putting single layers back to float.
+"""Quantized graphs: which parts of a float graph may become int8, and putting single layers back to float.
 
-A quantised graph is the float graph with QuantizeLinear / DequantizeLinear pairs ("QDQ") around what is to run in
+A quantized graph is the float graph with QuantizeLinear / DequantizeLinear pairs ("QDQ") around what is to run in
 int8; its nodes keep their names. Needs `onnx`.
 """
 
@@ -14,7 +14,7 @@ import onnx
 __all__ = ["float_operators", "inner_nodes", "int8_layers", "layers", "restore_float"]
 
 LAYERS = ("Conv", "ConvTranspose")
-"""What is worth quantising in our networks: all their weights and nearly all their arithmetic are there."""
+"""What is worth quantizing in our networks: all their weights and nearly all their arithmetic are there."""
 
 
 def layers(model: onnx.ModelProto) -> list[str]:
@@ -22,13 +22,13 @@ def layers(model: onnx.ModelProto) -> list[str]:
     return [node.name for node in model.graph.node if node.op_type in LAYERS]
 
 
-def int8_layers(quantised: onnx.ModelProto) -> list[str]:
+def int8_layers(quantized: onnx.ModelProto) -> list[str]:
     """Names of the convolutions whose weights are stored in int8."""
     unpacked = {
-        name for node in quantised.graph.node if node.op_type == "DequantizeLinear" for name in node.output
+        name for node in quantized.graph.node if node.op_type == "DequantizeLinear" for name in node.output
     }
     return [
-        node.name for node in quantised.graph.node if node.op_type in LAYERS and node.input[1] in unpacked
+        node.name for node in quantized.graph.node if node.op_type in LAYERS and node.input[1] in unpacked
     ]
 
 
@@ -66,11 +66,11 @@ def float_operators(model: onnx.ModelProto, quantized: Collection[str]) -> dict[
 
 
 def restore_float(
-    quantised: onnx.ModelProto, original: onnx.ModelProto, names: Collection[str]
+    quantized: onnx.ModelProto, original: onnx.ModelProto, names: Collection[str]
 ) -> onnx.ModelProto:
-    """A copy of the quantised graph in which the layers of these names are again what they are in the original."""
+    """A copy of the quantized graph in which the layers of these names are again what they are in the original."""
     model = onnx.ModelProto()
-    model.CopyFrom(quantised)
+    model.CopyFrom(quantized)
     nodes = {node.name: node for node in model.graph.node}
     originals = {node.name: node for node in original.graph.node}
     inner = inner_nodes(original)
@@ -110,7 +110,7 @@ def _readers(graph: onnx.GraphProto, tensor: str) -> list[onnx.NodeProto]:
 
 
 def _copy_weight(name: str, source: onnx.GraphProto, target: onnx.GraphProto) -> str:
-    """Put an initialiser of the original into the quantised graph, under a name that is free there."""
+    """Put an initializer of the original into the quantized graph, under a name that is free there."""
     copy = onnx.TensorProto()
     copy.CopyFrom(next(tensor for tensor in source.initializer if tensor.name == name))
     copy.name = f"{name}.float"
@@ -120,7 +120,7 @@ def _copy_weight(name: str, source: onnx.GraphProto, target: onnx.GraphProto) ->
 
 
 def _prune(graph: onnx.GraphProto) -> None:
-    """Take out nodes and initialisers that nothing reads any more."""
+    """Take out nodes and initializers that nothing reads any more."""
     needed = {output.name for output in graph.output}
     idle = []
     for index in reversed(range(len(graph.node))):

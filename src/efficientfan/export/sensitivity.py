@@ -1,4 +1,4 @@
-"""Which layers of a quantised graph to leave in float: found by trying, not by rule of thumb."""
+"""Which layers of a quantized graph to leave in float: found by trying, not by rule of thumb."""
 
 from __future__ import annotations
 

@@ -3,9 +3,9 @@
 ROOT of a reader is the JSON file, or a folder that holds `SPLIT.json` (or `annotations/SPLIT.json`); where a
 `file_name` is looked for says `text.find_image`.
 
-Of an annotation are read: `keypoints` [x, y, v, ...] with v 2 visible, 1 labelled but covered, 0 not labelled; `bbox`
+Of an annotation are read: `keypoints` [x, y, v, ...] with v 2 visible, 1 labeled but covered, 0 not labeled; `bbox`
 [x, y, w, h], which becomes xyxy (x, y, x + w, y + h); `name`, the face's; the scalars beside the standard keys and
-those under `attributes`, as attributes. Pixel convention: 0-based, pixel centres at integers.
+those under `attributes`, as attributes. Pixel convention: 0-based, pixel centers at integers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from efficientfan.formats.text import (
 from efficientfan.geometry import BoxCorrection
 from efficientfan.imaging import photo_size
 from efficientfan.schema import LandmarkSchema
-from efficientfan.structures import OCCLUDED, UNLABELLED, VISIBLE, Annotation, BoxTrust, Scene
+from efficientfan.structures import OCCLUDED, UNLABELED, VISIBLE, Annotation, BoxTrust, Scene
 
 __all__ = ["CocoWriter", "coco_records", "read_coco", "read_coco_boxes", "survey_coco", "write_coco"]
 
@@ -249,15 +249,15 @@ def write_coco(
             width, height = photo_size(face.image)
             path = relative_path(face.image, photos or out.parent)
             images[face.image] = {"id": len(images) + 1, "file_name": path, "width": width, "height": height}
-        labelled = face.visibility != UNLABELLED
-        triples = np.column_stack([np.where(labelled[:, None], face.points, 0.0), face.visibility])
+        labeled = face.visibility != UNLABELED
+        triples = np.column_stack([np.where(labeled[:, None], face.points, 0.0), face.visibility])
         row = {
             "id": number,
             "image_id": images[face.image]["id"],
             "category_id": 1,
             "name": face.name,
             "iscrowd": 0,
-            "num_keypoints": int(labelled.sum()),
+            "num_keypoints": int(labeled.sum()),
             "keypoints": [int(v) if i % 3 == 2 else v for i, v in enumerate(triples.reshape(-1).tolist())],
             "attributes": dict(face.attributes),
         }
@@ -267,7 +267,7 @@ def write_coco(
         if "score" in face.attributes:
             row["score"] = face.attributes["score"]
         rows.append(row)
-    info = {"description": f"landmarks: {schema.name}; pixels 0-based, centres at integers"}
+    info = {"description": f"landmarks: {schema.name}; pixels 0-based, centers at integers"}
     table = {
         "info": info,
         "images": list(images.values()),
@@ -328,7 +328,7 @@ class CocoWriter:
 
     def finish(self) -> None:
         """Write the file."""
-        note = f"landmarks: {self._schema.name}; model: {self._model}; pixels 0-based, centres at integers"
+        note = f"landmarks: {self._schema.name}; model: {self._model}; pixels 0-based, centers at integers"
         table = {
             "info": {"description": note},
             "images": self._images,
@@ -368,7 +368,7 @@ def _keypoints(where: str, values: Any, schema: LandmarkSchema) -> NDArray[np.fl
 def _trust(row: Mapping[str, Any]) -> BoxTrust:
     if row.get("iscrowd"):
         return BoxTrust.IGNORED
-    return BoxTrust.UNCHECKED if row.get("source") == "pseudo" else BoxTrust.LABELLED
+    return BoxTrust.UNCHECKED if row.get("source") == "pseudo" else BoxTrust.LABELED
 
 
 def _scene(path: Path, key: Any, image: Mapping[str, Any], faces: list[tuple[Any, int]]) -> Scene:

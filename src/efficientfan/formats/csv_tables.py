@@ -3,11 +3,11 @@
 Needed are the columns
 
 - `image`: the photo, by a path from the table, from `images/` beside it or from the current folder (`text.find_image`);
-- `<landmark>_x`, `<landmark>_y` for every landmark of the schema by its name: the point, both empty: not labelled.
+- `<landmark>_x`, `<landmark>_y` for every landmark of the schema by its name: the point, both empty: not labeled.
 
 Read, where they are there, are
 
-- `<landmark>_v`: 2 visible, 1 covered, 0 not labelled; without these columns labelled points are visible;
+- `<landmark>_v`: 2 visible, 1 covered, 0 not labeled; without these columns labeled points are visible;
 - `<landmark>_score`: how sure the network was of the point, in [0, 1];
 - `box_x0`, `box_y0`, `box_x1`, `box_y1`: the face's box, or empty;
 - `name`: the face's name, unique in the table; without it the photo's;
@@ -18,7 +18,7 @@ Written by `predict` and not read: `width`, `height` of the photo, `model`, `fac
 videos `frame` (a number), `time` (seconds), `track_id`.
 
 Columns come in any order. A row with neither points nor box says that the photo has no face. Pixel convention: 0-based,
-pixel centres at integers. Tables with `x0`, `y0`, `v0`, `x1`, ... in place of the landmarks' names are read too, with a
+pixel centers at integers. Tables with `x0`, `y0`, `v0`, `x1`, ... in place of the landmarks' names are read too, with a
 note in the log: earlier versions wrote them.
 """
 
@@ -52,7 +52,7 @@ from efficientfan.formats.text import (
     unique_name,
 )
 from efficientfan.schema import LandmarkSchema
-from efficientfan.structures import OCCLUDED, UNLABELLED, VISIBLE, Annotation, Face
+from efficientfan.structures import OCCLUDED, UNLABELED, VISIBLE, Annotation, Face
 
 __all__ = [
     "CsvWriter",
@@ -82,8 +82,8 @@ class TableRow:
     Attributes:
         where: file and line, for messages.
         image: the photo, as the table names it.
-        points: (K, 2) float64, (x, y) in image pixels, NaN where not labelled; None: the photo has no face.
-        visibility: (K,) uint8 of `UNLABELLED`, `OCCLUDED`, `VISIBLE`; None with `points`.
+        points: (K, 2) float64, (x, y) in image pixels, NaN where not labeled; None: the photo has no face.
+        visibility: (K,) uint8 of `UNLABELED`, `OCCLUDED`, `VISIBLE`; None with `points`.
         box: (4,) float64 xyxy in image pixels, or None.
         scores: (K,) float64, or None where a landmark has none.
         name: the face's name, or "".
@@ -288,7 +288,7 @@ def write_csv(faces: Sequence[Annotation], schema: LandmarkSchema, out: Path) ->
         if boxes:
             row += [""] * 4 if face.box is None else [repr(value) for value in face.box.tolist()]
         for (x, y), flag in zip(face.points.tolist(), face.visibility.tolist(), strict=True):
-            row += ["", "", "0"] if flag == UNLABELLED else [repr(x), repr(y), str(flag)]
+            row += ["", "", "0"] if flag == UNLABELED else [repr(x), repr(y), str(flag)]
         row += [json.dumps(face.attributes[key]) if key in face.attributes else "" for key in keys]
         writer.writerow(row)
     write_text(out, stream.getvalue())
@@ -369,7 +369,7 @@ def _row(path: Path, line: int, row: dict[str, str], columns: _Columns, schema: 
     if box is None and not any(row[name] for name in (*columns.x, *columns.y)):
         return TableRow(where, row["image"])
     points = np.full((schema.n_landmarks, 2), np.nan)
-    visibility = np.full(schema.n_landmarks, UNLABELLED, np.uint8)
+    visibility = np.full(schema.n_landmarks, UNLABELED, np.uint8)
     for index, (x, y, v) in enumerate(zip(columns.x, columns.y, columns.v, strict=True)):
         pair = [row[x], row[y]]
         if any(pair) and not all(pair):
@@ -377,7 +377,7 @@ def _row(path: Path, line: int, row: dict[str, str], columns: _Columns, schema: 
             raise InputError(
                 f"{where}: {given} is {row[given][:20]!r} and {lacking} is empty; give both or none"
             )
-        flag = row.get(v, str(VISIBLE if any(pair) else UNLABELLED))
+        flag = row.get(v, str(VISIBLE if any(pair) else UNLABELED))
         if flag not in ("0", "1", "2") or (flag != "0") != any(pair):
             raise InputError(f"{where}: {v} is {flag[:20]!r}; expected 1 or 2, or 0 with {x}, {y} empty")
         if flag != "0":

@@ -10,7 +10,7 @@ n_points: 68
 ```
 
 Helen's bare form is legal too: nothing but the lines of numbers (x and y, split by spaces or a comma).
-Pixel convention: the top left pixel's centre is (1, 1) on disk and (0, 0) here.
+Pixel convention: the top left pixel's center is (1, 1) on disk and (0, 0) here.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def write_pts(path: str | Path, points: ArrayLike, decimals: int = 6) -> None:
         raise InputError(f"{path}: points must have shape (K, 2), not {array.shape}")
     if not np.isfinite(array).all():
         missing = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
-        raise InputError(f"{path}: landmark {missing} is not labelled; .pts holds no gaps, COCO and CSV do")
+        raise InputError(f"{path}: landmark {missing} is not labeled; .pts holds no gaps, COCO and CSV do")
     rows = "".join(f"{x:.{decimals}f} {y:.{decimals}f}\n" for x, y in array + 1.0)
     write_text(path, f"version: 1\nn_points: {len(array)}\n{{\n{rows}}}\n")
 

@@ -46,7 +46,7 @@ ImageLike: TypeAlias = (
 """What `to_rgb` takes for an image."""
 
 Channels: TypeAlias = Literal["rgb", "bgr"]
-"""Order of an array's colours."""
+"""Order of an array's colors."""
 
 _FORMATS: Mapping[str, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg"),
@@ -91,7 +91,7 @@ _STRIP = 1 << 17
 def read_rgb(file: str | os.PathLike[str] | IO[bytes], *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Array:
     """Read a photo as H x W x 3 uint8 RGB, upright as its EXIF orientation says.
 
-    Grey, palette, RGBA (laid on black), CMYK and 16-bit are converted; of an animation the first frame.
+    Gray, palette, RGBA (laid on black), CMYK and 16-bit are converted; of an animation the first frame.
 
     Args:
         file: a path, or a file open in binary mode; one that can seek is read from its beginning, and left open.
@@ -264,10 +264,10 @@ def to_rgb(image: ImageLike, *, max_pixels: int = DEFAULT_MAX_PIXELS, channels: 
 
     Args:
         image: a path; the bytes of an image file; a file open in binary mode; a PIL image; or an array: H x W or
-            H x W x 1 (grey), H x W x 3, or H x W x 4 (the fourth is alpha, laid on black), uint8 in [0, 255], or
+            H x W x 1 (gray), H x W x 3, or H x W x 4 (the fourth is alpha, laid on black), uint8 in [0, 255], or
             uint16 in [0, 65535], whose high bytes are taken. Files and PIL images are turned upright by EXIF.
         max_pixels: files and PIL images of more pixels are refused before they are decoded.
-        channels: order of an array's colours, "rgb" or "bgr" (OpenCV's); files and PIL images have their own.
+        channels: order of an array's colors, "rgb" or "bgr" (OpenCV's); files and PIL images have their own.
 
     Raises:
         InputError: another type, shape or dtype, an unreadable file, or an unknown order of channels.

@@ -64,7 +64,7 @@ def warp(image: Array | PhotoPyramid, transforms: Sequence[CropTransform], out: 
         levels = min(math.log2(max(1.0, 1 / transform.scale)) + 1e-9, math.log2(min(photo.image.shape[:2])))
         shrink = 2 ** math.floor(levels)
         matrix = transform.matrix.copy()
-        # Pixel x of the reduced photo has its centre at (x + 0.5) * shrink - 0.5 of the full one.
+        # Pixel x of the reduced photo has its center at (x + 0.5) * shrink - 0.5 of the full one.
         matrix[:, 2] += matrix[:, :2].sum(axis=1) * (0.5 * shrink - 0.5)
         matrix[:, :2] *= shrink
         cv2.warpAffine(photo.level(shrink), matrix, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
@@ -101,7 +101,7 @@ def roll_transform(width: int, height: int, degrees: float) -> CropTransform:
 def _shrink(image: Array, factor: int) -> Array:
     height, width = image.shape[:2]
     rows, columns = -height % factor, -width % factor
-    if rows or columns:  # whole blocks only, so that every block's centre is where the convention says
+    if rows or columns:  # whole blocks only, so that every block's center is where the convention says
         image = cv2.copyMakeBorder(image, 0, rows, 0, columns, cv2.BORDER_REPLICATE)
     size = (image.shape[1] // factor, image.shape[0] // factor)
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))

@@ -1,4 +1,4 @@
-"""What landmark networks minimise: losses on heatmaps, on decoded coordinates, and on visibility."""
+"""What landmark networks minimize: losses on heatmaps, on decoded coordinates, and on visibility."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class HeatmapLoss(nn.Module):
         self.sigma = sigma
 
     def forward(self, prediction: Prediction, batch: Batch) -> Tensor:
-        """Scalar mean over the labelled landmarks."""
+        """Scalar mean over the labeled landmarks."""
         maps = prediction.output.heatmaps.float()
         targets = gaussian_heatmaps(
             batch.points, batch.weights, heatmap_size=maps.shape[-1], stride=self.stride, sigma=self.sigma
@@ -158,7 +158,7 @@ class CoordinateLoss(nn.Module):
         self.options = options
 
     def forward(self, prediction: Prediction, batch: Batch) -> Tensor:
-        """Scalar mean over the labelled landmarks."""
+        """Scalar mean over the labeled landmarks."""
         distance = (prediction.points - batch.points).abs() / self.unit
         return weighted_mean(self.loss(distance, **self.options).mean(dim=-1), batch.weights)
 
@@ -167,7 +167,7 @@ class VisibilityLoss(nn.Module):
     """Cross-entropy between a landmark's visibility and its label, where there is one.
 
     The only loss that hears of landmarks that are turned away: they have no point. Where a landmark lies and
-    whether it can be seen are labelled apart, so `Batch.weights` have no say.
+    whether it can be seen are labeled apart, so `Batch.weights` have no say.
 
     Raises:
         InputError: when called, a network without a visibility head or a batch without labels.

@@ -18,8 +18,8 @@ class Batch:
     """Training samples.
 
     Attributes:
-        images: (N, 3, S, S) normalised RGB.
-        points: (N, K, 2) true landmarks in crop pixels; 0 where unlabelled.
+        images: (N, 3, S, S) normalized RGB.
+        points: (N, K, 2) true landmarks in crop pixels; 0 where unlabeled.
         weights: (N, K) weight of each landmark; 0 where it has no label.
         visibility: (N, K) int64 indices in `VISIBILITY_CLASSES`, -1 where unknown; None if there are none.
         teaching_weights: (N, K) weight of each landmark in comparisons with a teacher, see `teaching`; None where it is

@@ -126,7 +126,7 @@ class MetricAccumulator:
 
         Args:
             points: (N, K, 2) predicted image pixels; NaN throughout for a face that was missed.
-            truth: (N, K, 2), NaN where unlabelled.
+            truth: (N, K, 2), NaN where unlabeled.
             names: N names, unique in the data set.
             boxes: (N, 4) xyxy ground-truth boxes, for the normalizers `box` and `diagonal`.
             mask: (N, K) bool, False where a point is left out.
@@ -149,7 +149,7 @@ class MetricAccumulator:
                 raise InputError(f"sample {name!r} was added twice; names must be unique")
             if np.isnan(row).all():
                 raise InputError(
-                    f"sample {name!r} has no labelled landmark to measure; leave it out or mend its labels"
+                    f"sample {name!r} has no labeled landmark to measure; leave it out or mend its labels"
                 )
             self._rows[name] = (row, length)
 

@@ -1,4 +1,4 @@
-"""Error per landmark and per region, over labelled points only."""
+"""Error per landmark and per region, over labeled points only."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def per_landmark(errors: ArrayLike) -> Array:
 
 
 def per_region(errors: ArrayLike, regions: Mapping[str, Sequence[int]]) -> dict[str, float]:
-    """NME of each region: for every sample the mean over the region's labelled points, then over samples.
+    """NME of each region: for every sample the mean over the region's labeled points, then over samples.
 
     Args:
         errors: (N, K), as for `per_landmark`.

@@ -40,7 +40,7 @@ def match_detections(
 ) -> Array:
     """What each detection of one photo found: (M,) an index into `truth`, `FALSE_ALARM` or `NEUTRAL`.
 
-    By falling score, each detection takes the `LABELLED` face not yet found that it overlaps most; where it
+    By falling score, each detection takes the `LABELED` face not yet found that it overlaps most; where it
     overlaps none by `iou`, but a box of less trust, it is neutral. Detections below a
     score do not change what those above it find, so one match serves every threshold.
 
@@ -54,7 +54,7 @@ def match_detections(
     Raises:
         InputError: an overlap outside (0, 1].
 
-    >>> faces, trust = [[0, 0, 10, 10], [50, 50, 60, 60]], [BoxTrust.LABELLED, BoxTrust.UNCHECKED]
+    >>> faces, trust = [[0, 0, 10, 10], [50, 50, 60, 60]], [BoxTrust.LABELED, BoxTrust.UNCHECKED]
     >>> found = [[0, 0, 10, 9], [1, 0, 10, 10], [50, 50, 60, 60], [80, 80, 90, 90]]
     >>> match_detections(found, [0.8, 0.9, 0.7, 0.6], faces, trust, iou=0.5).tolist()
     [-1, 0, -2, -1]
@@ -63,7 +63,7 @@ def match_detections(
         raise InputError(f"a face is found at an overlap in (0, 1], not {iou}")
     order = np.argsort(-np.asarray(scores, dtype=np.float64).reshape(-1), kind="stable")
     overlap = box_iou(boxes, truth)
-    wanted = np.asarray(trust).reshape(-1) == BoxTrust.LABELLED
+    wanted = np.asarray(trust).reshape(-1) == BoxTrust.LABELED
     neutral = (overlap[:, ~wanted] >= iou).any(axis=1)
     answers = np.where(neutral, NEUTRAL, FALSE_ALARM)
     free = np.where(wanted, overlap, 0.0)

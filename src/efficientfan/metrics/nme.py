@@ -32,13 +32,13 @@ Array = NDArray[Any]
 def point_distances(points: ArrayLike, truth: ArrayLike, mask: ArrayLike | None = None) -> Array:
     """Euclidean distance of each predicted point from the truth: (N, K) pixels.
 
-    NaN where the point is masked or not labelled (NaN in `truth`); infinity where a labelled point was not
+    NaN where the point is masked or not labeled (NaN in `truth`); infinity where a labeled point was not
     predicted (not finite in `points`), so that a missed face never scores better than a bad one.
 
     Args:
         points: (N, K, 2) predicted.
-        truth: (N, K, 2), NaN where unlabelled.
-        mask: (N, K) bool, False where a point is left out; None takes every labelled point.
+        truth: (N, K, 2), NaN where unlabeled.
+        mask: (N, K) bool, False where a point is left out; None takes every labeled point.
 
     >>> point_distances([[[3, 4], [0, 0]]], [[[0, 0], [float("nan"), 0]]]).tolist()
     [[5.0, nan]]
@@ -64,7 +64,7 @@ def point_distances(points: ArrayLike, truth: ArrayLike, mask: ArrayLike | None 
 
 
 def nme(points: ArrayLike, truth: ArrayLike, lengths: ArrayLike, mask: ArrayLike | None = None) -> Array:
-    """NME of each sample, the mean distance of its labelled points divided by its length: (N,) fractions.
+    """NME of each sample, the mean distance of its labeled points divided by its length: (N,) fractions.
 
     The NME of a data set is the mean of this over its samples.
 
@@ -80,14 +80,14 @@ def nme(points: ArrayLike, truth: ArrayLike, lengths: ArrayLike, mask: ArrayLike
     [0.1, 0.1]
 
     Raises:
-        InputError: shapes that do not agree, a degenerate length, or a sample without a labelled point.
+        InputError: shapes that do not agree, a degenerate length, or a sample without a labeled point.
     """
     distances = point_distances(points, truth, mask)
     counted = ~np.isnan(distances)
     empty = np.flatnonzero(~counted.any(axis=1))
     if len(empty):
         raise InputError(
-            f"sample {empty[0]} has no labelled landmark to measure; leave it out or mend its labels"
+            f"sample {empty[0]} has no labeled landmark to measure; leave it out or mend its labels"
         )
     means = np.where(counted, distances, 0.0).sum(axis=1) / counted.sum(axis=1)
     return np.asarray(means / check_lengths(lengths, len(means)))
@@ -115,7 +115,7 @@ def check_lengths(
 
 
 def pair_distance(truth: ArrayLike, groups: tuple[Sequence[int], Sequence[int]]) -> Array:
-    """Distance between the mean points of two groups of landmarks: (N,) pixels, NaN where one is unlabelled.
+    """Distance between the mean points of two groups of landmarks: (N,) pixels, NaN where one is unlabeled.
 
     >>> pair_distance([[[0, 0], [2, 0], [4, 4]]], ((0, 1), (2,))).tolist()
     [5.0]
@@ -135,7 +135,7 @@ def interocular(truth: ArrayLike, schema: LandmarkSchema) -> Array:
 
 
 def interpupil(truth: ArrayLike, schema: LandmarkSchema) -> Array:
-    """Distance between the eye centres (for iBUG-68 the means of each eye's six points): (N,) pixels.
+    """Distance between the eye centers (for iBUG-68 the means of each eye's six points): (N,) pixels.
 
     Raises:
         InputError: the schema names no such groups.

@@ -200,7 +200,7 @@ def _fill_from(
             f"checkpoint of the same network (it holds {spec.network['name']!r})"
         )
     network.load_state_dict({**own, **tensors})
-    network.encoder.mean, network.encoder.std = spec.mean, spec.std  # of the crops that it has learnt from
+    network.encoder.mean, network.encoder.std = spec.mean, spec.std  # of the crops that it has learned from
     logger.info("%d weights from %s, %d fresh", len(tensors), path, len(own) - len(tensors))
 
 

@@ -28,7 +28,7 @@ class DeployedOutput(NamedTuple):
 
 
 class DeployedNet(nn.Module):
-    """Normalisation, network and decoding as the spec says."""
+    """Normalization, network and decoding as the spec says."""
 
     def __init__(self, network: LandmarkNet, spec: ModelSpec) -> None:
         super().__init__()

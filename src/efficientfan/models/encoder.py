@@ -96,7 +96,7 @@ class Encoder(nn.Module):
         self.mean, self.std = said or _normalization(name)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """(N, 3, H, W) normalised RGB to its last maps, fine to coarse."""
+        """(N, 3, H, W) normalized RGB to its last maps, fine to coarse."""
         return cast(list[Tensor], self.backbone(images))
 
 

@@ -13,7 +13,7 @@ __all__ = ["HEADS", "HeatmapHead", "IntegralHead", "VisibilityHead"]
 
 
 def _faint_conv(in_channels: int, out_channels: int) -> nn.Conv2d:
-    """A 1x1 convolution that starts near zero, so that no landmark has a say before it has learnt one."""
+    """A 1x1 convolution that starts near zero, so that no landmark has a say before it has learned one."""
     conv = nn.Conv2d(in_channels, out_channels, 1)
     nn.init.normal_(conv.weight, std=0.001)
     nn.init.zeros_(cast(Tensor, conv.bias))

@@ -78,7 +78,7 @@ class LandmarkNet(nn.Module):
         self.feature_channels = (encoder.channels, *([decoder.channels] * len(decoder.stages)))
 
     def forward(self, images: Tensor) -> NetworkOutput:
-        """(N, 3, S, S) normalised RGB; S is a multiple of the encoder's stride."""
+        """(N, 3, S, S) normalized RGB; S is a multiple of the encoder's stride."""
         *finer, features = self.encoder(images)
         maps = self.decoder(features, finer[::-1])
         return NetworkOutput(

@@ -3,7 +3,7 @@
 **Axes.** Those of a camera before the face: x to the right on the screen (the person's left), y down, z away from
 the camera, so the tip of the nose has the smallest z. The origin lies midway between the outer corners of the eyes.
 
-**Where the numbers come from.** They are our own, in millimetres, from the usual proportions of an adult face: 90
+**Where the numbers come from.** They are our own, in millimeters, from the usual proportions of an adult face: 90
 between the outer corners of the eyes and 36 between the inner ones, 51 from the root of the nose to its base, the tip
 17 before the base, 52 from one corner of the mouth to the other, 114 from the eyes to the chin, 143 across the
 cheekbones. Depths follow from how the face curves: the eyeballs rise 11 before the outer corners of the eyes, the
@@ -39,7 +39,7 @@ _MIDDLE = {
     "inner_lip_6": (69.5, -24),
     "outer_lip_9": (80, -24),
 }
-"""Landmarks on the middle line: (y, z) in millimetres."""
+"""Landmarks on the middle line: (y, z) in millimeters."""
 
 _LEFT = {
     "left_eyebrow_0": (12, -17, -20),
@@ -64,7 +64,7 @@ _LEFT = {
     "inner_lip_4": (22.5, 67.5, -16),
     "inner_lip_5": (8, 69.3, -23.5),
 }
-"""Landmarks of the person's left side: (x, y, z) in millimetres."""
+"""Landmarks of the person's left side: (x, y, z) in millimeters."""
 
 _MOVING = ("jaw", "inner_lip", *(f"outer_lip_{index}" for index in (7, 8, 9, 10, 11)))
 """Beginnings of the names of landmarks that say little of the head's pose: the chin and the lips move, and the
@@ -89,8 +89,8 @@ _ALSO_CALLED = {
 
 
 @cache
-def _millimetres() -> dict[str, Array]:
-    """Name of each iBUG-68 landmark -> (3,) place in millimetres."""
+def _millimeters() -> dict[str, Array]:
+    """Name of each iBUG-68 landmark -> (3,) place in millimeters."""
     places = {name: np.array([0.0, *place]) for name, place in _MIDDLE.items()}
     schema = get_schema("ibug68")
     mirrored = dict(enumerate(schema.flip_indices))
@@ -112,7 +112,7 @@ def head_shape() -> Array:
 
     x to the person's left, y down, z away from the camera; the origin is midway between the outer corners of the eyes.
     """
-    places = _millimetres()
+    places = _millimeters()
     return np.stack([places[name] for name in get_schema("ibug68").landmarks]) / INTEROCULAR_MM
 
 
@@ -122,7 +122,7 @@ def steady_shape(schema: LandmarkSchema) -> Array:
 
     Landmarks are known by their names, so that a schema of a user's own that uses the packaged names works as well.
     """
-    places = _millimetres()
+    places = _millimeters()
     steady = {name: place for name, place in places.items() if not name.startswith(_MOVING)}
     steady |= {name: places[known] for name, known in _ALSO_CALLED.items()}
     for side in ("right", "left"):

@@ -145,13 +145,13 @@ class LandmarkPredictor:
 
         Args:
             image: a path; the bytes of an image file; a file open in binary mode; an H x W x 3 uint8 array (H x W
-                grey, H x W x 4 with alpha, and uint16 too); or a PIL image (`imaging.to_rgb`).
+                gray, H x W x 4 with alpha, and uint16 too); or a PIL image (`imaging.to_rgb`).
             boxes: (N, 4) xyxy in image pixels; None asks the detector.
             min_score: lowest mean landmark score of a found face, in [0, 1]; None takes the model's own.
-            channels: order of an array's colours, "rgb" or "bgr" (OpenCV's).
+            channels: order of an array's colors, "rgb" or "bgr" (OpenCV's).
 
         Returns:
-            The faces, perhaps none; points in pixels of the upright image, 0-based, pixel centres at integers.
+            The faces, perhaps none; points in pixels of the upright image, 0-based, pixel centers at integers.
 
         Raises:
             InputError: an unreadable image, or a box without positive size or wholly outside its image.

@@ -78,9 +78,9 @@ class Source(Section):
     weight: float = Field(1.0, gt=0, description="loss weight of its landmarks, also in distillation")
 
     @property
-    def labelled(self) -> bool:
+    def labeled(self) -> bool:
         """Whether its faces have landmarks; if not, they are for distillation alone."""
-        return get_dataset(self.dataset).labelled
+        return get_dataset(self.dataset).labeled
 
     @model_validator(mode="after")
     def _there(self) -> Source:
@@ -127,12 +127,12 @@ class DataConfig(Section):
         if (self.holdout is None) == (self.validation is None):
             raise ValueError("give either data.holdout or data.validation, and set the other to null")
         judge = self.validation or self.train[0]
-        if not judge.labelled:
+        if not judge.labeled:
             raise ValueError(
                 f"validation faces come from {judge.dataset!r}, whose faces have no landmarks; name a data set that "
                 "has them first, or as data.validation"
             )
-        if not any(source.labelled for source in self.train):
+        if not any(source.labeled for source in self.train):
             raise ValueError("no training source has landmarks; a teacher alone is not enough")
         return self
 
@@ -181,7 +181,7 @@ class VisibilityConfig(Section):
 
 
 class ObjectiveConfig(Section):
-    """What training minimises: the weighted sum of the parts that are given."""
+    """What training minimizes: the weighted sum of the parts that are given."""
 
     heatmap: HeatmapConfig | None = HeatmapConfig()
     coordinate: CoordinateConfig | None = None
@@ -343,8 +343,8 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
-    def _unlabelled(self) -> Recipe:
-        names = ", ".join(source.dataset for source in self.data.train if not source.labelled)
+    def _unlabeled(self) -> Recipe:
+        names = ", ".join(source.dataset for source in self.data.train if not source.labeled)
         if not names:
             return self
         if self.distill is None:

@@ -1,4 +1,4 @@
-"""Keys of recipes that were spelt otherwise: recipes and run folders that have them are still read."""
+"""Keys of recipes that were spelled otherwise: recipes and run folders that have them are still read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORMER_KEYS: Mapping[str, str] = {
 
 
 def current_key(key: str) -> str:
-    """A key of `--set` as it is spelt today."""
+    """A key of `--set` as it is spelled today."""
     return FORMER_KEYS.get(key, key)
 
 

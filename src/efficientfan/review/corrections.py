@@ -1,4 +1,4 @@
-"""What a labelling tool gives back: which faces people kept, moved, deleted and added, as a data set to train on."""
+"""What a labeling tool gives back: which faces people kept, moved, deleted and added, as a data set to train on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from efficientfan.geometry import box_of_points
 from efficientfan.metrics import box_size
 from efficientfan.review.folder import ReviewFolder
 from efficientfan.schema import LandmarkSchema, get_schema
-from efficientfan.structures import UNLABELLED, VISIBLE, Annotation
+from efficientfan.structures import UNLABELED, VISIBLE, Annotation
 
 __all__ = ["Corrections", "import_corrections"]
 
@@ -69,7 +69,7 @@ def import_corrections(
 
     Args:
         folder: as `write_review` left it.
-        export: COCO keypoints of the labelling tool. A photo without a face in it had none.
+        export: COCO keypoints of the labeling tool. A photo without a face in it had none.
         schema: of the landmarks, where the folder does not say it.
 
     Raises:
@@ -100,7 +100,7 @@ def import_corrections(
             if match is None:
                 deleted += 1
                 continue
-            faces.append(_labelled(match, folder.images / image, face.name))
+            faces.append(_labeled(match, folder.images / image, face.name))
             distance = _movement(face, faces[-1])
             if distance < STILL and (face.visibility == faces[-1].visibility).all():
                 kept += 1
@@ -110,7 +110,7 @@ def import_corrections(
         for new in found:
             if not any(new is match for match in matches):
                 added += 1
-                faces.append(_labelled(new, folder.images / image, unique_name(image, names)))
+                faces.append(_labeled(new, folder.images / image, unique_name(image, names)))
     if not faces:
         raise InputError(f"{export}: holds no face")
     write_coco(faces, landmarks, folder.corrected, photos=folder.images)
@@ -152,9 +152,9 @@ def _reviewed(image: str, before: Mapping[str, Sequence[Annotation]], export: Pa
     return fitting[0]
 
 
-def _labelled(face: ReportedFace, image: Path, name: str) -> Annotation:
+def _labeled(face: ReportedFace, image: Path, name: str) -> Annotation:
     flags = np.full(len(face.points), VISIBLE) if face.visibility is None else face.visibility
-    points = np.where((flags == UNLABELLED)[:, None], np.nan, face.points)
+    points = np.where((flags == UNLABELED)[:, None], np.nan, face.points)
     return Annotation(image, points, flags, box_of_points(points), {"reviewed": True}, name)
 
 

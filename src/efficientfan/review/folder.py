@@ -1,4 +1,4 @@
-"""The folder of a review: photos and labels for a labelling tool, and a page to look at.
+"""The folder of a review: photos and labels for a labeling tool, and a page to look at.
 
 ```
 REVIEW/index.html          the faces, the least sure first

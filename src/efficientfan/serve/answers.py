@@ -94,7 +94,7 @@ def model_answer(name: str, predictor: LandmarkPredictor) -> dict[str, Any]:
         "model": spec.name,
         "schema": spec.schema.name,
         "landmarks": spec.schema.n_landmarks,
-        "license": spec.licence,
+        "license": spec.license,
         "training_data": spec.training_data,
     }
 

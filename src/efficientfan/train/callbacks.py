@@ -94,7 +94,7 @@ class KeepLast(Callback):
 
     Args:
         path: the checkpoint.
-        every_steps: also after so many optimiser steps; None turns it off.
+        every_steps: also after so many optimizer steps; None turns it off.
         every_minutes: also after so much time.
     """
 

@@ -59,7 +59,7 @@ def build_detector(recipe: DetectionRecipe) -> tuple[FaceDetectorNet, DetectorSp
         multiple=network.multiple,
         long_sides=tuple(model.long_sides),
         score_threshold=model.score_threshold,
-        licence="Weights carry the terms of their training data: research only.",
+        license="Weights carry the terms of their training data: research only.",
         training_data=used,
         provenance={"recipe": provenance(recipe)},
         code_version=__version__,
@@ -110,7 +110,7 @@ def _read(source: SceneSource, root: Path) -> list[Scene]:
 def _scene_of(face: Annotation, schema: LandmarkSchema) -> Scene | None:
     """One annotated face as a scene of its own; None where its landmarks span no box."""
     try:
-        box, trust = face.tight_box[None], np.array([BoxTrust.LABELLED])
+        box, trust = face.tight_box[None], np.array([BoxTrust.LABELED])
         points = convert_points(face.points, schema, "five")[None]
         return Scene(face.image, box, trust, face.attributes, face.name, points)
     except InputError:
@@ -131,7 +131,7 @@ class DetectionModule(RunModule):
 
     Args:
         network: what is trained.
-        spec: normalisation and threshold.
+        spec: normalization and threshold.
         objective: weights of the loss parts.
         config: optimizer and schedule.
         teacher: a trained detector of the same stride, or None.

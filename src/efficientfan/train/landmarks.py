@@ -94,7 +94,7 @@ def build_spec(recipe: Recipe, network: LandmarkNet) -> ModelSpec:
         stride=network.stride,
         crop_margin=recipe.model.margin,
         decoder=recipe.model.decoder,
-        licence="Weights carry the terms of their training data. "
+        license="Weights carry the terms of their training data. "
         + " ".join(f"{k}: {v}" for k, v in terms.items()),
         training_data=used,
         provenance={"recipe": provenance(recipe)},
@@ -104,8 +104,8 @@ def build_spec(recipe: Recipe, network: LandmarkNet) -> ModelSpec:
 
 def _mirror_offset(recipe: Recipe) -> float:
     """How far the network's landmarks will lean: as the labels of the source that weighs most per face."""
-    labelled = [source for source in recipe.data.train if source.labelled]
-    main = max(labelled, key=lambda source: source.repeat * source.weight)
+    labeled = [source for source in recipe.data.train if source.labeled]
+    main = max(labeled, key=lambda source: source.repeat * source.weight)
     offset = get_dataset(main.dataset).mirror_offset
     return offset.mean if offset is not None and recipe.augmentation.flip else 0.0
 
@@ -182,8 +182,8 @@ def hold_out(faces: list[NamedT], fraction: float, seed: int) -> tuple[list[Name
 
 def _read(source: Source, root: Path, schema: str) -> list[Annotation]:
     faces = load_dataset(source.dataset, root / source.folder, source.split, schema=schema)
-    # A crop needs a box: a face with fewer than two labelled landmarks cannot be trained on.
-    usable = [f for f in faces if not source.labelled or np.isfinite(f.points).all(axis=1).sum() >= 2]
+    # A crop needs a box: a face with fewer than two labeled landmarks cannot be trained on.
+    usable = [f for f in faces if not source.labeled or np.isfinite(f.points).all(axis=1).sum() >= 2]
     if not usable:
         raise InputError(
             f"data set {source.dataset!r}, split {source.split!r}: no usable face in {root / source.folder}"
@@ -229,8 +229,8 @@ class LandmarkModule(RunModule):
     Args:
         network: the student.
         objective: returns named loss parts.
-        spec: crop, normalisation and decoder.
-        config: optimiser and schedule.
+        spec: crop, normalization and decoder.
+        config: optimizer and schedule.
     """
 
     figure = Figure("val_nme", "NME", higher_is_better=False)
@@ -320,11 +320,11 @@ def visible_counts(probabilities: Tensor, labels: Tensor) -> Tensor:
 def validation_nme(points: Array, truth: Array, spec: ModelSpec) -> float:
     """Mean NME of plain crops, as a fraction; a similarity transform leaves it as it is in image pixels.
 
-    By the outer eye corners, and by the box (sqrt of its area) for faces whose corners are not labelled.
+    By the outer eye corners, and by the box (sqrt of its area) for faces whose corners are not labeled.
 
     Args:
         points: (N, K, 2) predicted, crop pixels.
-        truth: (N, K, 2), crop pixels; NaN where unlabelled.
+        truth: (N, K, 2), crop pixels; NaN where unlabeled.
         spec: its schema names the eye corners.
     """
     if "interocular" in spec.schema.normalizers:

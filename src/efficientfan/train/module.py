@@ -1,4 +1,4 @@
-"""What every training run has in common: optimiser, schedule, and what a checkpoint carries besides weights."""
+"""What every training run has in common: optimizer, schedule, and what a checkpoint carries besides weights."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class RunModule(lightning.LightningModule, ABC):
 
     @property
     def progress(self) -> float:
-        """Share of the run's optimiser steps that are done, in [0, 1]; it goes on exactly where a run does."""
+        """Share of the run's optimizer steps that are done, in [0, 1]; it goes on exactly where a run does."""
         return min(1.0, self.global_step / max(1, self.total_steps))
 
     def shared(self, values: Tensor) -> list[float]:
@@ -115,7 +115,7 @@ class RunModule(lightning.LightningModule, ABC):
         decayed = [p for p in self.parameters() if p.requires_grad and p.ndim > 1]
         others = [p for p in self.parameters() if p.requires_grad and p.ndim <= 1]
         kind = torch.optim.AdamW if self.config.optimizer == "adamw" else torch.optim.Adam
-        optimiser = kind(
+        optimizer = kind(
             [
                 {"params": decayed, "weight_decay": self.config.weight_decay},
                 {"params": others, "weight_decay": 0.0},
@@ -132,13 +132,13 @@ class RunModule(lightning.LightningModule, ABC):
                 total // 10,
             )
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, lambda step: learning_rate_factor(self.config, step, total)
+            optimizer, lambda step: learning_rate_factor(self.config, step, total)
         )
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 def learning_rate_factor(config: TrainConfig, step: int, total: int) -> float:
-    """Share of the recipe's learning rate at an optimiser step: linear warm-up, then drops or half a cosine."""
+    """Share of the recipe's learning rate at an optimizer step: linear warm-up, then drops or half a cosine."""
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps
     if config.schedule == "steps":

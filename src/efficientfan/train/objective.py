@@ -1,4 +1,4 @@
-"""From a recipe to what training minimises; the only place in `train` that knows of teachers."""
+"""From a recipe to what training minimizes; the only place in `train` that knows of teachers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def build_objective(recipe: Recipe, student: LandmarkNet, spec: ModelSpec) -> Ob
     """The sum of the recipe's loss parts; with `distill`, those against its teachers besides.
 
     Args:
-        recipe: what to minimise.
+        recipe: what to minimize.
         student, spec: what is trained.
 
     Raises:

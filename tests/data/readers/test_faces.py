@@ -20,7 +20,7 @@ def write(root, *annotations):
     (root / "wild.json").write_text(json.dumps({"images": images, "annotations": rows}))
 
 
-def test_every_box_that_is_not_ignored_is_a_face_with_nothing_labelled(tmp_path):
+def test_every_box_that_is_not_ignored_is_a_face_with_nothing_labeled(tmp_path):
     write(
         tmp_path,
         {"image_id": 0, "bbox": [2, 3, 10, 8]},

@@ -14,7 +14,7 @@ from efficientfan.data.readers import aflw
 from efficientfan.errors import InputError, MissingDependencyError
 from efficientfan.formats.pts import read_pts, write_pts
 from efficientfan.imaging import read_rgb
-from efficientfan.structures import OCCLUDED, UNLABELLED, VISIBLE
+from efficientfan.structures import OCCLUDED, UNLABELED, VISIBLE
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def test_points_names_and_photos(name, tmp_path):
     assert len(faces) == len(tiny.points)
     for face, points in zip(faces, tiny.points, strict=True):
         np.testing.assert_allclose(face.points, points, atol=1e-9)
-        assert (face.visibility == UNLABELLED).tolist() == np.isnan(points[:, 0]).tolist()
+        assert (face.visibility == UNLABELED).tolist() == np.isnan(points[:, 0]).tolist()
         assert read_rgb(face.image).shape == (48, 64, 3)
         assert str(tmp_path) not in face.name
     assert len({face.name for face in faces}) == len(faces)
@@ -90,7 +90,7 @@ def test_wflw_attributes_and_photos_of_many_faces(load):
     ]
 
 
-def test_cofw_occlusion_and_colours(load):
+def test_cofw_occlusion_and_colors(load):
     faces = load("cofw")
     assert (faces[1].visibility == OCCLUDED).nonzero()[0].tolist() == [0, 1, 2, 3, 4]
     assert (faces[0].visibility == VISIBLE).all()
@@ -163,7 +163,7 @@ def test_pts_round_trip(tmp_path):
 
 
 def test_pts_refuses_gaps(tmp_path):
-    with pytest.raises(InputError, match=r"landmark 1 is not labelled.*COCO and CSV"):
+    with pytest.raises(InputError, match=r"landmark 1 is not labeled.*COCO and CSV"):
         write_pts(tmp_path / "a.pts", [[1, 2], [np.nan, 3]])
     assert not list(tmp_path.iterdir())
 

@@ -33,7 +33,7 @@ def test_good_scenes_are_fit_and_drawn(run_command, tmp_path):
     assert read_rgb(sheet).shape[0] > 300
 
 
-def test_boxes_are_drawn_in_the_colour_of_their_trust():
+def test_boxes_are_drawn_in_the_color_of_their_trust():
     canvas = np.zeros((100, 300, 3), np.uint8)
     boxes = [[20 + 100 * number, 20, 80 + 100 * number, 80] for number in range(3)]
     add_trusted_boxes(canvas, boxes, list(BoxTrust), width=3)

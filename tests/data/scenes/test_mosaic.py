@@ -28,9 +28,9 @@ QUIET = MosaicAugmentation(
 def disc_scene() -> tuple[Scene, NDArray[np.uint8]]:
     """A white ellipse that fills `FACE` on dark blue."""
     photo = np.full((SIDE, SIDE, 3), (0, 0, 60), np.uint8)
-    centre, size = (FACE[:2] + FACE[2:]) / 2, FACE[2:] - FACE[:2]
-    cv2.ellipse(photo, (tuple(map(float, centre)), tuple(map(float, size)), 0), (255, 255, 255), -1)
-    return Scene(Path("disc.png"), FACE[None], np.array([BoxTrust.LABELLED])), photo
+    center, size = (FACE[:2] + FACE[2:]) / 2, FACE[2:] - FACE[:2]
+    cv2.ellipse(photo, (tuple(map(float, center)), tuple(map(float, size)), 0), (255, 255, 255), -1)
+    return Scene(Path("disc.png"), FACE[None], np.array([BoxTrust.LABELED])), photo
 
 
 def white_box(image: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -44,7 +44,7 @@ def test_the_box_sits_on_the_face_after_any_geometry(seed: int) -> None:
     one_tile = replace(QUIET, grids=(1.0,), face=(0.3, 0.55), turned=0.5, rotation=45)
     # `_fill_outside` draws white too; the ellipse alone is on the untouched part, so only its pixels are kept.
     picture = compose(scene, [scene], lambda _: photo, 160, one_tile, np.random.default_rng(seed))
-    assert picture.trust.tolist() == [BoxTrust.LABELLED]
+    assert picture.trust.tolist() == [BoxTrust.LABELED]
     (box,) = picture.boxes
     x0, y0, x1, y1 = np.rint(box + np.array([-4, -4, 4, 4])).astype(int).clip(0, 159)
     found = white_box(picture.image[y0 : y1 + 1, x0 : x1 + 1]) + np.array([x0, y0, x0, y0])
@@ -66,15 +66,15 @@ def test_tiles_lie_side_by_side_and_keep_their_boxes() -> None:
     scene, photo = disc_scene()
     four = replace(QUIET, grids=(0.0, 1.0), face=(0.4, 0.5), rotation=0, turned=0, flip=0)
     picture = compose(scene, [scene], lambda _: photo, 200, four, np.random.default_rng(0))
-    learnt = picture.boxes[picture.trust == BoxTrust.LABELLED]
-    centres = (learnt[:, :2] + learnt[:, 2:]) / 2
-    assert sorted(map(tuple, (centres // 100).astype(int).tolist())) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    learned = picture.boxes[picture.trust == BoxTrust.LABELED]
+    centers = (learned[:, :2] + learned[:, 2:]) / 2
+    assert sorted(map(tuple, (centers // 100).astype(int).tolist())) == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
 def test_what_is_too_small_or_cut_off_is_ignored() -> None:
     photo = np.zeros((200, 200, 3), np.uint8)
     boxes = np.array([[50, 50, 150, 150], [0, 0, 6, 6], [140, 40, 199, 99]], dtype=float)
-    scene = Scene(Path("three.png"), boxes, np.full(3, BoxTrust.LABELLED))
+    scene = Scene(Path("three.png"), boxes, np.full(3, BoxTrust.LABELED))
     whole = replace(QUIET, grids=(1.0,), face=(0.9, 0.9), rotation=0, turned=0, flip=0)
     seen = set()
     for seed in range(20):
@@ -85,7 +85,7 @@ def test_what_is_too_small_or_cut_off_is_ignored() -> None:
         ignored = picture.boxes[picture.trust == BoxTrust.IGNORED]
         assert (abs(ignored - 49.5) <= 50).all()  # so that they mask no other tile
         seen |= set(picture.trust.tolist())
-    assert seen == {BoxTrust.IGNORED, BoxTrust.LABELLED}
+    assert seen == {BoxTrust.IGNORED, BoxTrust.LABELED}
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def scene(tmp_path: Path) -> Scene:
     write_image(tmp_path / "disc.png", photo)
     points = np.full((1, 5, 2), EYE)
     return Scene(
-        tmp_path / "disc.png", DISC[None], np.array([BoxTrust.LABELLED]), {"kind": "disc"}, "disc", points
+        tmp_path / "disc.png", DISC[None], np.array([BoxTrust.LABELED]), {"kind": "disc"}, "disc", points
     )
 
 

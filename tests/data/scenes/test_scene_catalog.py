@@ -20,7 +20,7 @@ def test_scenes_are_grouped_by_company(tmp_path):
     scenes = load_scenes("scenes", make_scenes(tmp_path), "test")
     assert [scene.name for scene in scenes.scenes] == ["alone.png", "empty.png", "pair.png", "crowd.png"]
     assert scenes.groups == ["1 face", "0 faces", "2 to 4 faces", "5 faces or more"]
-    assert scenes.scenes[2].trust.tolist() == [BoxTrust.LABELLED, BoxTrust.UNCHECKED]
+    assert scenes.scenes[2].trust.tolist() == [BoxTrust.LABELED, BoxTrust.UNCHECKED]
     assert np.array_equal(scenes.read(3), read_rgb(tmp_path / "test" / "crowd.png"))
 
 

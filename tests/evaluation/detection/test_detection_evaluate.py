@@ -20,7 +20,7 @@ from efficientfan.predict.detectors import Detections
 from efficientfan.schema import get_schema
 from efficientfan.structures import BoxTrust, Face, Scene
 
-L, U, X = BoxTrust.LABELLED, BoxTrust.UNCHECKED, BoxTrust.IGNORED
+L, U, X = BoxTrust.LABELED, BoxTrust.UNCHECKED, BoxTrust.IGNORED
 SMALL, LARGE, THIRD = (10, 10, 20, 20), (40, 10, 80, 50), (100, 60, 130, 90)
 
 

@@ -75,7 +75,7 @@ def test_other_faces_points_or_normalizers_are_refused(test_set, faces):
     boxed = run(test_set, "boxed", FIRST, normalizers=["box"])
     with pytest.raises(InputError, match="'few' was measured on other faces than 'a'"):
         compare_runs([first, fewer])
-    with pytest.raises(InputError, match="'boxed' is normalised by box"):
+    with pytest.raises(InputError, match="'boxed' is normalized by box"):
         compare_runs([first, boxed])
     with pytest.raises(InputError, match="at least two"):
         compare_runs([first])

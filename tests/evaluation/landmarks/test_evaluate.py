@@ -200,6 +200,16 @@ def test_results_survive_the_file(faces, oracle, tmp_path):
     assert Results.load(tmp_path / "r.json") == results
 
 
+def test_results_with_former_keys_still_load(faces, oracle, tmp_path):
+    results = evaluate(oracle(), load_test_set("300w", faces[0], "common"))
+    results.save(tmp_path / "r.json")
+    table = json.loads((tmp_path / "r.json").read_text())
+    for key in ("normalizer", "normalizer_box"):
+        table["settings"][key.replace("z", "s")] = table["settings"].pop(key)
+    (tmp_path / "r.json").write_text(json.dumps(table))
+    assert Results.load(tmp_path / "r.json") == results
+
+
 def test_results_without_reliability_still_load(faces, oracle, tmp_path):
     evaluate(oracle(), load_test_set("300w", faces[0], "common")).save(tmp_path / "r.json")
     table = json.loads((tmp_path / "r.json").read_text())
@@ -220,7 +230,7 @@ def test_a_foreign_results_file_is_refused(tmp_path, content):
     [
         ("groups", "common", "faces"),
         ("dataset", "digest"),
-        ("settings", "normaliser"),
+        ("settings", "normalizer"),
         ("label",),
         ("reliability", "bins"),
     ],

@@ -116,8 +116,8 @@ def test_fewer_landmarks_than_bins():
     assert [each.score for each in score_bins([0.3, 0.1, 0.2], [0.1, 0.3, 0.2])] == [0.1, 0.2, 0.3]
 
 
-def test_a_face_is_scored_by_all_its_landmarks_and_bins_hold_the_labelled_ones():
-    """By its labelled landmark alone, the first face would be the surer."""
+def test_a_face_is_scored_by_all_its_landmarks_and_bins_hold_the_labeled_ones():
+    """By its labeled landmark alone, the first face would be the surer."""
     scores = np.array([[0.8, 0.0], [0.5, 0.5]])
     landmark_errors = np.array([[0.2, np.nan], [0.02, 0.04]])
     found = measure_reliability(scores, landmark_errors, [0.2, 0.03])

@@ -23,7 +23,7 @@ from efficientfan.formats.records import Record
 from efficientfan.predict.given_boxes import read_boxes
 from efficientfan.schema import get_schema
 from efficientfan.schema.registry import load_schema
-from efficientfan.structures import UNLABELLED, Face
+from efficientfan.structures import UNLABELED, Face
 from fuzzing.mutations import damaged, odd_tree
 
 __all__ = ["FILES", "File"]
@@ -62,7 +62,7 @@ def _dataset(folder: Path, name: str) -> File:
             faces = load_dataset(name, tiny.root, tiny.split, schema=tiny.schema, warn=False)
         assert len(faces) == _count(name, path, len(tiny.points))
         for face in faces:
-            assert np.isfinite(face.points[face.visibility != UNLABELLED]).all()
+            assert np.isfinite(face.points[face.visibility != UNLABELED]).all()
             assert face.image.is_file()
 
     return File(label, label.read_bytes(), read)

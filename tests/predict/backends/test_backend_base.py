@@ -64,6 +64,6 @@ def test_output_of_another_shape_is_refused():
     ],
 )
 def test_an_int8_file_on_an_engine_that_runs_it_slowly_has_a_note(tool, engine, noted):
-    provenance = {} if tool is None else {"quantisation": {"tool": tool}}
+    provenance = {} if tool is None else {"quantization": {"tool": tool}}
     backend = SimpleNamespace(name=engine, spec=replace(spec(), provenance=provenance))
     assert ("use --backend openvino" in engine_note(backend)) is noted

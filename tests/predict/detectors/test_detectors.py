@@ -44,8 +44,8 @@ def test_the_mirrored_search_comes_back_to_its_side(monkeypatch):
     """A profile cascade that frames whatever begins at the white pixel, in the image and in its mirror."""
     detector = HaarDetector()
 
-    def search(cascade, grey, *_):
-        y, x = (int(place[0]) for place in np.nonzero(grey))
+    def search(cascade, gray, *_):
+        y, x = (int(place[0]) for place in np.nonzero(gray))
         found = [[x, y, x + 20, y + 20]] if cascade is detector._profile else []
         return np.reshape(found, (-1, 4)).astype(float), np.arange(len(found), dtype=float)
 
@@ -80,7 +80,7 @@ class FakeYuNet:
     def detect(self, image):
         height, width = image.shape[:2]
         assert (width, height) == self.sizes[-1]
-        self.colour = image[0, 0].tolist()
+        self.color = image[0, 0].tolist()
         return 1, np.array([self.row], np.float32) if max(width, height) <= self.longest else None
 
 
@@ -94,7 +94,7 @@ def test_yunet_boxes_come_back_in_image_pixels(monkeypatch):
     detector, fake = yunet(monkeypatch)
     found = detector.detect(np.full((960, 1280, 3), (10, 20, 30), np.uint8))
     assert fake.sizes == [(640, 480)]
-    assert fake.colour == [30, 20, 10]  # OpenCV's models take BGR
+    assert fake.color == [30, 20, 10]  # OpenCV's models take BGR
     raw = np.array([[200, 100, 280, 220]]) - 0.5
     assert np.allclose(found.boxes, CORRECTION.apply(raw), atol=1e-4)
     assert found.scores.tolist() == [pytest.approx(0.9)]
@@ -150,7 +150,7 @@ def test_named_detectors():
         open_detector("mtcnn")
 
 
-def test_correction_moves_and_scales_about_the_centre():
+def test_correction_moves_and_scales_about_the_center():
     correction = BoxCorrection(shift=(0.1, 0.2), scale=(0.5, 1.0))
     assert correction.apply(np.array([[0.0, 0, 10, 20]])).tolist() == [[3.5, 4, 8.5, 24]]
     assert correction.mirrored().apply(np.array([[0.0, 0, 10, 20]])).tolist() == [[1.5, 4, 6.5, 24]]

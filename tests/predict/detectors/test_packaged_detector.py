@@ -55,8 +55,8 @@ def test_finds_it_from_sixteen_searched_pixels_to_a_whole_photo(finder: FaceFind
 
 @pytest.mark.parametrize("degrees", [-45, -30, 30, 45])
 def test_finds_it_turned(finder: FaceFinder, degrees: float) -> None:
-    centre = (FACE[:2] + FACE[2:]) / 2
-    matrix = cv2.getRotationMatrix2D(tuple(map(float, centre)), degrees, 1.0)
+    center = (FACE[:2] + FACE[2:]) / 2
+    matrix = cv2.getRotationMatrix2D(tuple(map(float, center)), degrees, 1.0)
     found = finder.detect(cv2.warpAffine(astronaut(), matrix, (512, 512)))
     assert box_iou(found.boxes, FACE).max() > 0.5
 
@@ -93,7 +93,7 @@ def test_card_and_file_agree(name: str) -> None:
     assert path.stat().st_size < 600_000
     spec = FaceFinder(path).spec
     assert spec.name == name
-    assert "research only" in spec.licence
+    assert "research only" in spec.license
     assert "aflw68 fit" in spec.training_data  # never the held-out faces
 
 

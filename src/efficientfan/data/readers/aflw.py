@@ -10,7 +10,7 @@ The file (MATLAB v5) holds `nameList`, N names such as "0/image00013.jpg"; `data
 test whose 19 points are all visible (1,314).
 
 Pixel convention: none is stated, and no source was found; the numbers are taken as 0-based, as public code
-does. Points that are not visible are labelled by estimate: `OCCLUDED`.
+does. Points that are not visible are labeled by estimate: `OCCLUDED`.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ MATLAB v7.3 (HDF5, so every array is transposed): `Is` N photos, `phis` N x 87 (
 beside the file, and needs that place to be writable the first time.
 
 Pixel convention: MATLAB's, 1-based (the authors draw `phis` over `imshow` unchanged); 0-based here.
-Occluded points are labelled.
+Occluded points are labeled.
 """
 
 from __future__ import annotations
@@ -96,5 +96,5 @@ def _photo(where: str, stored: Any) -> NDArray[Any]:
     if image.ndim == 2:
         image = np.repeat(image[..., None], 3, axis=2)
     if image.shape[2] != 3:
-        raise InputError(f"{where}: expected 1 or 3 colour planes, found {image.shape[2]}")
+        raise InputError(f"{where}: expected 1 or 3 color planes, found {image.shape[2]}")
     return np.ascontiguousarray(image)

@@ -20,7 +20,7 @@ __all__ = ["read_faces"]
 
 
 def read_faces(root: Path, split: str, schema: LandmarkSchema) -> list[Annotation]:
-    """One face per box that is not to be ignored, with all landmarks unlabelled, in the file's order.
+    """One face per box that is not to be ignored, with all landmarks unlabeled, in the file's order.
 
     Raises:
         InputError: no face at all, or as `read_coco_boxes`.

@@ -9,7 +9,7 @@ illumination, make-up, occlusion and blur (0 or 1), then the photo's name below 
 on many lines.
 
 Pixel convention: the release does not state one, and PIPNet and mmpose use the numbers as they stand; so
-they are taken as 0-based. All points are labelled; single points carry no visibility.
+they are taken as 0-based. All points are labeled; single points carry no visibility.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class SceneSet:
     def with_unchecked(self) -> SceneSet:
         """The set with boxes that nobody checked counted as faces: recall is then agreement with their detector."""
         scenes = [
-            replace(scene, trust=np.where(scene.trust == BoxTrust.UNCHECKED, BoxTrust.LABELLED, scene.trust))
+            replace(scene, trust=np.where(scene.trust == BoxTrust.UNCHECKED, BoxTrust.LABELED, scene.trust))
             for scene in self.scenes
         ]
         return replace(self, scenes=scenes)
@@ -160,7 +160,7 @@ _ROWS = (
     SceneSetInfo("boxes", "face boxes as COCO JSON, or a folder with SPLIT.json", read_coco_boxes),
     SceneSetInfo(
         "aflw68_framed",
-        "the crops of aflw68, each in a large grey frame",
+        "the crops of aflw68, each in a large gray frame",
         read_framed_aflw68,
         ("fit", "heldout"),
         photo=read_framed,

@@ -87,7 +87,7 @@ def check_scene_set(
         doubled += _named(scene, np.asarray((overlaps > TWICE).any(axis=1)))
         progress(report.title, index + 1, len(scenes))
     report.photos = len(scenes)
-    report.faces = sum(int((scene.trust == BoxTrust.LABELLED).sum()) for scene in scenes.scenes)
+    report.faces = sum(int((scene.trust == BoxTrust.LABELED).sum()) for scene in scenes.scenes)
     if unreadable:
         report.errors.append(summary(unreadable, "unreadable photo"))
     if outside:
@@ -111,5 +111,5 @@ def _outside(scene: Scene, height: int, width: int) -> np.ndarray:
 
 def _named(scene: Scene, wrong: np.ndarray) -> list[str]:
     """A finding for each box that must be found and is `wrong`."""
-    chosen = wrong & (scene.trust == BoxTrust.LABELLED)
+    chosen = wrong & (scene.trust == BoxTrust.LABELED)
     return [f"{scene.name}, box {number}" for number in np.flatnonzero(chosen)]

@@ -1,4 +1,4 @@
-"""Scenes to the detector's training samples: a picture and its map of centres."""
+"""Scenes to the detector's training samples: a picture and its map of centers."""
 
 from __future__ import annotations
 

@@ -50,9 +50,7 @@ def read_framed_aflw68(root: Path, split: str) -> list[Scene]:
     for face in read_aflw68(root, split, get_schema("ibug68")):
         corners = cells_to_pixels(face.tight_box.reshape(2, 2), FACE_CROP / _CROP_SIDE) + _corner(face.name)
         scenes.append(
-            Scene(
-                face.image, corners.reshape(1, 4), np.array([BoxTrust.LABELLED]), face.attributes, face.name
-            )
+            Scene(face.image, corners.reshape(1, 4), np.array([BoxTrust.LABELED]), face.attributes, face.name)
         )
     return scenes
 

@@ -140,9 +140,9 @@ def move_boxes(boxes: Array, transform: CropTransform) -> Array:
     A turned face's landmarks fill the ellipse in its box, not the corners.
     """
     linear = transform.matrix[:, :2]
-    centres = transform.apply((boxes[:, :2] + boxes[:, 2:]) / 2)
+    centers = transform.apply((boxes[:, :2] + boxes[:, 2:]) / 2)
     half = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) / 2) ** 2 @ (linear**2).T)
-    return np.concatenate([centres - half, centres + half], axis=1)
+    return np.concatenate([centers - half, centers + half], axis=1)
 
 
 def move_points(points: Array, transform: CropTransform) -> Array:
@@ -204,19 +204,19 @@ def _choose_transform(
 
 
 def _learnable(boxes: Array, side: int) -> Array:
-    """(N,) bool: big enough, and enough of it on the tile, its centre too."""
+    """(N,) bool: big enough, and enough of it on the tile, its center too."""
     sizes = boxes[:, 2:] - boxes[:, :2]
     inside = boxes.clip(-0.5, side - 0.5)
     seen = (inside[:, 2:] - inside[:, :2]).prod(axis=1) / np.maximum(sizes.prod(axis=1), 1e-9)
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    central = ((centres >= 0) & (centres <= side - 1)).all(axis=1)
+    centers = (boxes[:, :2] + boxes[:, 2:]) / 2
+    central = ((centers >= 0) & (centers <= side - 1)).all(axis=1)
     return np.asarray((sizes.max(axis=1) >= LEAST_FACE) & (seen >= LEAST_SEEN) & central)
 
 
 def _fill_outside(tile: Array, photo: Array, transform: CropTransform, rng: np.random.Generator) -> None:
-    """Fill the area outside the photo: black, one colour, noise, or its own blurred edge; in place."""
-    kind, colour = (
-        rng.choice(["black", "colour", "noise", "edge"], p=_FILLS),
+    """Fill the area outside the photo: black, one color, noise, or its own blurred edge; in place."""
+    kind, color = (
+        rng.choice(["black", "color", "noise", "edge"], p=_FILLS),
         rng.integers(0, 256, 3, np.uint8),
     )
     if kind == "black":
@@ -227,8 +227,8 @@ def _fill_outside(tile: Array, photo: Array, transform: CropTransform, rng: np.r
     outside = cv2.warpAffine(whole, transform.matrix, (side, side), flags=cv2.INTER_NEAREST) == 0
     if not outside.any():
         return
-    if kind == "colour":
-        tile[outside] = colour
+    if kind == "color":
+        tile[outside] = color
     elif kind == "noise":
         tile[outside] = rng.integers(0, 256, (int(outside.sum()), 3), np.uint8)
     else:

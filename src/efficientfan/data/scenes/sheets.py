@@ -24,7 +24,7 @@ __all__ = [
 Array = NDArray[Any]
 
 TRUST_COLORS: dict[BoxTrust, Color] = {
-    BoxTrust.LABELLED: (120, 230, 120),
+    BoxTrust.LABELED: (120, 230, 120),
     BoxTrust.UNCHECKED: (72, 160, 255),
     BoxTrust.IGNORED: (150, 150, 150),
 }

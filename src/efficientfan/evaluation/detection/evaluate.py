@@ -90,7 +90,7 @@ def search_photos(
 
 def wanted_faces(scene: Scene) -> Array:
     """Indices of the boxes that a detector must find."""
-    return np.flatnonzero(scene.trust == BoxTrust.LABELLED)
+    return np.flatnonzero(scene.trust == BoxTrust.LABELED)
 
 
 def score_detections(
@@ -225,7 +225,7 @@ def _describe(scenes: SceneSet) -> dict[str, Any]:
         "name": scenes.name,
         "split": scenes.split,
         "photos": len(scenes),
-        "faces": int((trust == BoxTrust.LABELLED).sum()),
+        "faces": int((trust == BoxTrust.LABELED).sum()),
         "unchecked": int((trust == BoxTrust.UNCHECKED).sum()),
         "ignored": int((trust == BoxTrust.IGNORED).sum()),
         "digest": scenes_digest(scenes.scenes),

@@ -60,7 +60,7 @@ def unique_labels(runs: Sequence[Results]) -> list[str]:
 def comparison_table(runs: Sequence[Results], *, seed: int = 0) -> str:
     """The runs' metrics on the whole split, then the differences from the first run, as text."""
     comparisons = compare_runs(runs, seed=seed)
-    data, normalizer, labels = runs[0].dataset, runs[0].settings["normaliser"], unique_labels(runs)
+    data, normalizer, labels = runs[0].dataset, runs[0].settings["normalizer"], unique_labels(runs)
     scores = [list(run.groups.values())[-1] for run in runs]
     metrics = [name for name in scores[0].metrics if all(name in score.metrics for score in scores)]
     table = format_table(
@@ -97,7 +97,7 @@ def _against(first: Results, run: Results, label: str, seed: int) -> Comparison:
     both = np.isfinite(before) & np.isfinite(after)
     differences = {}
     if both.any():
-        name = f"nme_{first.settings['normaliser']}"
+        name = f"nme_{first.settings['normalizer']}"
         differences[name] = paired_difference(after[both], before[both], seed=seed)
     for name in list(first.groups.values())[-1].metrics:
         if name.startswith(("fr@", "auc@")):
@@ -123,10 +123,10 @@ def _check(runs: Sequence[Results]) -> None:
                 f"{run.label!r} was measured on other faces than {first.label!r} "
                 f"({_data(run)} against {_data(first)}); evaluate both on the same split"
             )
-        if run.settings["normaliser"] != first.settings["normaliser"]:
+        if run.settings["normalizer"] != first.settings["normalizer"]:
             raise InputError(
-                f"{run.label!r} is normalised by {run.settings['normaliser']}, {first.label!r} by "
-                f"{first.settings['normaliser']}; evaluate both with the same --normalizer"
+                f"{run.label!r} is normalized by {run.settings['normalizer']}, {first.label!r} by "
+                f"{first.settings['normalizer']}; evaluate both with the same --normalizer"
             )
 
 

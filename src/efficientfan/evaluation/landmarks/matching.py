@@ -74,7 +74,7 @@ def match_faces(reported: Sequence[ReportedFace], truth: Sequence[Array]) -> lis
 
     Args:
         reported: M faces.
-        truth: (K, 2) points of each annotated face, NaN where unlabelled.
+        truth: (K, 2) points of each annotated face, NaN where unlabeled.
     """
     found: list[ReportedFace | None] = [None] * len(truth)
     if not reported or not truth:

@@ -34,9 +34,7 @@ def fit_mean_shape(annotations: Sequence[Annotation], boxes: Array, *, complete:
     size = (boxes[:, 2:] - boxes[:, :2])[:, None]
     shape = masked_mean((points - boxes[:, None, :2]) / size, axis=0)
     if complete and np.isnan(shape).any():
-        raise InputError(
-            f"landmark {int(np.argwhere(np.isnan(shape))[0, 0])} is labelled in no training face"
-        )
+        raise InputError(f"landmark {int(np.argwhere(np.isnan(shape))[0, 0])} is labeled in no training face")
     return shape
 
 

@@ -34,7 +34,7 @@ from efficientfan.schema import (
     get_schema,
     list_schemas,
 )
-from efficientfan.structures import OCCLUDED, UNLABELLED, VISIBILITY_CLASSES, VISIBLE, Annotation
+from efficientfan.structures import OCCLUDED, UNLABELED, VISIBILITY_CLASSES, VISIBLE, Annotation
 
 __all__ = ["match_predictions", "predictions_schema", "read_predictions", "stream_predictions"]
 
@@ -276,7 +276,7 @@ def _flags(face: Mapping[str, Any], source: LandmarkSchema, schema: LandmarkSche
     """(K,) flags of a face: as a table has them, or as `visibility` makes likely; None for anything else."""
     if face.get("flags") is not None:
         flags = np.asarray(face["flags"])
-        if not np.isin(flags, (UNLABELLED, OCCLUDED, VISIBLE)).all():
+        if not np.isin(flags, (UNLABELED, OCCLUDED, VISIBLE)).all():
             return None
         return convert_visibility(flags, source, schema)
     try:

@@ -98,7 +98,7 @@ class Reliability:
         threshold: a face whose error is above it is a failure.
         worst_tenth: where the failures are; None where there are none.
         rank_correlation: Spearman's, of face score with NME, -1 at best; None where either is the same throughout.
-        bins: landmarks by rising score, labelled ones only.
+        bins: landmarks by rising score, labeled ones only.
         kept: mean error as the least sure faces are left out.
     """
 
@@ -128,7 +128,7 @@ def measure_reliability(
 
     Args:
         scores: (N, K) landmark scores; a face with a NaN among them has none.
-        landmark_errors: (N, K) normalised as the NME is, NaN where unlabelled.
+        landmark_errors: (N, K) normalized as the NME is, NaN where unlabeled.
         errors: (N,) NME; infinite where the face was missed, which leaves it out.
         threshold: of a failure.
 
@@ -145,13 +145,13 @@ def measure_reliability(
         return None
     sure, distances, nme = sure[counted], distances[counted], nme[counted]
     face_scores = sure.mean(axis=1)
-    labelled = np.isfinite(distances)
+    labeled = np.isfinite(distances)
     return Reliability(
         faces=len(nme),
         threshold=threshold,
         worst_tenth=failures_in_worst_tenth(face_scores, nme, threshold),
         rank_correlation=rank_correlation(face_scores, nme),
-        bins=score_bins(sure[labelled], distances[labelled]),
+        bins=score_bins(sure[labeled], distances[labeled]),
         kept=kept_faces(face_scores, nme),
     )
 

@@ -46,7 +46,7 @@ def results_table(results: Results) -> str:
     rows += [[f"{row[0]}, mean shape", *row[1:]] for row in _rows(results.baseline, metrics)]
     lines = [
         f"{results.label} on {data['name']} {data['split']}, boxes: {_boxes(settings)}",
-        f"percent [95 % interval]; fr and auc by {settings['normaliser']}; missed faces fail, NMEs lack them",
+        f"percent [95 % interval]; fr and auc by {settings['normalizer']}; missed faces fail, NMEs lack them",
         "",
         format_table(["subset", "faces", "missed", *metrics], rows),
     ]
@@ -59,7 +59,7 @@ def results_table(results: Results) -> str:
             f"occluded landmarks: {share:.1f} %; error of visible ones {seen:.2f}, of occluded {covered:.2f}",
         ]
     if results.reliability is not None:
-        lines += ["", _reliability(results.reliability, settings["normaliser"])]
+        lines += ["", _reliability(results.reliability, settings["normalizer"])]
     note = comparison_note(data)
     return "\n".join([*lines, "", note] if note else lines)
 
@@ -135,7 +135,7 @@ def plot_error_face(path: str | Path, results: Results, test_set: TestSet) -> No
         shape * sides.mean(axis=0),
         errors,
         test_set.schema.edges,
-        value_label=f"nme_{results.settings['normaliser']} (%)",
+        value_label=f"nme_{results.settings['normalizer']} (%)",
         title=f"{results.label}: error per landmark",
     )
 

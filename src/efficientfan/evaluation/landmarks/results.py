@@ -20,7 +20,8 @@ __all__ = ["GroupScore", "Results", "dataset_digest"]
 
 Array = NDArray[Any]
 FORMAT = "efficientfan-evaluation-1"
-_REQUIRED = [("dataset", key) for key in ("name", "split", "faces", "digest")] + [("settings", "normaliser")]
+_REQUIRED = [("dataset", key) for key in ("name", "split", "faces", "digest")] + [("settings", "normalizer")]
+_FORMER_SETTINGS = {"normaliser": "normalizer", "normaliser_box": "normalizer_box"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Results:
         label: what tables and plots call the run.
         subject: what was evaluated: kind, name, file, SHA-256, ...
         dataset: name, split, schema, faces, official number of faces (or None), digest.
-        settings: box, box_jitter, flip_test, normaliser, seed, limit, ...; of a model also backend, device,
+        settings: box, box_jitter, flip_test, normalizer, seed, limit, ...; of a model also backend, device,
             precision and threads as they were in use.
         groups: subset -> score; the whole split comes last.
         regions: region -> NME by the first normalizer, over found faces.
@@ -80,7 +81,7 @@ class Results:
 
     @classmethod
     def load(cls, path: str | Path) -> Results:
-        """Read what `save` wrote.
+        """Read what `save` wrote, also of version 0.1, which spelled `normalizer` otherwise.
 
         Raises:
             InputError: not a results file of this version.
@@ -89,6 +90,9 @@ class Results:
 
     @classmethod
     def _from_dict(cls, table: dict[str, Any]) -> Results:
+        table["settings"] = {
+            _FORMER_SETTINGS.get(key, key): value for key, value in table["settings"].items()
+        }
         for part, key in _REQUIRED:
             table[part][key]
         for key in ("groups", "baseline"):

@@ -71,8 +71,8 @@ def score_points(
         dataset=test_set.to_dict(),
         settings={
             **settings,
-            "normaliser": kinds[0],
-            "normaliser_box": "supplied" if test_set.supplies_boxes else "gt",
+            "normalizer": kinds[0],
+            "normalizer_box": "supplied" if test_set.supplies_boxes else "gt",
             "seed": seed,
         },
         groups={name: _score(measured, metrics, rows, seed) for name, rows in groups.items()},
@@ -135,12 +135,12 @@ def _breakdowns(measured: MetricAccumulator, visibility: Array) -> dict[str, Any
 
 
 def _occlusion(errors: Array, visibility: Array) -> dict[str, float]:
-    labelled = ~np.isnan(errors)
-    occluded, visible = labelled & (visibility == OCCLUDED), labelled & (visibility == VISIBLE)
+    labeled = ~np.isnan(errors)
+    occluded, visible = labeled & (visibility == OCCLUDED), labeled & (visibility == VISIBLE)
     if not occluded.any() or not visible.any():
         return {}
     return {
-        "share": round(float(occluded.sum() / labelled.sum()), 6),
+        "share": round(float(occluded.sum() / labeled.sum()), 6),
         "nme_visible": round(float(errors[visible].mean()), 6),
         "nme_occluded": round(float(errors[occluded].mean()), 6),
     }

@@ -36,7 +36,7 @@ def annotation_boxes(annotations: Sequence[Annotation], kind: str) -> Array:
     """(N, 4) xyxy boxes of kind "gt" or "supplied".
 
     Raises:
-        InputError: another kind, or a face without labelled points or without a supplied box (names it).
+        InputError: another kind, or a face without labeled points or without a supplied box (names it).
     """
     if kind == "gt":
         return np.array([_tight_box(annotation) for annotation in annotations]).reshape(-1, 4)
@@ -76,7 +76,7 @@ def _tight_box(annotation: Annotation) -> Array:
     except InputError as error:
         raise InputError(f"{annotation.name}: {error}; leave the face out or correct its labels") from error
     if not (box[2:] > box[:2]).all():
-        raise InputError(f"{annotation.name}: its labelled points span no area; correct its labels")
+        raise InputError(f"{annotation.name}: its labeled points span no area; correct its labels")
     return box
 
 
@@ -112,7 +112,7 @@ class TestSet:
 
     @property
     def truth(self) -> Array:
-        """(N, K, 2) annotated points, NaN where unlabelled."""
+        """(N, K, 2) annotated points, NaN where unlabeled."""
         return np.stack([annotation.points for annotation in self.annotations])
 
     @property

@@ -104,7 +104,7 @@ def engine_note(backend: Backend) -> str:
     The int8 files of NNCF run in ONNX Runtime, but more slowly than in float: it does not merge their rounding into
     the convolutions.
     """
-    tool = str(dict(backend.spec.provenance.get("quantisation") or {}).get("tool", ""))
+    tool = str(dict(backend.spec.provenance.get("quantization") or {}).get("tool", ""))
     if backend.name != "onnxruntime" or not tool.startswith("nncf"):
         return ""
     return (
@@ -249,7 +249,7 @@ def run_graph(infer: Callable[[], Iterable[Array]], name: str) -> list[Array]:
 
 def precision_in_use(spec: ModelSpec, floats: str) -> str:
     """The float precision, preceded by "int8+" for a quantized file."""
-    return f"int8+{floats}" if "quantisation" in spec.provenance else floats
+    return f"int8+{floats}" if "quantization" in spec.provenance else floats
 
 
 def _output_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:

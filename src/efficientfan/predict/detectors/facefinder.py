@@ -117,7 +117,7 @@ class FaceFinder:
         return (boxes + 0.5) / factor - 0.5, scores, (points + 0.5) / factor - 0.5
 
     def _padded(self, image: Array) -> Array:
-        """The image padded with grey at the right and the bottom to the multiple that the network needs."""
+        """The image padded with gray at the right and the bottom to the multiple that the network needs."""
         multiple = self.spec.multiple
         rows, columns = (-side % multiple for side in image.shape[:2])
         if not rows and not columns:

@@ -27,7 +27,7 @@ class HaarDetector:
     """OpenCV's frontal (alt2) and profile cascades, the latter also on the mirrored image.
 
     Args:
-        long_side: longer side, in pixels, of the reduced grey copy that is searched.
+        long_side: longer side, in pixels, of the reduced gray copy that is searched.
         min_face: smallest face to find, as a share of the copy's longer side.
 
     Raises:
@@ -50,7 +50,7 @@ class HaarDetector:
         scores = np.concatenate([scores for _, scores in found.values()])
         # The frontal cascade scores far above the profile one, so its better box is kept.
         kept = suppress(box_iou(boxes, boxes) > 0.3, scores)
-        # A cascade's box counts from the outer edge of pixel 0, ours from its centre.
+        # A cascade's box counts from the outer edge of pixel 0, ours from its center.
         return Detections(boxes[kept] / factor - 0.5, scores[kept])
 
     def copy(self) -> HaarDetector:
@@ -69,11 +69,11 @@ class HaarDetector:
 
 
 def _search(
-    cascade: cv2.CascadeClassifier, gray: Array, neighbours: int, min_face: float
+    cascade: cv2.CascadeClassifier, gray: Array, neighbors: int, min_face: float
 ) -> tuple[Array, Array]:
     side = max(20, round(min_face * max(gray.shape)))
     found, _, weights = cascade.detectMultiScale3(
-        gray, scaleFactor=1.1, minNeighbors=neighbours, minSize=(side, side), outputRejectLevels=True
+        gray, scaleFactor=1.1, minNeighbors=neighbors, minSize=(side, side), outputRejectLevels=True
     )
     boxes = np.asarray(found, dtype=np.float64).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]

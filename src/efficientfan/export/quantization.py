@@ -18,7 +18,7 @@ from efficientfan.errors import EfficientFanError, InputError
 from efficientfan.evaluation import EvaluationSetup, Results, TestSet, compare_runs, score_points
 from efficientfan.evaluation.landmarks.evaluate import predict_in_boxes
 from efficientfan.export.calibration import Calibration
-from efficientfan.export.fold_input import fold_normalisation
+from efficientfan.export.fold_input import fold_normalization
 from efficientfan.export.half_weights import widen_weights
 from efficientfan.export.int8_tools import QUANTIZED, TOOLS
 from efficientfan.export.qdq import float_operators, int8_layers, layers
@@ -30,7 +30,7 @@ from efficientfan.metrics import Estimate
 from efficientfan.predict import Backend, BackendOutput, OnnxBackend, open_backend
 from efficientfan.spec import ModelSpec
 
-__all__ = ["MOST_GROWTH", "QuantisationReport", "quantise"]
+__all__ = ["MOST_GROWTH", "QuantizationReport", "quantize"]
 
 Array = NDArray[Any]
 
@@ -52,7 +52,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Cost:
-    """What quantising did to the landmarks of a test set.
+    """What quantizing did to the landmarks of a test set.
 
     Attributes:
         split: data set and split.
@@ -79,12 +79,12 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class QuantisationReport:
+class QuantizationReport:
     """What was written.
 
     Attributes:
         path: of the int8 file.
-        spec: inside it; `provenance["quantisation"]` holds the rest of this.
+        spec: inside it; `provenance["quantization"]` holds the rest of this.
         layers: convolutions in all, and those in int8.
         float_layers: names of those that were put back to float because that helped.
         float_operators: kinds of operators between layers that have no int8 form and stay in float -> how many.
@@ -102,7 +102,7 @@ class QuantisationReport:
     cost: Cost | None
 
 
-def quantise(
+def quantize(
     model: str | Path,
     out: str | Path,
     calibration: Calibration,
@@ -114,7 +114,7 @@ def quantise(
     most_float_layers: int = 4,
     force: bool = False,
     progress: Progress = lambda what, done, total: None,
-) -> QuantisationReport:
+) -> QuantizationReport:
     """Write a model in int8 and say what that costs; decoding stays in float, the pixels go in as they are.
 
     Args:
@@ -131,22 +131,22 @@ def quantise(
         progress: told of the steps.
 
     Raises:
-        InputError: a model that cannot be used or is quantised already, an unknown tool, too few crops, or no test set.
+        InputError: a model that cannot be used or is quantized already, an unknown tool, too few crops, or no test set.
         MissingDependencyError: the tool or the engine is not installed.
         EfficientFanError: the NME grows by more than `MOST_GROWTH`.
     """
     if tool not in TOOLS:
         raise InputError(f"unknown tool {tool!r}; known are {', '.join(TOOLS)}")
     if test_set is None and not force:
-        raise InputError("what quantising costs is not known without a test set; give one, or force it")
+        raise InputError("what quantizing costs is not known without a test set; give one, or force it")
     path = Path(model)
     before = open_backend(path, backend=backend, threads=threads)
     spec = before.spec
-    if "quantisation" in spec.provenance:
-        raise InputError(f"{path}: is quantised already; start from the float file")
+    if "quantization" in spec.provenance:
+        raise InputError(f"{path}: is quantized already; start from the float file")
     whole = widen_weights(onnx.load(path))
     split = split_upsampling(whole)
-    original = fold_normalisation(split)
+    original = fold_normalization(split)
 
     crops = calibration.crops
     if len(crops) < FEWEST_CROPS and not force:
@@ -198,7 +198,7 @@ def quantise(
     with atomic_path(out) as temporary:
         final = _write(graph, spec, record, temporary)
         size = temporary.stat().st_size
-    return QuantisationReport(
+    return QuantizationReport(
         path=Path(out),
         spec=final,
         layers=(len(layers(original)), len(int8_layers(graph))),
@@ -225,7 +225,7 @@ def _shift(graph: onnx.ModelProto, crops: Array, expected: Array, threads: int |
 
 def _write(model: onnx.ModelProto, spec: ModelSpec, record: Mapping[str, Any], path: Path) -> ModelSpec:
     name = spec.name if spec.name.endswith("_int8") else f"{spec.name}_int8"
-    told = replace(spec, name=name, provenance={**spec.provenance, "quantisation": dict(record)})
+    told = replace(spec, name=name, provenance={**spec.provenance, "quantization": dict(record)})
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, file_metadata(told))
     model.producer_name, model.producer_version = "efficientfan", spec.code_version

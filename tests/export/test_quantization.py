@@ -1,4 +1,4 @@
-"""int8 files: what is quantised, what goes back to float, what is refused, and that both engines run them."""
+"""int8 files: what is quantized, what goes back to float, what is refused, and that both engines run them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tiny_network import LAYERS, SIZE, SPEC, smooth_crops, tiny_network, write_t
 from efficientfan.errors import EfficientFanError, InputError
 from efficientfan.evaluation import EvaluationSetup, load_test_set, score_points
 from efficientfan.evaluation.landmarks.evaluate import predict_in_boxes
-from efficientfan.export import quantise
-from efficientfan.export import quantize as module
+from efficientfan.export import quantization as module
+from efficientfan.export import quantize
 from efficientfan.export.calibration import Calibration, crops_of_dataset, crops_of_photos
-from efficientfan.export.fold_input import fold_normalisation
+from efficientfan.export.fold_input import fold_normalization
 from efficientfan.export.int8_tools import QUANTIZED, TOOLS
 from efficientfan.export.qdq import float_operators, inner_nodes, int8_layers, layers
 from efficientfan.export.sensitivity import choose_float_layers
@@ -30,7 +30,7 @@ from efficientfan.predict import load, open_backend
 @pytest.fixture(scope="module")
 def float_graph():
     """As the tools get it."""
-    return fold_normalisation(split_upsampling(tiny_network()))
+    return fold_normalization(split_upsampling(tiny_network()))
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +61,13 @@ def points_of(graph: onnx.ModelProto) -> np.ndarray:
     return session.run(["points"], {"crops": smooth_crops(5)})[0]
 
 
-def test_normalisation_and_decoding_are_not_inner(float_graph):
+def test_normalization_and_decoding_are_not_inner(float_graph):
     graph = tiny_network()
     assert layers(graph) == layers(float_graph) == LAYERS
     assert inner_nodes(graph) == {*LAYERS, "stem_relu", "sum", "up_relu"}
 
 
-def test_what_each_tool_quantises(float_graph, int8_graphs):
+def test_what_each_tool_quantizes(float_graph, int8_graphs):
     assert int8_layers(float_graph) == []
     for graph in int8_graphs.values():
         assert int8_layers(graph) == LAYERS
@@ -104,7 +104,7 @@ def test_operators_without_an_int8_form_are_named():
 
 def test_tools_leave_their_input_alone(float_graph, int8_graphs):
     assert int8_graphs
-    again = fold_normalisation(split_upsampling(tiny_network()))
+    again = fold_normalization(split_upsampling(tiny_network()))
     assert float_graph.SerializeToString() == again.SerializeToString()
 
 
@@ -172,13 +172,13 @@ def nme_of(path, test_set):
 @pytest.mark.parametrize("tool", TOOLS)
 def test_the_file_runs_in_both_engines_and_says_how_it_was_made(tool, test_set, tmp_path):
     source, out = write_tiny(tmp_path / "tiny.onnx", 64), tmp_path / "int8.onnx"
-    report = quantise(source, out, calibration(), test_set, tool=tool, threads=1, force=True)
+    report = quantize(source, out, calibration(), test_set, tool=tool, threads=1, force=True)
     crops = smooth_crops(5)
     found = [open_backend(out, backend=name, threads=1) for name in ("onnxruntime", "openvino")]
     points = [backend.run(crops).points for backend in found]
     assert np.abs(points[0] - points[1]).mean() < 0.05
     assert [backend.precision for backend in found] == ["int8+f32", "int8+f32"]
-    record = found[0].spec.provenance["quantisation"]
+    record = found[0].spec.provenance["quantization"]
     assert record["tool"].startswith(f"{tool} ")
     assert (record["calibration"], record["crops"], record["seed"]) == ("drawn", 12, 0)
     assert (record["split"], record["faces"], record["engine"]) == ("300w common", 4, "onnxruntime")
@@ -208,15 +208,15 @@ def test_the_tool_may_come_from_a_package_of_another_name(tmp_path, monkeypatch)
     monkeypatch.setattr(Distribution, "from_name", from_name)
     source, out = write_tiny(tmp_path / "tiny.onnx"), tmp_path / "int8.onnx"
     options = {"threads": 1, "most_float_layers": 0, "force": True}
-    report = quantise(source, out, calibration(4), None, tool="onnxruntime", **options)
-    assert report.spec.provenance["quantisation"]["tool"] == f"onnxruntime {onnxruntime.__version__}"
+    report = quantize(source, out, calibration(4), None, tool="onnxruntime", **options)
+    assert report.spec.provenance["quantization"]["tool"] == f"onnxruntime {onnxruntime.__version__}"
 
 
 def test_the_same_seed_gives_the_same_file(test_set, tmp_path):
     source = write_tiny(tmp_path / "tiny.onnx")
     files = [tmp_path / "a.onnx", tmp_path / "b.onnx"]
     for out in files:
-        quantise(source, out, calibration(4), None, tool="onnxruntime", threads=1, force=True)
+        quantize(source, out, calibration(4), None, tool="onnxruntime", threads=1, force=True)
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
@@ -224,23 +224,23 @@ def test_a_file_that_is_much_worse_is_not_written(test_set, tmp_path, monkeypatc
     monkeypatch.setattr(module, "MOST_GROWTH", -1.0)
     source, out = write_tiny(tmp_path / "tiny.onnx"), tmp_path / "int8.onnx"
     with pytest.raises(EfficientFanError, match="not written"):
-        quantise(source, out, calibration(32), test_set, tool="onnxruntime", threads=1)
+        quantize(source, out, calibration(32), test_set, tool="onnxruntime", threads=1)
     assert not out.exists()
-    quantise(source, out, calibration(4), test_set, tool="onnxruntime", threads=1, force=True)
+    quantize(source, out, calibration(4), test_set, tool="onnxruntime", threads=1, force=True)
     assert out.exists()
 
 
 def test_what_is_refused(test_set, tmp_path):
     source, out = write_tiny(tmp_path / "tiny.onnx"), tmp_path / "int8.onnx"
     with pytest.raises(InputError, match="unknown tool"):
-        quantise(source, out, calibration(), test_set, tool="magic")
+        quantize(source, out, calibration(), test_set, tool="magic")
     with pytest.raises(InputError, match="without a test set"):
-        quantise(source, out, calibration(), None)
+        quantize(source, out, calibration(), None)
     with pytest.raises(InputError, match="drawn: gives 31 faces to calibrate on, too few"):
-        quantise(source, out, calibration(31), test_set)
-    quantise(source, out, calibration(4), None, tool="onnxruntime", most_float_layers=0, force=True)
-    with pytest.raises(InputError, match="quantised already"):
-        quantise(out, tmp_path / "again.onnx", calibration(4), test_set)
+        quantize(source, out, calibration(31), test_set)
+    quantize(source, out, calibration(4), None, tool="onnxruntime", most_float_layers=0, force=True)
+    with pytest.raises(InputError, match="quantized already"):
+        quantize(out, tmp_path / "again.onnx", calibration(4), test_set)
     with pytest.raises(InputError, match="no face to calibrate on"):
         calibration(0)
 
