@@ -13,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from accuracy.table import boxes, draw_ced, poses, reliability, results_page
+from accuracy.table import boxes, draw_ced, poses, reliability, results_page, visibility
 from detection.table import detectors
 from distillation.table import distillation_page, draw_distillation
 from pose.table import alignment, head_pose, openness
@@ -35,6 +35,7 @@ TABLES = {
     "openness": openness,
     "speed": speed,
     "speed_short": speed_short,
+    "visibility": visibility,
 }
 FIGURES = {
     DOCS / "figures" / "ced.png": draw_ced,

@@ -11,10 +11,19 @@ from tables import markdown, read_rows
 
 from efficientfan.evaluation.landmarks.report import comparison_note, plot_ced
 from efficientfan.evaluation.tables import percent
-from efficientfan.files import read_json
+from efficientfan.files import read_text
 from efficientfan.metrics import Estimate
 
-__all__ = ["boxes", "draw_ced", "on_common", "poses", "read_runs", "reliability", "results_page"]
+__all__ = [
+    "boxes",
+    "draw_ced",
+    "on_common",
+    "poses",
+    "read_runs",
+    "reliability",
+    "results_page",
+    "visibility",
+]
 
 HERE = Path(__file__).parent
 HEAD = """# Results, side by side
@@ -121,15 +130,14 @@ def on_common(runs: list[Run]) -> list[Run]:
 
 def beside_published(runs: list[Run]) -> list[str]:
     """Our rows on 300-W common among the published ones, the best first, and what differs."""
-    published = read_json(HERE / "published.json")
-    rows = [dict(row) for row in published["rows"]]
+    columns = ("common", "challenging", "full", "wflw")
+    rows = read_rows(HERE / "published.csv")
     rows += [
-        {"model": f"**{run['label']}** (ours)", "common": 100 * run.nme.value}
+        {"model": f"**{run['label']}** (ours)", "common": str(100 * run.nme.value)}
         for run in on_common(runs)
         if run["kind"] == "model"
     ]
-    rows.sort(key=lambda row: row["common"] or float("inf"))
-    columns = ("common", "challenging", "full", "wflw")
+    rows.sort(key=lambda row: float(row["common"] or "inf"))
     return [
         "## Beside published numbers",
         "",
@@ -140,7 +148,7 @@ def beside_published(runs: list[Run]) -> list[str]:
             [
                 [
                     row["model"],
-                    *("" if row.get(name) is None else f"{row[name]:.2f}" for name in columns),
+                    *(f"{float(row[name]):.2f}" if row.get(name) else "" for name in columns),
                     row.get("size", ""),
                 ]
                 for row in rows
@@ -149,20 +157,20 @@ def beside_published(runs: list[Run]) -> list[str]:
         "",
         "What differs:",
         "",
-        *(f"- {line}" for line in published["differences"]),
+        *read_text(HERE / "differences.md").splitlines(),
         "",
     ]
 
 
 def results_page() -> str:
     """The whole of docs/results.md."""
-    notes, runs = read_json(HERE / "notes.json"), read_runs()
+    notes, runs = {row["label"]: row["note"] for row in read_rows(HERE / "notes.csv")}, read_runs()
     lines = [*HEAD.splitlines(), ""]
     for _, group in groupby([run for run in runs if run.whole], key=lambda run: run.data):
-        lines += section(list(group), notes["runs"])
+        lines += section(list(group), notes)
     lines += beside_published(runs)
     lines += ["## Not run", ""]
-    lines += [f"- {name}: {reason}." for name, reason in notes["not_run"].items()]
+    lines += [f"- {row['tool']}: {row['reason']}." for row in read_rows(HERE / "not_run.csv")]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -225,6 +233,23 @@ def reliability(label: str) -> list[str]:
                 f"{float(found[key]['rank_correlation']):.2f}",
             ]
             for text, key in rows.items()
+        ],
+    )
+
+
+def visibility(label: str) -> list[str]:
+    """How well a model's visibility head tells what is seen, by class."""
+    names = {"visible": "visible", "turned_away": "turned away", "covered": "covered"}
+    found = {row["class"]: row for row in read_rows(HERE / "visibility.csv") if row["model"] == label}
+    return markdown(
+        ["", "landmarks", "precision", "recall"],
+        [
+            [
+                text,
+                f"{int(found[name]['landmarks']):,}",
+                *(f"{100 * float(found[name][measure]):.0f} %" for measure in ("precision", "recall")),
+            ]
+            for name, text in names.items()
         ],
     )
 

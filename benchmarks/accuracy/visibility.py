@@ -1,4 +1,4 @@
-"""Precision and recall of a model's visibility head, per class, on a data set whose flags say what is seen.
+"""Precision and recall of a model's visibility head, on a data set whose flags say what is seen: `visibility.csv`.
 
 `python benchmarks/accuracy/visibility.py --dataset aflw68 --root DATA/aflw68 --split heldout`
 The held-out tenth of AFLW is what the default never saw; on training faces (`fit`) the figures are upper bounds.
@@ -7,17 +7,20 @@ The held-out tenth of AFLW is what the default never saw; on training faces (`fi
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 
 from efficientfan.data.catalog import get_dataset, load_dataset
 from efficientfan.data.visibility import UNKNOWN, visibility_labels
-from efficientfan.files import write_json
 from efficientfan.geometry import CropTransform
 from efficientfan.imaging import read_rgb, warp
 from efficientfan.predict import load
 from efficientfan.structures import VISIBILITY_CLASSES
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tables import add_rows, cell  # of the folder above
 
 
 def main() -> None:
@@ -27,7 +30,6 @@ def main() -> None:
     parser.add_argument("--split", default="heldout")
     parser.add_argument("--model", default="default")
     parser.add_argument("--limit", type=int, default=2000, help="faces, a seeded choice")
-    parser.add_argument("--out", type=Path, help="results as JSON")
     arguments = parser.parse_args()
 
     backend = load(arguments.model, detector="whole").backend
@@ -44,20 +46,25 @@ def main() -> None:
         found.append(visibility[0].argmax(axis=1))
     labels, answers = np.concatenate(truth), np.concatenate(found)
     labels, answers = labels[labels != UNKNOWN], answers[labels != UNKNOWN]
-    rows = {}
+    rows = []
     for index, name in enumerate(VISIBILITY_CLASSES):
         right = float(((labels == index) & (answers == index)).sum())
         precision = right / max(1, int((answers == index).sum()))
         recall = right / max(1, int((labels == index).sum()))
-        rows[name] = {
-            "landmarks": int((labels == index).sum()),
-            "precision": round(precision, 4),
-            "recall": round(recall, 4),
-        }
-        print(f"{name:<12} {rows[name]}")
-    if arguments.out is not None:
-        settings = {"model": backend.spec.name, "dataset": arguments.dataset, "split": arguments.split}
-        write_json(arguments.out, {**settings, "faces": len(chosen), "classes": rows})
+        rows.append(
+            {
+                "model": backend.spec.name,
+                "dataset": arguments.dataset,
+                "split": arguments.split,
+                "faces": len(chosen),
+                "class": name,
+                "landmarks": int((labels == index).sum()),
+                "precision": round(precision, 4),
+                "recall": round(recall, 4),
+            }
+        )
+        print(*map(cell, rows[-1].values()), sep="  ")
+    add_rows(Path(__file__).with_suffix(".csv"), rows, ("model", "dataset", "split", "class"))
 
 
 if __name__ == "__main__":
