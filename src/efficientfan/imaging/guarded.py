@@ -218,8 +218,11 @@ class _Child:
         _fill(answers, image.data.cast("B"))
         return image
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self, tries: int = 3) -> subprocess.Popen[bytes]:
         """The process, a new one where it has died.
+
+        Args:
+            tries: how often it is started, if it is killed from outside meanwhile, say for lack of memory.
 
         Raises:
             EfficientFanError: it does not start.
@@ -246,13 +249,18 @@ class _Child:
         if hasattr(fcntl, "F_SETPIPE_SZ"):
             with contextlib.suppress(OSError):  # the user has as many large pipes as the system allows
                 fcntl.fcntl(answers, fcntl.F_SETPIPE_SZ, 1 << 20)
+        late = _Deadline(process, _START_SECONDS)
         try:
-            with _Deadline(process, _START_SECONDS):
+            with late:
                 _exactly(answers, 1)
         except (OSError, EOFError):
-            ending = _ending(process.wait())
+            code = process.wait()
             self.end()
-            raise EfficientFanError(f"the process to read photos in does not start ({ending})") from None
+            if code < 0 and not late.passed and tries > 1:
+                return self._running(tries - 1)
+            raise EfficientFanError(
+                f"the process to read photos in does not start ({_ending(code)})"
+            ) from None
         return process
 
     def end(self) -> None:
