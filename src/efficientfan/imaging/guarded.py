@@ -254,12 +254,12 @@ class _Child:
             with late:
                 _exactly(answers, 1)
         except (OSError, EOFError):
-            code = process.wait()
+            ended = process.wait()
             self.end()
-            if code < 0 and not late.passed and tries > 1:
+            if ended < 0 and not late.passed and tries > 1:
                 return self._running(tries - 1)
             raise EfficientFanError(
-                f"the process to read photos in does not start ({_ending(code)})"
+                f"the process to read photos in does not start ({_ending(ended)})"
             ) from None
         return process
 
