@@ -12,7 +12,7 @@ import yaml
 
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 
-from efficientfan.cli.main import app as command_line
+from efficientfan.cli.main import command_line
 from efficientfan.cli.serve import TOKEN_VARIABLE
 from efficientfan.serve import ServiceSettings, create_app
 
@@ -36,7 +36,7 @@ def options_of(words: list[str]) -> dict[str, object]:
     """
     program, name, *arguments = words
     assert program == "efficientfan"
-    command = typer.main.get_group(command_line).commands[name]
+    command = typer.main.get_group(command_line()).commands[name]
     return command.make_context(name, arguments).params
 
 

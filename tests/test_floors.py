@@ -153,7 +153,7 @@ sys.meta_path.insert(0, Barrier())
     [
         "import efficientfan\nfor name in efficientfan.__all__: getattr(efficientfan, name)",
         "import efficientfan.predict, efficientfan.predict.output, efficientfan.predict.many",
-        "import efficientfan.cli.main",
+        "from efficientfan.cli.main import command_line\ncommand_line()",
         "import efficientfan.data.catalog, efficientfan.data.check, efficientfan.data.convert",
         "import efficientfan.metrics, efficientfan.evaluation",
         "import efficientfan.draw, efficientfan.schema, efficientfan.weights",

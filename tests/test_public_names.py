@@ -72,8 +72,10 @@ def test_importing_the_package_imports_nothing_heavy():
 
 
 def test_prediction_needs_no_torch():
-    core = "import efficientfan, efficientfan.cli.main, efficientfan.predict, efficientfan.predict.doctor"
-    assert loaded_after(f"{core}\nefficientfan.load") == "['cv2', 'onnxruntime', 'PIL']"
+    core = (
+        "import efficientfan, efficientfan.cli.main as cli, efficientfan.predict, efficientfan.predict.doctor"
+    )
+    assert loaded_after(f"{core}\nefficientfan.load, cli.command_line()") == "['cv2', 'onnxruntime', 'PIL']"
 
 
 def test_finding_a_face_imports_nothing_else(tmp_path):
@@ -85,4 +87,10 @@ def test_finding_a_face_imports_nothing_else(tmp_path):
 
 
 def test_the_command_line_imports_the_data_sets_for_their_own_commands_only():
-    assert loaded_after("import efficientfan.cli.main", ("efficientfan.data", "efficientfan.train")) == "[]"
+    start = "from efficientfan.cli.main import command_line; command_line()"
+    assert loaded_after(start, ("efficientfan.data", "efficientfan.train")) == "[]"
+
+
+def test_a_command_imports_no_other():
+    start = "from efficientfan.cli.main import command_line; command_line('predict')"
+    assert loaded_after(start, ("efficientfan.cli.evaluate", "efficientfan.cli.serve")) == "[]"

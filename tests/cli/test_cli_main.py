@@ -7,7 +7,8 @@ import pytest
 from typer.main import get_command
 
 import efficientfan
-from efficientfan.cli.main import app, main
+from efficientfan.cli.main import COMMANDS as NAMES
+from efficientfan.cli.main import command_line, main
 from efficientfan.errors import Interrupted
 
 
@@ -27,7 +28,8 @@ def commands(group, path=()):
             yield (*path, name), command
 
 
-COMMANDS = dict(commands(get_command(app)))
+WHOLE = get_command(command_line())
+COMMANDS = dict(commands(WHOLE))
 
 
 def test_version(monkeypatch, capsys):
@@ -39,11 +41,26 @@ def test_a_requested_stop_is_no_error(monkeypatch, capsys, kind, code):
     def stop():
         raise Interrupted("stopped after step 3; go on with --resume", kind)
 
-    monkeypatch.setattr("efficientfan.cli.main.app", stop)
+    monkeypatch.setattr("efficientfan.cli.main.command_line", lambda only: stop)
     with pytest.raises(SystemExit) as exit_:
         main()
     assert exit_.value.code == code
     assert capsys.readouterr().err == "stopped after step 3; go on with --resume\n"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_command_alone_is_the_same(name):
+    one, whole = get_command(command_line(name)).commands, WHOLE.commands
+    assert list(one) == [name]
+    assert [each.name for each in one[name].params] == [each.name for each in whole[name].params]
+
+
+def test_a_misspelled_command_is_compared_with_all(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["efficientfan", "evaluate-vidoe"])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    assert exit_.value.code == 2
+    assert "evaluate-video" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from efficientfan.cli.main import app, main
+from efficientfan.cli.main import command_line, main
 from efficientfan.errors import InputError
 from efficientfan.imaging import read_rgb
 from efficientfan.schema import get_schema, list_schemas
@@ -15,7 +15,7 @@ runner = CliRunner()
 
 
 def run(*arguments: object):
-    return runner.invoke(app, ["schemas", *map(str, arguments)], catch_exceptions=False)
+    return runner.invoke(command_line(), ["schemas", *map(str, arguments)], catch_exceptions=False)
 
 
 def test_list_names_every_schema_and_conversion():

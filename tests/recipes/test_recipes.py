@@ -9,7 +9,7 @@ import torch
 import yaml
 from typer.testing import CliRunner
 
-from efficientfan.cli.main import app
+from efficientfan.cli.main import command_line
 from efficientfan.codec import build_decoder
 from efficientfan.data.catalog import get_dataset
 from efficientfan.distill import teacher as teacher_module
@@ -428,7 +428,7 @@ def test_every_kind_of_recipe_builds_and_takes_a_step(work, teachers, monkeypatc
 
 
 def test_recipes_list_and_show():
-    run = CliRunner().invoke(app, ["recipes", "list", "wflw/mobilefan_050"])
+    run = CliRunner().invoke(command_line(), ["recipes", "list", "wflw/mobilefan_050"])
     assert run.exit_code == 0
     lines = run.output.splitlines()
     rows = [line.split("  ") for line in lines[:5]]
@@ -446,12 +446,14 @@ def test_recipes_list_and_show():
 
 
 def test_no_recipe_that_contains_it_is_no_row():
-    run = CliRunner().invoke(app, ["recipes", "list", "mobilefun"])
+    run = CliRunner().invoke(command_line(), ["recipes", "list", "mobilefun"])
     assert (run.exit_code, run.stdout) == (0, "")
 
 
 def test_what_show_prints_is_a_recipe():
-    run = CliRunner().invoke(app, ["recipes", "show", "300w/efficientfan_ps", "--set", "train.epochs=7"])
+    run = CliRunner().invoke(
+        command_line(), ["recipes", "show", "300w/efficientfan_ps", "--set", "train.epochs=7"]
+    )
     assert run.exit_code == 0
     assert "# inherits parts/efficientfan: EfficientFAN (Gao" in run.output
     assert "# published: not found; trained by us: no; teacher: 300w/teacher_efficientnet_b7" in run.output
@@ -460,7 +462,7 @@ def test_what_show_prints_is_a_recipe():
 
 
 def test_show_passes_a_fault_on():
-    run = CliRunner().invoke(app, ["recipes", "show", "300w/mobilefan", "--set", "train.epoch=7"])
+    run = CliRunner().invoke(command_line(), ["recipes", "show", "300w/mobilefan", "--set", "train.epoch=7"])
     assert isinstance(run.exception, InputError)
 
 
@@ -502,7 +504,7 @@ def test_a_recipe_with_visibility_builds_and_names_its_output():
 
 def test_values_may_follow_one_set() -> None:
     arguments = ["recipes", "show", "mobilefan_128", "--set", "train.epochs=5", "train.lr=0.5"]
-    result = CliRunner().invoke(app, arguments)
+    result = CliRunner().invoke(command_line(), arguments)
     shown = yaml.safe_load(result.stdout)
     assert (shown["train"]["epochs"], shown["train"]["lr"]) == (5, 0.5)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from efficientfan.cli.main import app as command_line
+from efficientfan.cli.main import command_line
 from efficientfan.serve import REFUSALS
 from efficientfan.serve.options import FaceOptions
 
@@ -36,7 +36,7 @@ def test_it_lists_every_option_of_a_request():
 
 
 def test_its_options_are_the_commands():
-    command = typer.main.get_group(command_line).commands["serve"]
+    command = typer.main.get_group(command_line()).commands["serve"]
     known = {
         option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]
     } | {"--help"}

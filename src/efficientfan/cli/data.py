@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from efficientfan.cli.preview import preview_command
 from efficientfan.errors import InputError
 
 if TYPE_CHECKING:
@@ -232,3 +233,6 @@ def pack(
             progress=progress,
         )
     typer.echo(f"{out}: {len(faces)} faces of {name} {split} in {len(shards)} tar files")
+
+
+data_app.command("preview")(preview_command)

@@ -5,41 +5,65 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from collections.abc import Mapping
+from importlib import import_module
 from types import FrameType
 from typing import Annotated
 
 import typer
 
-from efficientfan.cli.batch import batch_command
-from efficientfan.cli.benchmark import benchmark_command
-from efficientfan.cli.blur import blur_command
-from efficientfan.cli.compare import compare_command
-from efficientfan.cli.crop import crop_command
-from efficientfan.cli.data import data_app
-from efficientfan.cli.doctor import doctor_command
-from efficientfan.cli.evaluate import evaluate_command
-from efficientfan.cli.evaluate_detector import evaluate_detector_command
-from efficientfan.cli.evaluate_video import evaluate_video_command
-from efficientfan.cli.export import export_command
-from efficientfan.cli.models import models_app
-from efficientfan.cli.page import page_command
-from efficientfan.cli.predict import predict_command
-from efficientfan.cli.preview import preview_command
-from efficientfan.cli.quantize import quantize_command
-from efficientfan.cli.recipes import recipes_app
-from efficientfan.cli.review import review_command, review_import_command
-from efficientfan.cli.schemas import schemas_app
-from efficientfan.cli.serve import serve_command
-from efficientfan.cli.train import train_command
+from efficientfan.cli.starting import starting
 from efficientfan.errors import EfficientFanError, Interrupted, printable
 
-__all__ = ["app", "main"]
+__all__ = ["COMMANDS", "command_line", "main"]
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+COMMANDS: Mapping[str, str] = {
+    "predict": "predict.predict_command",
+    "batch": "batch.batch_command",
+    "crop": "crop.crop_command",
+    "blur": "blur.blur_command",
+    "page": "page.page_command",
+    "serve": "serve.serve_command",
+    "doctor": "doctor.doctor_command",
+    "models": "models.models_app",
+    "schemas": "schemas.schemas_app",
+    "data": "data.data_app",
+    "recipes": "recipes.recipes_app",
+    "evaluate": "evaluate.evaluate_command",
+    "evaluate-detector": "evaluate_detector.evaluate_detector_command",
+    "evaluate-video": "evaluate_video.evaluate_video_command",
+    "compare": "compare.compare_command",
+    "review": "review.review_command",
+    "review-import": "review.review_import_command",
+    "train": "train.train_command",
+    "export": "export.export_command",
+    "quantize": "quantize.quantize_command",
+    "benchmark": "benchmark.benchmark_command",
+}
+"""Name -> module of this folder, and the function or group of commands in it."""
+
+
+def command_line(only: str | None = None) -> typer.Typer:
+    """The command line.
+
+    Args:
+        only: the command to have in it, one of `COMMANDS`; None has all. Typer reads the options of every command
+            before it runs one, which takes longer than to find a face.
+    """
+    app = typer.Typer(
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for name in COMMANDS if only is None else [only]:
+        module, attribute = COMMANDS[name].split(".")
+        found = getattr(import_module(f"efficientfan.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name)(found)
+    return app
 
 
 def _print_version(asked: bool) -> None:
@@ -50,7 +74,6 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool,
@@ -58,31 +81,6 @@ def _options(
     ] = False,
 ) -> None:
     """Facial landmarks: predict, evaluate, train, export."""
-
-
-app.command("predict")(predict_command)
-app.command("batch")(batch_command)
-app.command("crop")(crop_command)
-app.command("blur")(blur_command)
-app.command("page")(page_command)
-app.command("serve")(serve_command)
-app.command("doctor")(doctor_command)
-app.add_typer(models_app, name="models")
-app.add_typer(schemas_app, name="schemas")
-app.add_typer(data_app, name="data")
-data_app.command("preview")(preview_command)
-app.add_typer(recipes_app, name="recipes")
-
-app.command("evaluate")(evaluate_command)
-app.command("evaluate-detector")(evaluate_detector_command)
-app.command("evaluate-video")(evaluate_video_command)
-app.command("compare")(compare_command)
-app.command("review")(review_command)
-app.command("review-import")(review_import_command)
-app.command("train")(train_command)
-app.command("export")(export_command)
-app.command("quantize")(quantize_command)
-app.command("benchmark")(benchmark_command)
 
 
 _LINES = "\n\t"
@@ -97,8 +95,11 @@ def main() -> None:
     """Entry point. Exit codes: 0 all well, 1 some inputs failed, 2 misuse or unusable input, 130 and 143 stopped."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
+    asked = sys.argv[1] if len(sys.argv) > 1 else None
     try:
-        app()
+        with starting():
+            command = command_line(asked if asked in COMMANDS else None)
+        command()
     except Interrupted as stop:
         print(printable(str(stop)), file=sys.stderr)
         sys.exit(128 + stop.number)

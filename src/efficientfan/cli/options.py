@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
 from efficientfan.cli.terms import print_terms
 from efficientfan.errors import MissingDependencyError, needs_extra
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from efficientfan.predict import LandmarkPredictor
     from efficientfan.recipes import AnyRecipe
 
@@ -150,6 +151,8 @@ def bars(console: Console | None = None) -> Progress:
     Args:
         console: the command's own, so that its messages stand above the bars.
     """
+    from rich.progress import Progress
+
     console = console or message_console()
     return Progress(console=console, transient=True, disable=not console.is_terminal)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.table import Column, Table
 
 from efficientfan.cli.options import message_console, say_what_is_used
 from efficientfan.cli.progress import PhotoProgress
@@ -165,6 +164,8 @@ def predict_photo_files(
 
 
 def _print_times(console: Console, times: StageTimes, n_photos: int, n_faces: int) -> None:
+    from rich.table import Column, Table
+
     from efficientfan.predict.timing import STAGES
 
     table = Table(

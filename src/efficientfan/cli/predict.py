@@ -24,6 +24,7 @@ from efficientfan.cli.shards import (
     ShardSizeOption,
     photos_of,
 )
+from efficientfan.cli.starting import starting
 from efficientfan.cli.video import EndOption, MaxFramesOption, StartOption, VideoOptions, predict_videos
 from efficientfan.errors import InputError
 
@@ -207,9 +208,10 @@ def predict_command(
 
         efficientfan predict clip.mp4 --smooth light --draw drawn.mp4 --out faces.jsonl
     """
-    from efficientfan.batch import Part, PhotoSettings
-    from efficientfan.predict.output import choose_format, writes_shards
-    from efficientfan.video.source import is_video
+    with starting():
+        from efficientfan.batch import Part, PhotoSettings
+        from efficientfan.predict.output import choose_format, writes_shards
+        from efficientfan.video.source import is_video
 
     sources = sources or []
     format_name = choose_format(out, output_format)

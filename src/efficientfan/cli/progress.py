@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
 
 __all__ = ["PhotoProgress"]
 
@@ -43,21 +45,28 @@ class PhotoProgress:
             results: one per photo.
             failed: whether one is of a photo that could not be used.
         """
-        columns = TextColumn("photos"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[says]}")
-        bar = Progress(*columns, console=self._console, transient=True, disable=not self._console.is_terminal)
+        bar = self._bar() if self._console.is_terminal else None
         started = said = self._clock()
-        with bar:
-            task = bar.add_task("photos", total=self._total, says="")
+        with bar or nullcontext():
             for result in results:
                 yield result
                 self.n_done += 1
                 self.n_failed += failed(result)
                 now = self._clock()
                 says = self._says(now - started)
-                bar.update(task, advance=1, says=says)
-                if bar.disable and now - said >= SECONDS:
+                if bar is not None:
+                    bar.update(bar.task_ids[0], advance=1, says=says)
+                elif now - said >= SECONDS:
                     self._console.print(f"{self.n_done:,} of {self._total:,} photos, {says}")
                     said = now
+
+    def _bar(self) -> Progress:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        columns = TextColumn("photos"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[says]}")
+        bar = Progress(*columns, console=self._console, transient=True)
+        bar.add_task("photos", total=self._total, says="")
+        return bar
 
     def _says(self, seconds: float) -> str:
         rate = self.n_done / max(seconds, 1e-9)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from efficientfan.cli.options import message_console, say_what_is_used
 from efficientfan.errors import InputError
@@ -249,6 +248,8 @@ class Run(Iterable[Item]):
         self.interrupted = self.ended = False
 
     def __iter__(self) -> Iterator[Item]:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
         console = message_console()
         progress = Progress(
             TextColumn("{task.description}"),
