@@ -130,6 +130,7 @@ def test_doctor_finds_all_well(run_command, packaged):
     assert code == 0
     assert "BAD" not in out
     assert "self-test" in out
+    assert "video: av " in out
 
 
 def test_doctor_finds_what_is_broken(run_command, packaged):

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from efficientfan.cli import options
-from efficientfan.cli.options import bars, message_console, plots_where_possible, progress_bar
+from efficientfan.cli.options import bars, counted, message_console, plots_where_possible, progress_bar
 from efficientfan.errors import InputError, MissingDependencyError
 
 
@@ -46,3 +46,7 @@ def test_plots_end_where_matplotlib_is_missing(capsys):
     with pytest.raises(InputError), plots_where_possible():
         raise InputError("another trouble")
     assert drawn == ["first"]
+
+
+def test_one_is_not_many():
+    assert [counted(n, "face") for n in (0, 1, 2)] == ["0 faces", "1 face", "2 faces"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from efficientfan.cli.options import BackendOption, DeviceOption, PrecisionOption, message_console
+from efficientfan.cli.options import BackendOption, DeviceOption, PrecisionOption, counted, message_console
 from efficientfan.cli.predict import passes_of
 from efficientfan.cli.shards import (
     ContentOption,
@@ -171,8 +171,8 @@ def batch_command(
         failed_before = run.plan.n_failed
     seconds = time.perf_counter() - started
     console.print(
-        f"{progress.n_done} images, {n_faces} faces, {progress.n_failed} failed; {seconds:.0f} s, "
-        f"{progress.n_done / seconds:.1f} per second"
+        f"{counted(progress.n_done, 'image')}, {counted(n_faces, 'face')}, {progress.n_failed} failed; "
+        f"{seconds:.0f} s, {progress.n_done / seconds:.1f} per second"
     )
     if progress.n_failed or failed_before:
         raise typer.Exit(1)

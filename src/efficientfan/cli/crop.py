@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from efficientfan.cli.options import UntrustedOption, bars, message_console
+from efficientfan.cli.options import UntrustedOption, bars, counted, message_console
 from efficientfan.cli.terms import print_terms
 from efficientfan.errors import unknown
 
@@ -112,6 +112,8 @@ def crop_command(
                 (crop,) = warp(photo, [align_transform(face, size, chosen, margin)])
                 write_image(files.path(result.photo.path, number), crop)
             n_faces += len(result.faces)
-    console.print(f"{len(photos)} images, {n_faces} faces, {n_failed} failed; crops in {out}")
+    console.print(
+        f"{counted(len(photos), 'image')}, {counted(n_faces, 'face')}, {n_failed} failed; crops in {out}"
+    )
     if n_failed:
         raise typer.Exit(1)

@@ -79,18 +79,20 @@ def check(
 ) -> None:
     """Check a data set: counts, unreadable photos, impossible points or boxes, duplicates. Exit code 0 if fit, else 1.
 
-    Example: efficientfan data check 300w ~/data/300w --split train --sheet sheet.png
+    Examples:
 
-    Annotators lean: labels of 300-W lie half a percent of the face too far right. --mirror-offset measures that, in
-    longer sides of the face's box; a data set's row has it, and training applies it where faces are mirrored.
+        efficientfan data check csv mine.csv --schema mine.json --detector --sheet sheet.png
 
-    --detector tells whether a model that is trained on the points' own boxes will meet such boxes in use.
+        efficientfan data check 300w ~/data/300w --split train --sheet sheet.png
 
-    Example: efficientfan data check csv mine.csv --schema mine.json --detector
+        efficientfan data check scenes ~/data/scenes --split crowds --sheet sheet.png
+
+    --detector says whether a model that is trained in the points' own boxes will meet such boxes in use.
+
+    --mirror-offset measures whether the labels lie too far to one side, as those of 300-W do by half a percent of the
+    face. Training corrects for it where it mirrors faces.
 
     On a sheet of scenes, green boxes must be found, blue ones were not checked by a person, gray ones are ignored.
-
-    Example: efficientfan data check scenes ~/data/scenes --split crowds --sheet sheet.png
     """
     from efficientfan.data.catalog import get_dataset, resolve_schema
     from efficientfan.data.check import check_dataset, face_sheet

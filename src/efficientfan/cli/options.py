@@ -30,6 +30,7 @@ __all__ = [
     "ThreadsOption",
     "UntrustedOption",
     "bars",
+    "counted",
     "message_console",
     "plots_where_possible",
     "progress_bar",
@@ -100,6 +101,11 @@ def recipe_of(name: str, settings: list[str] | None, more: list[str] | None) -> 
         from efficientfan.recipes import load_recipe
 
         return load_recipe(name, [*(settings or []), *(more or [])])
+
+
+def counted(count: int, noun: str) -> str:
+    """Such as "1 image" and "2 images"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def message_console() -> Console:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from efficientfan.cli.options import message_console, say_what_is_used
+from efficientfan.cli.options import counted, message_console, say_what_is_used
 from efficientfan.cli.progress import PhotoProgress
 from efficientfan.cli.shards import ShardOptions
 
@@ -153,7 +153,7 @@ def predict_photo_files(
                     console.print(f"{photo}: no face found")
     milliseconds = (time.perf_counter() - started) * 1e3
     console.print(
-        f"{n_photos} images, {n_faces} faces, {progress.n_failed} failed; {milliseconds:.0f} ms, "
+        f"{counted(n_photos, 'image')}, {counted(n_faces, 'face')}, {progress.n_failed} failed; {milliseconds:.0f} ms, "
         f"{milliseconds / max(n_photos, 1):.1f} per image"
         + (f"; {n_empty} without a face" if n_empty else "")
     )

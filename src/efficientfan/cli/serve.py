@@ -109,7 +109,7 @@ def serve_command(
         ),
     ] = None,
 ) -> None:
-    """Serve an HTTP API: photos in, faces out. Needs pip install 'efficientfan[serve]'.
+    """Serve an HTTP API: photos in, faces out. Needs the extra `serve`.
 
     POST a photo to /v1/faces, several to /v1/batch; /v1/models, /healthz, /readyz, /metrics (Prometheus) and
     /openapi.json are there, too. The log goes to standard output, one JSON object per line. SIGTERM and Ctrl-C finish

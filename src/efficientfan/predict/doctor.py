@@ -21,8 +21,21 @@ from efficientfan.weights import find_model, list_models
 
 __all__ = ["Finding", "examine"]
 
-CORE = ("numpy", "opencv-python-headless", "onnxruntime", "pillow", "typer")
-EXTRA = ("timm", "lightning", "onnx", "nncf", "matplotlib", "h5py")
+CORE = ("numpy", "opencv-python-headless", "onnxruntime", "pillow", "rich", "typer")
+EXTRAS = {
+    "train": ("timm", "lightning", "onnx"),
+    "plots": ("matplotlib",),
+    "data": ("h5py",),
+    "quantize": ("nncf",),
+    "video": ("av",),
+    "serve": ("fastapi",),
+    "client": ("httpx2",),
+    "parquet": ("pyarrow",),
+    "batch": ("ray",),
+    "heic": ("pi-heif",),
+}
+"""Extra -> packages that tell whether it is there."""
+
 ENGINES = (("onnxruntime", ""), ("openvino", "openvino"), ("torch", "train"), ("ncnn", "mobile"))
 """Engines and the extra that each needs."""
 
@@ -45,7 +58,7 @@ def examine() -> Iterator[Finding]:
     yield Finding("efficientfan", __version__)
     yield Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     yield Finding("core", ", ".join(f"{name} {_version(name)}" for name in CORE))
-    yield Finding("extras", ", ".join(f"{name} {_version(name)}" for name in EXTRA))
+    yield Finding("extras", "; ".join(f"{extra}: {_packages(names)}" for extra, names in EXTRAS.items()))
     yield Finding("engines", ", ".join(_engine(*row) for row in ENGINES))
     yield Finding("providers", ", ".join(onnxruntime.get_available_providers()))
     yield Finding("cores", str(os.cpu_count()))
@@ -61,6 +74,10 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return MISSING
+
+
+def _packages(names: tuple[str, ...]) -> str:
+    return ", ".join(f"{name} {_version(name)}" for name in names)
 
 
 def _engine(name: str, extra: str) -> str:
