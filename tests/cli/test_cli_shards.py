@@ -196,7 +196,7 @@ def test_lists_with_missing_doubled_and_unreadable_paths(run, photos, tmp_path):
     code, err = run("--list", "list.txt", sources=())
     assert code == 1
     assert "note: 1 photos are named twice and taken once" in err
-    assert "4 images, 1 faces, 3 failed" in err
+    assert "4 images, 1 face, 3 failed" in err
     found = rows(tmp_path / "results")
     assert [result.image for result in found] == [
         "photos/03.png",
