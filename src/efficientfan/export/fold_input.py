@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from efficientfan.errors import InputError
 
@@ -15,8 +17,8 @@ def fold_normalization(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy whose first convolution works on values from 0 to 255.
 
     pixel * a + b before a convolution of weights w is a convolution of weights w a, with the sum of w b added to
-    its bias. Only at the border of the picture does the copy differ: the convolution pads with zeros, which meant
-    the mean color and now mean black.
+    its bias. The zeros that the convolution pads with meant the mean color, so that the copy pads the bytes first, with
+    the gray that is nearest to it: only at the border of the picture does it differ, and there little.
 
     Args:
         model: a graph that begins with Transpose, Cast, Mul, Add, Conv, as `efficientfan export` writes it.
@@ -53,12 +55,33 @@ def fold_normalization(model: onnx.ModelProto) -> onnx.ModelProto:
         numpy_helper.from_array(array.astype(np.float32), name) for name, array in new.items()
     )
     convolution.input[:] = [cast.output[0], *new]
+    _pad_bytes(graph, cast, convolution, gray=float((-offset / scale).mean()))
     for node in (multiply, add):
         graph.node.remove(node)
     used = {name for node in graph.node for name in node.input}
     for initializer in [each for each in graph.initializer if each.name not in used]:
         graph.initializer.remove(initializer)
     return folded
+
+
+def _pad_bytes(
+    graph: onnx.GraphProto, cast: onnx.NodeProto, convolution: onnx.NodeProto, gray: float
+) -> None:
+    """Pad the bytes before `cast` instead of the floats in the first convolution."""
+    pads: Any = next((each.ints for each in convolution.attribute if each.name == "pads"), [])
+    if not any(pads):
+        return
+    top, left, bottom, right = pads
+    color = np.array(np.clip(round(gray), 0, 255), np.uint8)
+    border = np.array([0, 0, top, left, 0, 0, bottom, right])
+    graph.initializer.extend(
+        [numpy_helper.from_array(border, "border"), numpy_helper.from_array(color, "border_color")]
+    )
+    node = helper.make_node("Pad", [cast.input[0], "border", "border_color"], ["bordered"], name="pad_border")
+    graph.node.insert(list(graph.node).index(cast), node)
+    cast.input[0] = "bordered"
+    pads[:] = [0, 0, 0, 0]
+    del graph.value_info[:]  # it has the former size of the maps
 
 
 def pixel_tensor(model: onnx.ModelProto) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,6 +23,7 @@ from efficientfan.export.fold_input import fold_normalization
 from efficientfan.export.half_weights import widen_weights
 from efficientfan.export.int8_tools import QUANTIZED, TOOLS
 from efficientfan.export.qdq import float_operators, int8_layers, layers
+from efficientfan.export.rounding import round_weights
 from efficientfan.export.sensitivity import choose_float_layers
 from efficientfan.export.upsampling import split_upsampling
 from efficientfan.export.usage import file_metadata
@@ -42,6 +44,9 @@ MOST_SPLIT_SHIFT = 0.01
 
 FEWEST_CROPS = 32
 """Fewer faces to calibrate on are refused: what they do not show is cut off in int8."""
+
+ROUNDING_CROPS = 16
+"""Calibration crops on which the weights' steps are chosen: thousands of places of each map."""
 
 TRIAL_CROPS = 48
 """Calibration crops on which the sensitive layers are looked for; enough to rank layers, few enough to wait for."""
@@ -159,13 +164,10 @@ def quantize(
         raise EfficientFanError(
             f"{path}: its points move by {apart:.2g} when transposed convolutions are split"
         )
-    steps = iter(range(1, 1 << 30))
     samples = [crop[None] for crop in crops]
-    quantized = TOOLS[tool](
-        original,
-        samples,
-        lambda: progress("calibrating", min(next(steps), len(crops)), len(crops)),
-    )
+    few = samples[:ROUNDING_CROPS]
+    rounded = round_weights(original, few, _counted(progress, "rounding weights", len(few)))
+    quantized = TOOLS[tool](rounded, samples, _counted(progress, "calibrating", len(samples)))
     float_layers = choose_float_layers(
         quantized,
         lambda graph: _shift(graph, crops[:TRIAL_CROPS], expected, threads),
@@ -208,6 +210,12 @@ def quantize(
         size_int8=size,
         cost=cost,
     )
+
+
+def _counted(progress: Progress, what: str, total: int) -> Callable[[], None]:
+    """To be called after each of `total` steps; tools that take more tell so no more."""
+    steps = count(1)
+    return lambda: progress(what, min(next(steps), total), total)
 
 
 def _shift(graph: onnx.ModelProto, crops: Array, expected: Array, threads: int | None) -> float:
