@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from efficientfan.errors import InputError
 from efficientfan.geometry import (
+    BoxCorrection,
     CropTransform,
     as_boxes,
     box_iou,
@@ -197,3 +198,22 @@ def test_iou_against_counting(first, second):
 
 def test_iou_of_none():
     assert box_iou(np.zeros((0, 4)), [[0, 0, 1, 1]]).shape == (0, 1)
+
+
+def test_the_median_correction_leads_from_boxes_to_others():
+    rng = np.random.default_rng(3)
+    low = rng.uniform(0, 100, (9, 2))
+    boxes = np.concatenate([low, low + rng.uniform(10, 50, (9, 2))], axis=1)
+    wanted = BoxCorrection((0.1, -0.2), (1.5, 2.0))
+    others = wanted.apply(boxes)
+    others[0] += 1000  # one that is off changes no median
+    found = BoxCorrection.between(boxes, others)
+    np.testing.assert_allclose([found.shift, found.scale], [wanted.shift, wanted.scale], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("shift", "scale"), [((0,), (1, 1)), ((0, np.nan), (1, 1)), ((0, 0), (1, 0)), ((0, 0), (1, np.inf))]
+)
+def test_a_correction_is_four_sound_numbers(shift, scale):
+    with pytest.raises(InputError, match="of a box"):
+        BoxCorrection(shift, scale)

@@ -1,9 +1,11 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from efficientfan.errors import InputError
+from efficientfan.geometry import BoxCorrection
 from efficientfan.schema import get_schema
 from efficientfan.spec import DetectorSpec, ModelSpec, read_spec
 
@@ -49,6 +51,14 @@ def test_round_trip():
     assert read.to_json() == text
 
 
+def test_a_crop_box_travels_along():
+    spec = make_spec(crop_box=BoxCorrection((0.0, 0.1), (1.7, 2.0)))
+    read = ModelSpec.from_json(spec.to_json())
+    assert read.crop_box == spec.crop_box
+    assert read.crop_boxes(np.array([[0, 0, 10, 10]])).tolist() == [[-3.5, -4.0, 13.5, 16.0]]
+    assert make_spec().crop_boxes([[0, 0, 10, 10]]) == [[0, 0, 10, 10]]
+
+
 def test_former_keys_are_read():
     table = json.loads(edited(provenance={"seed": 1, "quantisation": {"tool": "nncf"}}))
     table["licence"] = table.pop("license")
@@ -74,6 +84,10 @@ def test_heatmap_size():
         edited(name="drop"),
         edited(schema="drop"),
         edited(color="red"),
+        edited(crop_box=3),
+        edited(crop_box={"shift": [0, 0]}),
+        edited(crop_box={"shift": [0, 0], "scale": [1]}),
+        edited(crop_box={"shift": [0, 0], "scale": [1, -1]}),
         edited(schema=[]),
         edited(name=3),
         edited(license=None),

@@ -124,15 +124,40 @@ def _areas(first: ArrayLike, second: ArrayLike) -> tuple[Array, Array, Array]:
 
 @dataclass(frozen=True)
 class BoxCorrection:
-    """From somebody's idea of a face's box to the tight box of its landmarks.
+    """From one idea of a face's box to another, such as from a detector's to the tight box of the landmarks.
 
     Attributes:
         shift: movement of the center in box (widths, heights); + is right and down.
         scale: factors on (width, height).
+
+    Raises:
+        InputError: not two finite numbers each, or a factor that is not positive.
     """
 
     shift: tuple[float, float]
     scale: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        shift, scale = (np.asarray(values, dtype=np.float64) for values in (self.shift, self.scale))
+        if shift.shape != (2,) or scale.shape != (2,) or not np.isfinite([shift, scale]).all():
+            raise InputError(
+                f"shift and scale of a box are two numbers each, not {self.shift} and {self.scale}"
+            )
+        if not (scale > 0).all():
+            raise InputError(f"the scale of a box is positive, not {self.scale}")
+
+    @classmethod
+    def between(cls, first: Array, second: Array) -> BoxCorrection:
+        """The median correction from boxes to others of the same faces, both (N, 4) xyxy with N > 0.
+
+        >>> BoxCorrection.between(np.array([[0, 0, 10, 10]]), np.array([[-5, 0, 15, 15]]))
+        BoxCorrection(shift=(0.0, 0.25), scale=(2.0, 1.5))
+        """
+        sizes = first[:, 2:] - first[:, :2]
+        moves = (second[:, :2] + second[:, 2:] - first[:, :2] - first[:, 2:]) / 2 / sizes
+        factors = (second[:, 2:] - second[:, :2]) / sizes
+        (right, down), (wide, high) = np.median(moves, axis=0), np.median(factors, axis=0)
+        return cls((float(right), float(down)), (float(wide), float(high)))
 
     def apply(self, boxes: Array) -> Array:
         """(N, 4) xyxy to (N, 4) xyxy."""

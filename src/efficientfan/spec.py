@@ -15,6 +15,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar
 
 from efficientfan.errors import InputError, check_number
+from efficientfan.geometry import BoxCorrection
 from efficientfan.schema import LandmarkSchema
 
 __all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "METADATA_KEY", "DetectorSpec", "ModelSpec", "read_spec"]
@@ -112,6 +113,8 @@ class ModelSpec(_Spec):
         score_threshold: faces that score below it are dropped when a detector proposed them.
         mirror_offset: how far its landmarks lie to the right of the photo, as its training labels do
             (`efficientfan.data.mirror.MirrorOffset`), in longer sides of the box.
+        crop_box: from the tight box of the landmarks to the box that a crop is cut around, where the model was trained
+            in boxes of the data set's own; None: crops are cut around the tight box.
     """
 
     task: ClassVar[Literal["landmarks"]] = "landmarks"
@@ -123,6 +126,7 @@ class ModelSpec(_Spec):
     decoder: Mapping[str, Any]
     score_threshold: float = field(default=0.0, kw_only=True)
     mirror_offset: float = field(default=0.0, kw_only=True)
+    crop_box: BoxCorrection | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -139,6 +143,10 @@ class ModelSpec(_Spec):
             )
         check_number(f"model {self.name!r}: score_threshold", self.score_threshold, 0, 1)
         check_number(f"model {self.name!r}: mirror_offset", self.mirror_offset, -1, 1)
+
+    def crop_boxes(self, tight: Any) -> Any:
+        """(N, 4) xyxy boxes that crops are cut around, of faces whose landmarks have these tight boxes (N, 4)."""
+        return tight if self.crop_box is None else self.crop_box.apply(tight)
 
     def join_mirrored(self, points: Any, mirrored: Any) -> Any:
         """Mean of the points of crops and of their mirrored copies, with the lean that either has by itself.
@@ -227,6 +235,9 @@ def _read(text: str, task: str) -> dict[str, Any]:
     for key, kind in _KINDS.items():
         if key in table and (isinstance(table[key], bool) or not isinstance(table[key], kind)):
             raise TypeError(f"{key} is {table[key]!r}")
+    if table.get("crop_box") is not None:
+        shift, scale = (tuple(map(float, table["crop_box"][key])) for key in ("shift", "scale"))
+        table["crop_box"] = BoxCorrection(shift, scale)  # type: ignore[arg-type]  # it counts them
     if "quantisation" in (provenance := table.get("provenance", {})):
         provenance.setdefault("quantization", provenance.pop("quantisation"))
     return table
@@ -248,4 +259,6 @@ def _plain(value: Any) -> Any:
         return dict(value)
     if isinstance(value, LandmarkSchema):
         return value.to_dict()
+    if isinstance(value, BoxCorrection):
+        return dataclasses.asdict(value)
     raise TypeError(f"{type(value).__name__} is not JSON")

@@ -7,6 +7,7 @@ from skimage import data
 from tiny_datasets import make_300w, make_wflw
 
 from efficientfan.cli.main import main
+from efficientfan.data.catalog import load_dataset
 from efficientfan.imaging import read_rgb, write_image
 from efficientfan.schema import get_schema
 
@@ -68,6 +69,11 @@ def test_boxes_of_own_points_are_compared_with_the_detectors(run, tmp_path):
     assert code == 0
     assert "the detector's boxes are " in out
     assert "set data.boxes: supplied" in out
+    convert = ("convert", "csv", tmp_path / "t.csv", "--split", "all", "--schema", "five", "--to", "csv")
+    code, _, notes = run(*convert, "--out", tmp_path / "boxed.csv", "--detector")
+    assert (code, "the detector found 1 of 1 faces" in notes) == (0, True)
+    (face,) = load_dataset("csv", tmp_path, "boxed", schema="five")
+    assert face.box[3] - face.box[1] > 1.5 * 38  # from the eyes to the mouth
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,9 @@ def data(faces, split="common"):
 
 def test_a_model_is_measured_and_everything_is_written(run_command, faces, model, tmp_path):
     out = tmp_path / "out"
-    code, text, _ = run_command("evaluate", *data(faces), "--model", model, "--mean-shape", "--out", out)
+    code, text, notes = run_command("evaluate", *data(faces), "--model", model, "--mean-shape", "--out", out)
     assert code == 0
+    assert "boxes that are made from the true points" in notes
     for expected in ("nme_interocular", "common, mean shape", "6 of 554 faces"):
         assert expected in text
     table = json.loads((out / "results.json").read_text())

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from efficientfan.geometry import CropTransform
+from efficientfan.geometry import BoxCorrection, CropTransform
 from efficientfan.predict.crops import FaceRegion, agree, region_of_landmarks, region_of_proposal, roll_of
 from efficientfan.schema import convert_points, get_schema
 
@@ -42,6 +42,19 @@ def test_landmarks_that_have_left_the_searched_box_are_not_followed():
     searched = FaceRegion(np.array([400.0, 400.0, 480.0, 480.0]))
     assert region_of_landmarks(UPRIGHT, IBUG68, searched) is searched
     assert region_of_landmarks(np.zeros((68, 2)), IBUG68, searched) is searched
+
+
+@pytest.mark.parametrize("degrees", [0, 90])
+def test_a_model_that_is_trained_in_other_boxes_is_cut_in_such(degrees):
+    """Twice as wide and high, and moved down by half: by the face's own axes."""
+    searched = FaceRegion(np.array([70.0, 25.0, 210.0, 165.0]))
+    correction = BoxCorrection((0.0, 0.5), (2.0, 2.0))
+    tight = region_of_landmarks(rolled(UPRIGHT, degrees), IBUG68, searched)
+    region = region_of_landmarks(rolled(UPRIGHT, degrees), IBUG68, searched, correction)
+    size, moved = tight.box[2:] - tight.box[:2], (region.box - tight.box).reshape(2, 2).mean(axis=0)
+    np.testing.assert_allclose(region.box[2:] - region.box[:2], 2 * size)
+    down = np.array([np.sin(np.radians(region.roll)), np.cos(np.radians(region.roll))])
+    np.testing.assert_allclose(moved, down * size[1] / 2, atol=1e-9)
 
 
 def test_proposals_turn_with_their_points_and_stay_put_without():

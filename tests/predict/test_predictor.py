@@ -12,6 +12,7 @@ from PIL import Image
 from tiny_model import MARGIN, SIZE, disc_photo, oval, spec, tiny_graph, write_model
 
 from efficientfan.errors import InputError
+from efficientfan.geometry import BoxCorrection
 from efficientfan.imaging import write_image
 from efficientfan.predict import Detections, LandmarkPredictor, OnnxBackend, load, open_detector
 from efficientfan.predict.detectors import ThoroughDetector
@@ -71,6 +72,16 @@ def test_second_crop_is_taken_from_the_landmarks(backend):
         disc_photo((70.3, 51.8, 14.6)), min_score=0
     )
     assert np.abs(face.box - square(70.3, 51.8, 25)).max() < 0.05
+
+
+def test_second_crop_is_as_the_model_was_trained(tmp_path):
+    """Here half as wide and high as the tight box of the landmarks."""
+    told = spec(crop_box=BoxCorrection((0.0, 0.0), (0.5, 0.5))).to_json()
+    backend = OnnxBackend(write_model(tmp_path / "narrow.onnx", text=told), threads=1)
+    [face] = LandmarkPredictor(backend, Scripted(square(66, 55, 25)))(
+        disc_photo((70.3, 51.8, 14.6)), min_score=0
+    )
+    assert np.abs(face.box - square(70.3, 51.8, 12.5)).max() < 0.05
 
 
 def test_one_face_per_box_in_order_none_dropped(backend):

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 from moving_discs import DiscDetector, disc_frames
+from tiny_model import spec, write_model
 
 from efficientfan.errors import InputError
+from efficientfan.geometry import BoxCorrection
 from efficientfan.predict import LandmarkPredictor, OnnxBackend
 from efficientfan.video import FaceTracker, VideoFrame, track
 from efficientfan.video.smoothing import SMOOTHINGS, LandmarkSmoother
@@ -43,6 +45,16 @@ def test_one_pass_per_frame_and_the_detector_now_and_then(predictor):
         assert_at(each[1], (30 + 3 * index, 60))
     assert predictor.detector.calls == 4  # in frames 0, 10, 20, 30
     assert predictor.backend.crops <= 31 + 1  # the first may be cut twice
+
+
+def test_a_face_is_followed_in_boxes_as_the_model_was_trained(tmp_path):
+    """Here 0.8 times the landmarks' box, which the tiny model's landmarks fill: it shrinks by that per frame."""
+    told = spec(crop_box=BoxCorrection((0.0, 0.0), (0.8, 0.8))).to_json()
+    backend = OnnxBackend(write_model(tmp_path / "narrow.onnx", text=told), threads=1)
+    predictor = LandmarkPredictor(backend, DiscDetector(), passes=1)
+    frames = list(track(disc_frames(lambda i: [(60, 60, RADIUS)], 3), predictor, min_score=0.2))
+    first, second, third = (np.ptp(frame.faces[0].points, axis=0) for frame in frames)
+    np.testing.assert_allclose([second, third], [0.8 * first, 0.64 * first], rtol=1e-3)
 
 
 def test_frames_keep_their_numbers_times_and_pixels(predictor):

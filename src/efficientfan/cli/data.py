@@ -186,16 +186,35 @@ def convert(
         Path, typer.Option(help="A .json or .csv file; for pts a new folder (photos are copied).")
     ],
     schema: Schema = None,
+    detector: Annotated[
+        bool,
+        typer.Option("--detector", help="Give each face the packaged detector's box in place of its own."),
+    ] = False,
 ) -> None:
     """Write a split as COCO keypoints JSON, CSV table or .pts folder; says what the format cannot hold.
 
-    Example: efficientfan data convert wflw ~/data/wflw --split test --to coco --out wflw_test.json
+    Examples:
+
+        efficientfan data convert wflw ~/data/wflw --split test --to coco --out wflw_test.json
+
+        efficientfan data convert csv mine.csv --split all --schema mine.json --to csv --out boxed.csv --detector
+
+    With --detector, a face that is not found gets a box that lies beside its points as the others' do.
     """
+    from efficientfan.cli.options import progress_bar
     from efficientfan.data.catalog import get_dataset, load_dataset, resolve_schema
     from efficientfan.data.convert import convert as run
 
     landmarks = resolve_schema(get_dataset(name), schema)
     faces = load_dataset(name, root, split, schema=landmarks)
+    if detector:
+        from efficientfan.data.detected import with_detected_boxes
+        from efficientfan.predict import open_detector
+
+        finder = open_detector("auto")
+        with progress_bar("faces", len(faces)) as progress:
+            faces, missed = with_detected_boxes(faces, lambda image: finder.detect(image).boxes, progress)
+        typer.echo(f"the detector found {len(faces) - missed} of {len(faces)} faces", err=True)
     for loss in run(faces, landmarks, to, out):
         typer.echo(f"note: {loss}", err=True)
     typer.echo(f"{out}: {len(faces)} faces, {landmarks.name}, as {to}")

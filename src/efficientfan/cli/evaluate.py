@@ -56,7 +56,7 @@ def evaluate_command(
     box: Annotated[
         str | None,
         typer.Option(
-            help="Boxes to use: gt (tight box of the true points), supplied (the data set's), "
+            help="Boxes to use: gt (made from the true points, as in training), supplied (the data set's), "
             "or detector (found in the photo). With --predictions, only recorded in the results.",
             show_default="gt",
         ),
@@ -152,6 +152,12 @@ def evaluate_command(
     check_measures(test_set, normalizers, threshold or DEFAULT_THRESHOLDS)
     if out is not None:
         check_folder(out)
+    if box is None and predictions is None:
+        typer.echo(
+            "note: faces are cut in boxes that are made from the true points; a detector's boxes, as in use, give "
+            "other figures (--box detector)",
+            err=True,
+        )
     settings = setup.to_dict()
     if predictions is not None:
         table = read_predictions(predictions, test_set.schema)

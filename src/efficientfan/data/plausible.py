@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from efficientfan.data.detected import detected_box
 from efficientfan.errors import InputError
 from efficientfan.geometry import box_iou
-from efficientfan.imaging import read_rgb
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import Annotation
 
@@ -133,10 +133,9 @@ def box_advice(
     chosen = np.unique(places).tolist() if sound else []
     ratios = []
     for done, index in enumerate(chosen, start=1):
-        box, boxes = sound[index].tight_box, find(read_rgb(sound[index].image))
-        overlaps = box_iou(box, boxes)[0] if len(boxes) else np.zeros(0)
-        if overlaps.size and overlaps.max() > 0.1:
-            ratios.append(math.sqrt(_area(boxes[overlaps.argmax()]) / _area(box)))
+        box = detected_box(sound[index], find)
+        if box is not None:
+            ratios.append(math.sqrt(_area(box) / _area(sound[index].tight_box)))
         progress(done, len(chosen))
     if not ratios:
         raise InputError(f"the detector finds none of {len(chosen)} faces, so no boxes can be compared")
@@ -148,8 +147,8 @@ def box_advice(
     if 1 / SAME_SIZE < ratio < SAME_SIZE:
         return text
     return (
-        f"{text}: a model that is trained on tight boxes meets other crops in use; put the detector's boxes into the "
-        "table and set data.boxes: supplied"
+        f"{text}: a model that is trained in tight boxes meets other crops in use; write a table with the detector's "
+        "boxes (`data convert ... --detector`), train on that, and set data.boxes: supplied"
     )
 
 

@@ -55,7 +55,7 @@ def crops_of_dataset(
     chosen = [annotations[index] for index in _choice(len(annotations), count, seed)]
     crops = [
         _crop(read_rgb(face.image), box, spec)
-        for face, box in zip(chosen, annotation_boxes(chosen, "gt"), strict=True)
+        for face, box in zip(chosen, spec.crop_boxes(annotation_boxes(chosen, "gt")), strict=True)
     ]
     return _calibration(source, crops, spec, seed)
 
@@ -88,7 +88,8 @@ def crops_of_photos(
             tell(result.reason)
             continue
         for face in result.faces:
-            crops.append(_crop(result.image, face.tight_box, predictor.spec))
+            (box,) = predictor.spec.crop_boxes(face.tight_box[None])
+            crops.append(_crop(result.image, box, predictor.spec))
         if len(crops) >= count:
             break
     return _calibration(str(Path(folder).name or folder), crops[:count], predictor.spec, seed)

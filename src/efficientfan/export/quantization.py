@@ -285,7 +285,7 @@ def _measure(backend: Backend, test_set: TestSet, what: str, progress: Progress)
         run,
         backend.spec,
         test_set.annotations,
-        setup.boxes(test_set),
+        backend.spec.crop_boxes(setup.boxes(test_set)),
         schema=test_set.schema,
         progress=tell,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from efficientfan.geometry import BoxCorrection
 from efficientfan.predict.crops import SAME_CROP_IOU, UPRIGHT
 from efficientfan.spec import METADATA_KEY, DetectorSpec, ModelSpec
 from efficientfan.structures import VISIBILITY_CLASSES
@@ -40,8 +41,20 @@ def _landmark_usage(spec: ModelSpec) -> str:
         f"Outputs, float32: 'points' N x {count} x 2, (x, y) in crop pixels, which are photo pixels "
         f"((x - {middle}) / f + cx, (y - {middle}) / f + cy), in the order of schema {spec.schema.name!r}; "
         f"'scores' N x {count}, 0 to 1, whose mean is the face's score.{visibility} "
-        f"Where a detector gave the box: if the smallest box around the points has an IoU below {SAME_CROP_IOU:g} with "
-        f"it, cut that box and run again; drop faces with a score below {spec.score_threshold:g}."
+        f"Where a detector gave the box: if the smallest box around the points{_corrected(spec.crop_box)} has an IoU "
+        f"below {SAME_CROP_IOU:g} with it, cut that box and run again; drop faces with a score below "
+        f"{spec.score_threshold:g}."
+    )
+
+
+def _corrected(crop_box: BoxCorrection | None) -> str:
+    """What is done to the box around the points before it is cut."""
+    if crop_box is None:
+        return ""
+    (right, down), (wide, high) = crop_box.shift, crop_box.scale
+    return (
+        f", its center moved by ({right:.3f} w, {down:.3f} h) of its width w and height h and they made {wide:.3f} and "
+        f"{high:.3f} times as long,"
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efficientfan.errors import InputError
-from efficientfan.geometry import CropTransform, box_iou
+from efficientfan.geometry import BoxCorrection, CropTransform, box_iou
 from efficientfan.schema import LandmarkSchema, convert_points
 
 __all__ = [
@@ -80,10 +80,13 @@ def region_of_proposal(box: Array, five: Array | None) -> FaceRegion:
     return FaceRegion(np.concatenate([center - half, center + half]), roll)
 
 
-def region_of_landmarks(points: Array, schema: LandmarkSchema, searched: FaceRegion) -> FaceRegion:
+def region_of_landmarks(
+    points: Array, schema: LandmarkSchema, searched: FaceRegion, correction: BoxCorrection | None = None
+) -> FaceRegion:
     """From (K, 2) landmarks, image pixels; `searched` itself where they have left it.
 
-    Landmarks of a schema without eyes and mouth keep the roll that was searched.
+    Its box is tight around them, or what the correction (`ModelSpec.crop_box`) makes of that. Landmarks of a schema
+    without eyes and mouth keep the roll that was searched.
     """
     try:
         roll = _cut_roll(roll_of(convert_points(points, schema, "five")))
@@ -92,8 +95,10 @@ def region_of_landmarks(points: Array, schema: LandmarkSchema, searched: FaceReg
     angle = np.radians(roll)
     right, down = np.array([np.cos(angle), -np.sin(angle)]), np.array([np.sin(angle), np.cos(angle)])
     across, along = points @ right, points @ down
-    center = (across.min() + across.max()) / 2 * right + (along.min() + along.max()) / 2 * down
-    half = np.array([np.ptp(across), np.ptp(along)]) / 2
+    tight = np.array([across.min(), along.min(), across.max(), along.max()])  # in the face's own frame
+    box = tight if correction is None else correction.apply(tight[None])[0]
+    center = (box[0] + box[2]) / 2 * right + (box[1] + box[3]) / 2 * down
+    half = (box[2:] - box[:2]) / 2
     found = FaceRegion(np.concatenate([center - half, center + half]), roll)
     return found if (half > 0).all() and box_iou(found.box, searched.box)[0, 0] >= LOST_IOU else searched
 

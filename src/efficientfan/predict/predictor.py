@@ -280,7 +280,8 @@ class LandmarkPredictor:
         """Which of a photo's faces are cut a second time, and where."""
         chosen = []
         for index, (face, region) in enumerate(zip(faces, regions, strict=True)):
-            better = region_of_landmarks(face.points.astype(np.float64), self.spec.schema, region)
+            points = face.points.astype(np.float64)
+            better = region_of_landmarks(points, self.spec.schema, region, self.spec.crop_box)
             if self.passes == 2 or not agree(region, better):
                 chosen.append((index, better))
         return chosen

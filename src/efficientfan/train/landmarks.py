@@ -18,7 +18,7 @@ from efficientfan.data.visibility import VisibilityLabels
 from efficientfan.draw import draw_points
 from efficientfan.errors import InputError
 from efficientfan.extension import without_folders
-from efficientfan.geometry import box_of_points
+from efficientfan.geometry import BoxCorrection, box_of_points
 from efficientfan.losses import Batch, Objective, Prediction
 from efficientfan.metrics import box_size, interocular, nme
 from efficientfan.models import LandmarkNet, build_network, start_from
@@ -44,6 +44,7 @@ __all__ = [
     "hold_out",
     "initialization",
     "provenance",
+    "supplied_boxes",
     "validation_nme",
     "visible_counts",
 ]
@@ -168,6 +169,15 @@ def build_faces(recipe: Recipe) -> Faces:
         offsets += [info.mirror_offset.mean if info.mirror_offset else 0.0] * (len(faces) * source.repeat)
     held = get_dataset((data.validation or data.train[0]).dataset).visibility
     return Faces(train, np.array(weights), visibility, offsets, validation, held)
+
+
+def supplied_boxes(faces: Sequence[Annotation]) -> BoxCorrection | None:
+    """How the data set's own boxes lie beside the tight boxes of the points; None where no face has both."""
+    both = [face for face in faces if face.box is not None and face.visibility.astype(bool).sum() > 1]
+    tight = np.array([face.tight_box for face in both]).reshape(-1, 4)
+    own = np.array([face.box for face in both]).reshape(-1, 4)
+    sound = (tight[:, 2:] > tight[:, :2]).all(axis=1)
+    return BoxCorrection.between(tight[sound], own[sound]) if sound.any() else None
 
 
 def hold_out(faces: list[NamedT], fraction: float, seed: int) -> tuple[list[NamedT], list[NamedT]]:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from efficientfan.data.catalog import get_dataset
 from efficientfan.models import channels_last
 from efficientfan.recipes import AnyRecipe
 from efficientfan.recipes.detection import DetectionRecipe
 from efficientfan.train.data_module import Samples
 from efficientfan.train.detection import DetectionModule, build_detector, build_pictures
 from efficientfan.train.detection_teacher import load_detector_teacher
-from efficientfan.train.landmarks import LandmarkModule, build_crops, build_faces, build_spec, build_student
+from efficientfan.train.landmarks import (
+    LandmarkModule,
+    build_crops,
+    build_faces,
+    build_spec,
+    build_student,
+    supplied_boxes,
+)
 from efficientfan.train.module import RunModule
 from efficientfan.train.objective import build_objective
 
 __all__ = ["TrainingSetup", "set_up_training"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,18 @@ def set_up_training(recipe: AnyRecipe) -> TrainingSetup:
     network = channels_last(build_student(recipe))
     landmark_spec = build_spec(recipe, network)
     objective = build_objective(recipe, network, landmark_spec)
-    return TrainingSetup(
-        LandmarkModule(network, objective, landmark_spec, recipe.train),
-        lambda: build_crops(recipe, build_faces(recipe), objective.crop_sides),
-    )
+    landmarks = LandmarkModule(network, objective, landmark_spec, recipe.train)
+
+    def read_crops() -> tuple[Samples, Samples]:
+        faces = build_faces(recipe)
+        crops = build_crops(recipe, faces, objective.crop_sides)
+        if recipe.data.boxes == "supplied":
+            landmarks.spec = replace(landmarks.spec, crop_box=supplied_boxes(faces.train))
+        elif any(get_dataset(source.dataset).schema is None for source in recipe.data.train):
+            logger.info(
+                "crops are cut around the tight boxes of the points (data.boxes: tight); a detector's boxes may give "
+                "other figures: compare them with `efficientfan data check ... --detector`"
+            )
+        return crops
+
+    return TrainingSetup(landmarks, read_crops)

@@ -141,6 +141,7 @@ class FaceTracker:
                 each.face.points.astype(np.float64),
                 self._predictor.spec.schema,
                 FaceRegion(each.face.box.astype(np.float64), each.face.roll),
+                self._predictor.spec.crop_box,
             )
             for each in self._tracks
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -20,6 +21,7 @@ from efficientfan.evaluation import (
 )
 from efficientfan.evaluation.landmarks.reliability import WorstTenth
 from efficientfan.evaluation.landmarks.test_set import annotation_boxes, jitter_boxes
+from efficientfan.geometry import BoxCorrection
 from efficientfan.structures import Annotation
 
 SPAN = 39.0
@@ -283,6 +285,17 @@ def test_digest_tells_names_and_points_apart(faces):
         )
         == 3
     )
+
+
+def test_boxes_of_the_truth_are_those_that_the_model_was_trained_in(faces, oracle):
+    """Half as large, in a crop of the same size: the oracle, who answers for whole boxes, is wrong by that."""
+    test_set = load_test_set("300w", faces[0], "common")
+    model = oracle()
+    model.spec = dataclasses.replace(model.spec, crop_box=BoxCorrection((0.0, 0.0), (0.5, 0.5)))
+    found = predict_test_set(model, test_set, EvaluationSetup())
+    boxes = test_set.gt_boxes
+    centers = ((boxes[:, :2] + boxes[:, 2:]) / 2)[:, None]
+    np.testing.assert_allclose(found.points, centers + (test_set.truth - centers) / 2, atol=1e-3)
 
 
 def test_misuse_is_refused(faces, oracle):

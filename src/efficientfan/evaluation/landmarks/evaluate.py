@@ -121,11 +121,12 @@ def predict_test_set(
         return predict_in_photos(
             model.batch, test_set.annotations, test_set.schema, roll=setup.roll, progress=progress
         )
+    boxes = setup.boxes(test_set)
     return predict_in_boxes(
         model.backend.run,
         model.spec,
         test_set.annotations,
-        setup.boxes(test_set),
+        boxes if setup.box == "supplied" else model.spec.crop_boxes(boxes),
         schema=test_set.schema,
         flip_test=setup.flip_test,
         batch_size=batch_size,
