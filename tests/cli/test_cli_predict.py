@@ -251,12 +251,13 @@ def test_out_files_and_drawings(run, folder, tmp_path):
     assert sorted(path.name for path in (tmp_path / "pts").rglob("*.pts")) == ["a.pts", "b.pts", "c.pts"]
 
 
-def test_threads_change_no_result_and_no_drawing(run, folder, tmp_path):
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_threads_change_no_result_and_no_drawing(run, folder, tmp_path, backend):
     (folder / "broken.png").write_bytes(b"")
     outputs, drawings = set(), []
     for threads in (1, 3):
         drawn = tmp_path / f"drawn{threads}"
-        code, out, err = run(folder, "-r", "--threads", threads, "--draw", drawn)
+        code, out, err = run(folder, "-r", "--threads", threads, "--draw", drawn, "--backend", backend)
         assert code == 1
         assert err.count("error:") == 1
         outputs.add(out)

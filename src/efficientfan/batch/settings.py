@@ -45,13 +45,14 @@ class PhotoSettings:
         finder: FaceDetector | None = None,
         batch_size: int = 8,
         times: StageTimes = UNTIMED,
+        streams: int = 1,
     ) -> LandmarkPredictor:
         """The predictor.
 
         Args:
             threads, network_threads: of the detector and of the network, for one photo; None leaves it to them.
             finder: in place of the detector, where boxes are given.
-            batch_size, times: as for `load`.
+            batch_size, times, streams: as for `load`.
 
         Raises:
             InputError: as for `load` and `open_detector`.
@@ -75,6 +76,7 @@ class PhotoSettings:
             passes=self.passes,
             max_faces=self.max_faces,
             times=times,
+            streams=streams,
         )
 
     def info(self, predictor: LandmarkPredictor, boxes: Path | None = None) -> RunInfo:

@@ -90,10 +90,11 @@ def predict_photo_files(
     overlap = backend_class(find_model(settings.model), settings.backend).runs_overlap
     predictor = settings.open(
         shares.each,
-        shares.each if overlap else options.threads,  # runs that take turns get all threads
+        shares.each if overlap else options.threads,  # runs that take turns, and streams, get all threads
         finder=None if given is None else WholeImageDetector(),  # with boxes it is not asked
         batch_size=options.batch_size,
         times=times,
+        streams=shares.workers,
     )
     spec = predictor.spec
     console = message_console()

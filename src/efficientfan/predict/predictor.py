@@ -341,6 +341,7 @@ def load(
     passes: Passes = "auto",
     max_faces: int | None = None,
     times: StageTimes = UNTIMED,
+    streams: int = 1,
 ) -> LandmarkPredictor:
     """Open a packaged model, an exported file or a checkpoint, with a detector, as a predictor.
 
@@ -357,6 +358,7 @@ def load(
         batch_size: the most crops that go through the network at once.
         passes, max_faces: see `LandmarkPredictor`.
         times: sums up the seconds of each stage.
+        streams: runs of the landmark network that openvino computes at once (`open_backend`).
 
     Raises:
         InputError: an unknown name, engine, device or precision, or a file that is missing, damaged or not
@@ -364,7 +366,12 @@ def load(
         MissingDependencyError: an engine, a device or a detector's model file is not available.
     """
     engine = open_backend(
-        find_model(model), backend=backend, device=device, threads=threads, precision=precision
+        find_model(model),
+        backend=backend,
+        device=device,
+        threads=threads,
+        precision=precision,
+        streams=streams,
     )
     finder = open_detector(detector, threads) if isinstance(detector, str) else detector
     if not hasattr(finder, "detect"):

@@ -1,6 +1,7 @@
 """OpenVINO says what ONNX Runtime says, of any batch, and refuses what it does not have."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx
@@ -70,6 +71,31 @@ def test_a_later_run_leaves_earlier_results_alone(backend, crops):
     before = first.points.copy()
     backend.run(crops[1:2])
     np.testing.assert_array_equal(first.points, before)
+
+
+def test_runs_of_several_threads_say_what_one_alone_says(backend, crops):
+    streams = OpenVinoBackend(find_model("default"), threads=2, streams=2)
+    assert (streams.threads, streams.streams) == (1, 2)
+    batches = [crops[:1], crops, crops[1:4], crops[2:3]] * 3
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(streams.run, batches))
+    for batch, each in zip(batches, found, strict=True):
+        np.testing.assert_array_equal(each.points, backend.run(batch).points)
+
+
+def test_a_failed_run_leaves_its_stream_to_the_next(model_file):
+    tiny = OpenVinoBackend(model_file, streams=2)
+    wrong = np.zeros((1, SIZE + 1, SIZE, 3), np.uint8)
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            tiny._infer(wrong)
+    assert tiny.run(wrong[:, :SIZE]).points.shape == (1, 68, 2)
+
+
+@pytest.mark.parametrize("streams", [0, 1.5, "2"])
+def test_streams_are_counted(model_file, streams):
+    with pytest.raises(InputError, match="streams"):
+        OpenVinoBackend(model_file, streams=streams)
 
 
 def test_bf16_stays_within_half_a_pixel_and_says_so(crops, expected):

@@ -55,7 +55,7 @@ class Backend(Protocol):
 
     Attributes:
         runs_overlap: whether runs that several threads ask for at once are computed at once. Where they are not, runs
-            take turns, and a run should get all threads.
+            take turns (of openvino as many at once as it has streams), and the backend should get all threads.
     """
 
     runs_overlap: ClassVar[bool]

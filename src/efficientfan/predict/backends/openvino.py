@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Lock
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientfan.errors import InputError, MissingDependencyError, first_line, needs_extra
+from efficientfan.errors import InputError, MissingDependencyError, check_number, first_line, needs_extra
 from efficientfan.predict.backends.base import (
     BackendOutput,
     Port,
@@ -34,13 +35,15 @@ class OpenVinoBackend:
     Args:
         path: the `.onnx` file.
         device: "cpu", "gpu" or "gpu:1" (Intel's); a device that is not available is an error.
-        threads: processor threads for one run; None takes all cores.
+        threads: processor threads in all; None takes all cores.
         precision: "f32"; "bf16", which is faster where the processor has it, and moves points by up to half a crop
             pixel; "auto", OpenVINO's choice (bf16 where the processor has it). Int8 layers of a file stay int8.
+        streams: runs that are computed at once, each by its share of the threads; further ones wait. More faces per
+            second than one run after the other by all threads, for callers of several threads.
 
     Raises:
         InputError: the file is missing, not ONNX, damaged, or not one of efficientfan; an unknown device, or a
-            precision that the device does not have.
+            precision that the device does not have; or fewer than one stream.
         MissingDependencyError: OpenVINO is not installed, or the device is not available.
     """
 
@@ -48,9 +51,15 @@ class OpenVinoBackend:
     runs_overlap: ClassVar[bool] = False
 
     def __init__(
-        self, path: str | Path, device: str = "cpu", threads: int | None = None, precision: str = "f32"
+        self,
+        path: str | Path,
+        device: str = "cpu",
+        threads: int | None = None,
+        precision: str = "f32",
+        streams: int = 1,
     ) -> None:
         check_options(threads, precision)
+        check_number("streams", streams, 1, whole=True)
         with needs_extra("openvino", "backend 'openvino' needs"):
             import openvino
 
@@ -62,7 +71,7 @@ class OpenVinoBackend:
             self._target, "OPTIMIZATION_CAPABILITIES"
         ):
             raise InputError(f"device {device!r} has no bf16 arithmetic; use precision f32")
-        self._config = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1"}
+        self._config = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": str(streams)}
         if precision != "auto":
             self._config["INFERENCE_PRECISION_HINT"] = precision
         if threads is not None and device == "cpu":
@@ -77,13 +86,14 @@ class OpenVinoBackend:
         self.spec = ModelSpec.from_json(spec_text(text, where), where)
         check_graph(_ports(self._model.inputs), _ports(self._model.outputs), self.spec, where)
         _join_blocks(self._model)
-        self._requests: dict[bool, Any] = {}
-        self._turn = Lock()
-        single = self._request(alone=True).get_compiled_model()
+        self.streams = streams
+        self._free: dict[bool, SimpleQueue[Any]] = {}
+        self._compiling = Lock()
+        single = self._compiled(alone=True)
         floats = single.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         self.precision = precision_in_use(self.spec, floats)
         self.threads: int | None = (
-            int(single.get_property("INFERENCE_NUM_THREADS")) if device == "cpu" else None
+            max(1, int(single.get_property("INFERENCE_NUM_THREADS")) // streams) if device == "cpu" else None
         )
 
     def run(self, crops: Array) -> BackendOutput:
@@ -95,22 +105,34 @@ class OpenVinoBackend:
         return run_checked(crops, self.spec, self._infer)
 
     def _infer(self, crops: Array) -> list[Array]:
-        with self._turn:  # a request takes one batch at a time
-            found = self._request(alone=len(crops) == 1).infer({"crops": crops})
+        free = self._requests(alone=len(crops) == 1)
+        request = free.get()  # takes one batch at a time
+        try:
+            found = request.infer({"crops": crops})
             return [np.array(found[name]) for name in self.spec.outputs]
+        finally:
+            free.put(request)
 
-    def _request(self, *, alone: bool) -> Any:
-        """Compiled on first use. A single face has its own graph, a quarter faster than that of a free batch size."""
-        if alone not in self._requests:
-            model = self._model
-            if alone:
-                model = model.clone()
-                side = self.spec.input_size
-                model.reshape([1, side, side, 3])
-            self._requests[alone] = self._core.compile_model(
-                model, self._target, self._config
-            ).create_infer_request()
-        return self._requests[alone]
+    def _requests(self, *, alone: bool) -> SimpleQueue[Any]:
+        """Those that are free, one per stream; made on first use."""
+        with self._compiling:
+            if alone not in self._free:
+                self._compiled(alone=alone)
+            return self._free[alone]
+
+    def _compiled(self, *, alone: bool) -> Any:
+        """Compile a graph. A single face has its own, a quarter faster than that of a free batch size."""
+        model = self._model
+        if alone:
+            model = model.clone()
+            side = self.spec.input_size
+            model.reshape([1, side, side, 3])
+        compiled = self._core.compile_model(model, self._target, self._config)
+        free: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(self.streams):
+            free.put(compiled.create_infer_request())
+        self._free[alone] = free
+        return compiled
 
 
 def _target(core: Any, device: str) -> str:

@@ -58,6 +58,7 @@ def open_backend(
     device: str = "cpu",
     threads: int | None = None,
     precision: str = "f32",
+    streams: int = 1,
 ) -> Backend:
     """Open a model file on an engine. What is asked for and not available is an error, never replaced.
 
@@ -68,8 +69,9 @@ def open_backend(
             checkpoints only), "ncnn" (extra `mobile`, `.param` files only); None lets the file decide.
         device: "cpu"; with onnxruntime and torch "cuda" or "cuda:N", with openvino "gpu" or "gpu:N", with torch
             "mps".
-        threads: processor threads of one run; None takes all cores.
+        threads: processor threads of one run (of openvino: of all streams); None takes all cores.
         precision: "f32", "bf16" (openvino, torch), or "auto": the engine's choice.
+        streams: runs that openvino computes at once, for callers of several threads; the other engines are not told.
 
     Raises:
         InputError: an unknown engine, device or precision; a file that is missing, damaged, not one of efficientfan,
@@ -77,4 +79,4 @@ def open_backend(
         MissingDependencyError: the engine or the device is not available; the message says how to get it.
     """
     engine = cast("Callable[..., Backend]", backend_class(model_path, backend))
-    return engine(model_path, device, threads, precision)
+    return engine(model_path, device, threads, precision, *([streams] if backend == "openvino" else []))
