@@ -5,8 +5,9 @@ from tiny_model import spec, write_model
 
 from efficientfan.errors import InputError
 from efficientfan.geometry import BoxCorrection
+from efficientfan.imaging import write_image
 from efficientfan.predict import LandmarkPredictor, OnnxBackend
-from efficientfan.video import FaceTracker, VideoFrame, track
+from efficientfan.video import FaceTracker, Video, VideoFrame, track
 from efficientfan.video.smoothing import SMOOTHINGS, LandmarkSmoother
 
 RADIUS = 14
@@ -158,3 +159,23 @@ def test_frames_are_checked(predictor):
 def test_options_are_checked_at_once(predictor, options):
     with pytest.raises(InputError, match=next(iter(options)).replace("smooth", "smoothing 'much'")):
         track([], predictor, **options)
+
+
+@pytest.mark.parametrize("n_read", [1, 3])
+def test_a_video_that_it_opened_is_closed_at_its_end_and_when_it_is_left(
+    predictor, tmp_path, monkeypatch, n_read
+):
+    """Or descriptors and decoders pile up until the collector of garbage comes by."""
+    for frame in disc_frames(lambda i: [(60, 60, RADIUS)], 3):
+        write_image(tmp_path / f"{frame.index}.png", frame.image)
+    closed = []
+    monkeypatch.setattr(Video, "close", lambda video: closed.append(video.name))
+    frames = track(tmp_path, predictor)
+    for _ in range(n_read):
+        next(frames)
+    assert not closed
+    if n_read < 3:
+        frames.close()
+    else:
+        assert next(frames, None) is None
+    assert closed == [str(tmp_path)]

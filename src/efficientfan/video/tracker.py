@@ -18,7 +18,7 @@ from efficientfan.predict.predictor import LandmarkPredictor, Proposal, load
 from efficientfan.structures import Face
 from efficientfan.video.frames import Frame, VideoFrame
 from efficientfan.video.smoothing import LandmarkSmoother, smoothing_named
-from efficientfan.video.source import open_video
+from efficientfan.video.source import Video, open_video
 
 __all__ = ["FaceTracker", "track"]
 
@@ -249,20 +249,27 @@ def track(
         every, start, end, max_frames: see `open_video`; for sources that it opens.
 
     Yields:
-        A `Frame` for each frame of the source, also for those without a face.
+        A `Frame` for each frame of the source, also for those without a face. A source that it opened is closed at its
+        end, or when the iterator is.
 
     Raises:
         InputError: as of `open_video` and `FaceTracker`, at once and not with the first frame.
         MissingDependencyError: PyAV (extra `video`) is not installed.
     """
-    frames: Iterable[VideoFrame]
-    if isinstance(source, str | Path | int):
-        frames = open_video(source, every=every, start=start, end=end, max_frames=max_frames)
-    else:
-        frames = source
     tracker = FaceTracker(
         predictor or load(), detect_every=detect_every, keep=keep, smooth=smooth, min_score=min_score
     )
+    if not isinstance(source, str | Path | int):
+        return _followed(source, tracker)
+    return _closing(open_video(source, every=every, start=start, end=end, max_frames=max_frames), tracker)
+
+
+def _closing(video: Video, tracker: FaceTracker) -> Iterator[Frame]:
+    with video:
+        yield from _followed(video, tracker)
+
+
+def _followed(frames: Iterable[VideoFrame], tracker: FaceTracker) -> Iterator[Frame]:
     return (Frame(index, time, image, tracker.update(image, time)) for index, time, image in frames)
 
 
