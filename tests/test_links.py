@@ -33,3 +33,11 @@ def test_the_start_page_leads_to_every_page() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_files(page: Path) -> None:
     assert [str(path) for path in sorted(linked_files(page)) if not path.exists()] == []
+
+
+def test_what_is_defended_is_held_by_tests_that_are_there() -> None:
+    named = re.findall(
+        r"`((?:tests|benchmarks|scripts)/[\w/.-]+)", (DOCS / "SECURITY.md").read_text(encoding="utf-8")
+    )
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / name).is_file()] == []
