@@ -40,4 +40,4 @@ def test_what_is_defended_is_held_by_tests_that_are_there() -> None:
         r"`((?:tests|benchmarks|scripts)/[\w/.-]+)", (DOCS / "SECURITY.md").read_text(encoding="utf-8")
     )
     assert len(named) > 20
-    assert [name for name in named if not (ROOT / name).is_file()] == []
+    assert [name for name in named if not (ROOT / name).exists()] == []
