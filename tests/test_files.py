@@ -1,8 +1,10 @@
+import errno
 import hashlib
 import os
 import stat
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -197,10 +199,12 @@ def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_holds_is_not
     for part in (dead, alive):
         os.utime(part, (0, 0))
     (tmp_path / ".part-fresh.txt").touch()  # perhaps about to be locked
+    os.mkfifo(tmp_path / ".part-pipe.txt")  # to open it would wait for a writer
+    os.utime(tmp_path / ".part-pipe.txt", (0, 0))
     monkeypatch.setattr("efficientfan.files._swept", set())
     write_text(tmp_path / "a.txt", "new")
     parts = {path.name for path in tmp_path.glob(".part-*")}
-    assert parts == {alive.name, ".part-fresh.txt"}
+    assert parts == {alive.name, ".part-fresh.txt", ".part-pipe.txt"}
     writers[1].communicate("go on\n")
     assert (tmp_path / "alive.txt").read_text() == "half"
     write_text(tmp_path / "a.txt", "newer")
@@ -217,6 +221,19 @@ def test_durable_content_is_on_the_disk_before_it_replaces(tmp_path, monkeypatch
     monkeypatch.setattr(os, "fsync", sync)
     write_bytes(tmp_path / "a.txt", b"new", durable=True)
     assert synced == [False, True]  # the file, then the folder's new name
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO])
+def test_a_file_system_that_syncs_no_folders_is_written_to(tmp_path, monkeypatch, number):
+    def sync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    told = pytest.raises(InputError, match="cannot be written") if number == errno.EIO else nullcontext()
+    with told:
+        write_bytes(tmp_path / "a.txt", b"new", durable=True)
+    assert (tmp_path / "a.txt").read_bytes() == b"new"
 
 
 def test_a_temporary_file_may_lie_elsewhere(tmp_path):

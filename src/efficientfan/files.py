@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,7 +79,7 @@ def atomic_path(path: str | Path, *, durable: bool = False, scratch: Path | None
                 _sync(temporary)
             temporary.replace(target)
             if durable:
-                _sync(target.parent)
+                _sync_names(target.parent)
         except OSError as error:
             raise InputError(f"{path}: cannot be written ({error.strerror})") from error
     finally:
@@ -100,7 +101,10 @@ def _sweep(folder: Path) -> None:
     _swept.add(folder)
     for part in folder.glob(f"{_PART}*"):
         with contextlib.suppress(OSError):  # of others, or gone meanwhile
-            if time.time() - part.stat().st_mtime < 60:  # perhaps between its making and its lock
+            status = part.lstat()
+            if not stat.S_ISREG(status.st_mode):  # none of ours; to open a pipe would wait for its writer
+                continue
+            if time.time() - status.st_mtime < 60:  # perhaps between its making and its lock
                 continue
             descriptor = os.open(part, os.O_RDONLY)
             try:
@@ -156,15 +160,22 @@ def sole_use(folder: Path, lock: Path) -> Iterator[None]:
         yield
 
 
-def _sync(path: Path) -> None:
-    """Have the system write a file, or a folder's names, to the disk."""
-    if path.is_dir() and os.name == "nt":  # which opens no folders
-        return
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+def _sync(path: Path, flags: int = os.O_RDWR) -> None:
+    """Have the system write a file to the disk."""
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync_names(folder: Path) -> None:
+    """Have the system write a folder's names to the disk, where it can: some file systems, and Windows, cannot."""
+    try:
+        _sync(folder, os.O_RDONLY)
+    except OSError as error:
+        if error.errno in (errno.EIO, errno.ENOSPC, errno.EDQUOT):
+            raise
 
 
 def write_bytes(

@@ -1,6 +1,6 @@
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from tiny_model import tiny_graph
 
 from efficientfan.errors import InputError
@@ -24,6 +24,24 @@ def test_a_graph_that_may_never_end_is_refused_before_it_is_opened(tmp_path, ope
     onnx.save(model, tmp_path / "a.onnx")
     with pytest.raises(InputError, match=rf"a\.onnx: has a {operator}, which may never end"):
         open_backend(tmp_path / "a.onnx", backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("place", ["../secret.bin", "{folder}/secret.bin"])
+def test_a_graph_reads_no_file_outside_of_its_folder(tmp_path, place, backend):
+    if backend == "openvino":
+        pytest.importorskip("openvino")
+    model, folder = tiny_graph(), tmp_path / "models"
+    folder.mkdir()
+    weights = model.graph.initializer[0]
+    (tmp_path / "secret.bin").write_bytes(numpy_helper.to_array(weights).tobytes())
+    weights.ClearField("raw_data")
+    weights.ClearField("int64_data")
+    weights.data_location = TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value=place.format(folder=tmp_path))
+    (folder / "a.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match="is not an ONNX model that can be run, or is damaged"):
+        open_backend(folder / "a.onnx", backend=backend)
 
 
 def test_functions_are_refused(tmp_path):
