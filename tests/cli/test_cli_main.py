@@ -4,7 +4,7 @@ import signal
 import sys
 
 import pytest
-from typer.main import get_command
+from typer.main import get_group
 
 import efficientfan
 from efficientfan.cli.main import COMMANDS as NAMES
@@ -28,7 +28,7 @@ def commands(group, path=()):
             yield (*path, name), command
 
 
-WHOLE = get_command(command_line())
+WHOLE = get_group(command_line())
 COMMANDS = dict(commands(WHOLE))
 
 
@@ -50,7 +50,7 @@ def test_a_requested_stop_is_no_error(monkeypatch, capsys, kind, code):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_command_alone_is_the_same(name):
-    one, whole = get_command(command_line(name)).commands, WHOLE.commands
+    one, whole = get_group(command_line(name)).commands, WHOLE.commands
     assert list(one) == [name]
     assert [each.name for each in one[name].params] == [each.name for each in whole[name].params]
 

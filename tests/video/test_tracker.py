@@ -1,3 +1,6 @@
+from collections.abc import Generator
+from typing import cast
+
 import numpy as np
 import pytest
 from moving_discs import DiscDetector, disc_frames
@@ -7,7 +10,7 @@ from efficientfan.errors import InputError
 from efficientfan.geometry import BoxCorrection
 from efficientfan.imaging import write_image
 from efficientfan.predict import LandmarkPredictor, OnnxBackend
-from efficientfan.video import FaceTracker, Video, VideoFrame, track
+from efficientfan.video import FaceTracker, Frame, Video, VideoFrame, track
 from efficientfan.video.smoothing import SMOOTHINGS, LandmarkSmoother
 
 RADIUS = 14
@@ -170,7 +173,7 @@ def test_a_video_that_it_opened_is_closed_at_its_end_and_when_it_is_left(
         write_image(tmp_path / f"{frame.index}.png", frame.image)
     closed = []
     monkeypatch.setattr(Video, "close", lambda video: closed.append(video.name))
-    frames = track(tmp_path, predictor)
+    frames = cast("Generator[Frame, None, None]", track(tmp_path, predictor))
     for _ in range(n_read):
         next(frames)
     assert not closed
