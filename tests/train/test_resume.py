@@ -91,6 +91,28 @@ def test_killed_in_mid_epoch_and_resumed_ends_with_the_same_weights(
     assert_same_weights(undisturbed, out)
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the worker in /proc")
+def test_a_loader_that_dies_is_one_line_and_the_run_can_be_resumed(
+    drawn_300w: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    process = start(drawn_300w, out, "train.checkpoint_steps=1", "--hold")
+    wait_for(out / "checkpoints" / "last.ckpt", process)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    for child in children:
+        os.kill(int(child), signal.SIGKILL)
+    (out / "go").touch()
+    code, errors = finish(process)
+    assert code == 2
+    assert "a process that loads photos has died" in errors.splitlines()[-1]
+    assert "--resume" in errors.splitlines()[-1]
+    assert "Traceback" not in errors
+
+    process = start(drawn_300w, out, "train.checkpoint_steps=1", "--resume")
+    assert finish(process)[0] == 0
+    assert_same_weights(undisturbed, out)
+
+
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_save_and_can_be_resumed(
     drawn_300w: Path, undisturbed: Path, tmp_path: Path, kind: signal.Signals

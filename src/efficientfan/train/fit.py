@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -14,7 +15,7 @@ import lightning
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import callbacks, loggers
 
-from efficientfan.errors import InputError
+from efficientfan.errors import EfficientFanError, InputError, first_line
 from efficientfan.models import save_checkpoint
 from efficientfan.recipes import AnyRecipe
 from efficientfan.recipes.run_folder import RunFolder
@@ -71,7 +72,8 @@ def fit(
         InputError: unusable data, a folder that holds a run or that another run is writing to, nothing to resume, a
             damaged checkpoint, a resume with another recipe, or devices that are not there.
         Interrupted: stopped by Ctrl-C or SIGTERM, after a checkpoint.
-        EfficientFanError: the loss or the weights are not finite; the last checkpoint is from before.
+        EfficientFanError: the loss or the weights are not finite; the last checkpoint is from before. Or a process that
+            loads photos has died.
     """
     folder = RunFolder(Path(out))
     longer = folder.check(recipe, resume=resume)
@@ -111,8 +113,22 @@ def _train(
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning and torch's pytree
         warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
         last = folder.last if resume else None
-        with _fast_gradients(recipe, trainer):
+        with _fast_gradients(recipe, trainer), _loader_alive(folder):
             trainer.fit(setup.module, data, ckpt_path=last, weights_only=True if resume else None)
+
+
+@contextmanager
+def _loader_alive(folder: RunFolder) -> Iterator[None]:
+    """A process of the loader that dies in this block, say for lack of memory, as one line with the way out."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker (pid"):  # torch has no class for it
+            raise
+        way = "go on with --resume" if folder.last.exists() else "start again"
+        raise EfficientFanError(
+            f"a process that loads photos has died ({first_line(error)}), perhaps for lack of memory; make room, then {way}"
+        ) from error
 
 
 def _fast_gradients(recipe: AnyRecipe, trainer: lightning.Trainer) -> AbstractContextManager[object]:
