@@ -127,7 +127,8 @@ def _loader_alive(folder: RunFolder) -> Iterator[None]:
             raise
         way = "go on with --resume" if folder.last.exists() else "start again"
         raise EfficientFanError(
-            f"a process that loads photos has died ({first_line(error)}), perhaps for lack of memory; make room, then {way}"
+            f"a process that loads photos has died ({first_line(error)}), perhaps for lack of memory; make room, "
+            f"then {way}"
         ) from error
 
 
