@@ -14,7 +14,7 @@ PAGES = [
     path
     for pattern in ("*.md", "docs/**/*.md", "benchmarks/**/*.md", "examples/**/*.md", "teachers/*.md")
     for path in sorted(ROOT.glob(pattern))
-    if path.name not in PIECES
+    if path.name not in PIECES and "node_modules" not in path.parts
 ]
 
 
