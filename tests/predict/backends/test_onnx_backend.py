@@ -6,6 +6,7 @@ from tiny_model import SIZE, spec, tiny_graph, write_model
 
 from efficientfan.errors import InputError, MissingDependencyError
 from efficientfan.predict import LandmarkPredictor, OnnxBackend
+from efficientfan.predict.backends.onnx import open_session
 from efficientfan.predict.detectors import WholeImageDetector
 
 
@@ -14,6 +15,16 @@ def test_spec_rides_in_the_file(model_file):
     assert backend.spec.name == "tiny"
     assert backend.spec.schema.n_landmarks == 68
     assert backend.device == "cpu"
+
+
+def test_threads_do_not_spin_between_runs(model_file):
+    options = open_session(model_file, threads=2).get_session_options()
+    assert options.get_session_config_entry("session.force_spinning_stop") == "1"
+    assert options.get_session_config_entry("session.intra_op.spin_duration_us") == "100"
+
+
+def test_no_memory_is_kept_for_each_size_of_batch(model_file):
+    assert not open_session(model_file).get_session_options().enable_mem_pattern
 
 
 def test_no_crops_give_no_points(model_file):

@@ -28,6 +28,11 @@ Array = NDArray[Any]
 
 KINDS = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
 
+_WAITING = {"session.force_spinning_stop": "1", "session.intra_op.spin_duration_us": "100"}
+"""How idle threads of a session wait: by spinning for the next operator of a run, asleep between runs. By default they
+spin for tens of milliseconds, and take the cores from the session that runs next. ONNX Runtime before 1.26 passes over
+the second setting."""
+
 
 class OnnxBackend:
     """A model file that `efficientfan export` or `efficientfan quantize` wrote.
@@ -106,6 +111,9 @@ def open_session(path: Path, device: str = "cpu", threads: int | None = None) ->
     settings.log_severity_level = 4  # errors are raised; the log would repeat them
     if threads is not None:
         settings.intra_op_num_threads = threads
+    settings.enable_mem_pattern = False  # else every size of photo and batch keeps a block of memory
+    for key, value in _WAITING.items():
+        settings.add_session_config_entry(key, value)
     try:
         session = ort.InferenceSession(str(path), settings, providers=[(provider, options)])
     except Exception as error:  # ONNX Runtime's errors have no common base class
