@@ -97,11 +97,14 @@ class ResumableLoader(DataLoader[Sample]):
 
     def __iter__(self) -> Iterator[Sample]:  # type: ignore[override]  # torch promises its own iterator; this one counts
         self.order.resume(self.epoch, self.batches_done)
-        for batch in super().__iter__():
-            self.batches_done += 1
-            if self.batches_done == len(self.order):
-                self.epoch, self.batches_done = self.epoch + 1, 0
-            yield batch
+        try:
+            for batch in super().__iter__():
+                self.batches_done += 1
+                if self.batches_done == len(self.order):
+                    self.epoch, self.batches_done = self.epoch + 1, 0
+                yield batch
+        except InputError as error:  # torch puts a worker's traceback into the message
+            raise InputError(str(error).rpartition("InputError: ")[2].strip()) from error
 
     def state_dict(self) -> dict[str, Any]:
         """The epoch, and how many of its batches were handed out."""
