@@ -155,6 +155,15 @@ def test_forms_that_are_refused(client, files, data, code, message):
     assert message in refused(client.post("/v1/faces", files=files, data=data), code)
 
 
+@pytest.mark.parametrize("headers", ["a: " + "b" * 100_000, "\r\n".join(["a: b"] * 10_000)])
+def test_a_part_of_many_or_long_headers_is_refused(client, headers):
+    body = f"--x\r\n{headers}\r\n\r\n\r\n--x--\r\n"
+    response = client.post(
+        "/v1/faces", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"}
+    )
+    assert "Invalid multipart data" in refused(response, "bad_request")
+
+
 def test_batches_that_are_refused(client, photo):
     many = [("images", ("a.jpg", photo))] * 17
     assert "Maximum number of files is 16" in refused(client.post("/v1/batch", files=many), "bad_request")

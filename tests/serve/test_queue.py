@@ -157,6 +157,21 @@ def test_what_nobody_waits_for_is_not_done(queue_of, gate, predictor):
     assert not gate.came.acquire(blocking=False)
 
 
+def test_the_photos_of_who_has_gone_are_not_kept(settings_of, gate, photo):
+    app = create_app(settings_of(answer_seconds=0.05), gate)
+
+    async def ask():
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test", timeout=30) as client:
+            return [await client.post("/v1/faces", content=photo, headers=JPEG) for _ in range(2)]
+
+    answers = asyncio.run(ask())
+    assert [each.json()["error"]["code"] for each in answers] == ["timed_out"] * 2
+    assert len(app.state.service.queue) == 0  # the first is being worked on
+    gate.open.set()
+    app.state.service.close()
+
+
 def test_closing_finishes_what_was_accepted_and_takes_no_more(queue_of, gate, predictor):
     queue = queue_of()
     jobs = [job(predictor) for _ in range(5)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -15,8 +16,11 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
-from efficientfan.serve import running
+from efficientfan.serve import ServiceSettings, running
+from efficientfan.serve.connections import limited_connections
 
 MiB = 2**20
 
@@ -144,6 +148,45 @@ def test_a_client_that_leaves_is_not_worked_for(settings_of, photo):
         while 'status="499"' not in (text := httpx2.get(f"{address}/metrics").text):
             assert time.monotonic() < deadline, text
         assert "efficientfan_upload_bytes_held 0.0" in text
+
+
+ANSWER = 32 * MiB
+"""Bytes of an answer; systems keep a few of them for a client that does not read."""
+
+
+async def long_answer(scope, receive, send):
+    await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": bytes(ANSWER)})
+
+
+async def connections_left(settings: ServiceSettings, left: int) -> None:
+    """Two clients that do not read: return as soon as so many connections are left."""
+    state = ServerState()
+    config = uvicorn.Config(long_answer, log_config=None)
+    config.load()
+    kind = limited_connections(settings)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: kind(config, state, {}), "127.0.0.1", 0)
+    address = server.sockets[0].getsockname()[:2]
+    with socket.create_connection(address) as first, socket.create_connection(address) as second:
+        for client in (first, second):
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        while state.total_requests < 2 or len(state.connections) > left:
+            await asyncio.sleep(0.005)
+    server.close()
+    while state.connections:
+        await asyncio.sleep(0.005)
+
+
+def test_clients_that_do_not_take_their_answers_are_cut_off(settings_of):
+    settings = settings_of(download_seconds=0.1)
+    asyncio.run(asyncio.wait_for(connections_left(settings, 0), 30))
+
+
+def test_answers_that_nobody_takes_do_not_fill_the_memory(settings_of):
+    settings = settings_of(max_held_bytes=ANSWER + ANSWER // 4)
+    asyncio.run(asyncio.wait_for(connections_left(settings, 1), 30))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")

@@ -74,6 +74,9 @@ def serve_command(
     answer_seconds: Annotated[
         float, typer.Option(min=0.01, help="From a body's arrival to its answer, else 503.")
     ] = 30.0,
+    download_seconds: Annotated[
+        float, typer.Option(min=0.01, help="For a client to take its answer, else its connection is cut.")
+    ] = 60.0,
     untrusted: Annotated[
         bool,
         typer.Option(
@@ -144,6 +147,7 @@ def serve_command(
         header_seconds=header_seconds,
         upload_seconds=upload_seconds,
         answer_seconds=answer_seconds,
+        download_seconds=download_seconds,
         untrusted=untrusted,
         decode_seconds=decode_seconds,
         drain_seconds=drain_seconds,

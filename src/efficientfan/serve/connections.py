@@ -1,4 +1,5 @@
-"""uvicorn's HTTP connections, with limits that it has not: of their number, and of the time in which a head arrives."""
+"""uvicorn's HTTP connections, with limits that it has not: of their number, of the time in which a head arrives and an
+answer is taken, and of the bytes of answers that wait for their clients."""
 
 from __future__ import annotations
 
@@ -21,6 +22,8 @@ def limited_connections(settings: ServiceSettings) -> type[asyncio.Protocol]:
     class Connection(_Connection):
         most = settings.max_connections
         seconds = settings.header_seconds
+        answer_seconds = settings.download_seconds
+        most_waiting = settings.max_held_bytes
 
     return Connection
 
@@ -30,7 +33,10 @@ class _Connection(H11Protocol):
 
     most: int
     seconds: float
+    answer_seconds: float
+    most_waiting: int
     _timer: asyncio.TimerHandle | None = None
+    _answer_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -50,6 +56,19 @@ class _Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._stop()
+        self._stop_answer_timer()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        # close() would wait for the client, for ever.
+        self._answer_timer = self.loop.call_later(self.answer_seconds, self.transport.abort)
+        waiting = {each.transport: each.transport.get_write_buffer_size() for each in self.connections}
+        if sum(waiting.values()) > self.most_waiting:
+            max(waiting, key=waiting.__getitem__).abort()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_answer_timer()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse("bad_request", msg)
@@ -70,6 +89,11 @@ class _Connection(H11Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _stop_answer_timer(self) -> None:
+        if self._answer_timer is not None:
+            self._answer_timer.cancel()
+            self._answer_timer = None
 
     def _too_slow(self) -> None:
         if self.transport.is_closing():

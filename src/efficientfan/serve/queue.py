@@ -111,6 +111,13 @@ class FaceQueue:
             self._waiting.extend(jobs)
             self._changed.notify(len(jobs))
 
+    def withdraw(self, jobs: Sequence[Job]) -> None:
+        """Let go of those of the jobs that wait, and of their photos: nobody wants them any more."""
+        with self._changed:
+            gone = {job for job in jobs if job.future.cancel()}
+            if gone:
+                self._waiting = deque(job for job in self._waiting if job not in gone)
+
     def close(self) -> None:
         """Accept nothing more, finish what was accepted, and end the threads."""
         with self._changed:

@@ -145,7 +145,10 @@ class Service:
             for photo, own in zip(photos, boxes, strict=True)
         ]
         self.queue.submit(jobs)
-        results = await _finished(request.receive, jobs, self.settings.answer_seconds)
+        try:
+            results = await _finished(request.receive, jobs, self.settings.answer_seconds)
+        finally:
+            self.queue.withdraw(jobs)
         for result in results:
             if isinstance(result, dict):
                 self.monitor.faces.inc(len(result["faces"]))

@@ -22,7 +22,8 @@ class ServiceSettings:
         queue: most photos that wait; a request that would add more is answered 503.
         batch: most photos whose faces go through a network together.
         max_bytes: of a request's body.
-        max_held_bytes: of the bodies of all requests at once; what would exceed it is answered 503.
+        max_held_bytes: of the bodies of all requests at once; what would exceed it is answered 503. As many may wait of
+            answers that clients do not take; beyond, the connection of the largest is cut.
         max_pixels: of a photo, by its header; half of it for WebP.
         max_faces: of a photo: the largest found ones; more boxes than that are refused.
         max_batch: photos of a request to `/v1/batch`.
@@ -30,6 +31,7 @@ class ServiceSettings:
         upload_seconds: for the body of a request to arrive.
         header_seconds: for its head to arrive, and for the rest of a body that was refused.
         answer_seconds: from the arrival of a body to its answer.
+        download_seconds: for a client to take an answer; then its connection is cut.
         untrusted: decode photos in child processes of limited memory and time (`GuardedReader`), one per thread.
         decode_seconds: that a child may take for one photo.
         drain_seconds: between the signal to stop and the end of listening: answers close their connections meanwhile,
@@ -59,6 +61,7 @@ class ServiceSettings:
     upload_seconds: float = 30.0
     header_seconds: float = 10.0
     answer_seconds: float = 30.0
+    download_seconds: float = 60.0
     untrusted: bool = True
     decode_seconds: float = 10.0
     drain_seconds: float = 1.0
@@ -73,7 +76,13 @@ class ServiceSettings:
             check_number(name, getattr(self, name), 1, whole=True)
         for name in ("max_bytes", "max_held_bytes"):
             check_number(name, getattr(self, name), 1, whole=True)
-        for name in ("upload_seconds", "header_seconds", "answer_seconds", "decode_seconds"):
+        for name in (
+            "upload_seconds",
+            "header_seconds",
+            "answer_seconds",
+            "download_seconds",
+            "decode_seconds",
+        ):
             check_number(name, getattr(self, name), 0.01)
         check_number("drain_seconds", self.drain_seconds, 0)
         check_threads(self.threads)
