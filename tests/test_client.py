@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import itertools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,7 +129,9 @@ def answering(client: Client, *responses: httpx2.Response) -> list[httpx2.Reques
 
     def handle(request: httpx2.Request) -> httpx2.Response:
         requests.append(request)
-        return responses[len(requests) - 1]
+        response = responses[len(requests) - 1]
+        whole = iter([response.content]) if response.is_stream_consumed else response.stream
+        return httpx2.Response(response.status_code, headers=response.headers, content=whole)
 
     client._http = httpx2.Client(transport=httpx2.MockTransport(handle), base_url="http://test")
     return requests
@@ -155,3 +160,82 @@ def test_answers_of_something_else_are_errors():
         answering(client, httpx2.Response(502, text="<html>"))
         with pytest.raises(ServiceError, match="502: the answer is not the service's"):
             client.models()
+
+
+FACE = {"box": [0, 0, 9, 9], "roll": 0, "points": [[1, 1]] * 68, "scores": [1] * 68}
+PHOTO = {"image": "a", "width": 9, "height": 9, "model": "m", "schema": "ibug68", "faces": []}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"[" * 100_000,
+        b"9" * 5_000,
+        json.dumps(PHOTO | {"schema": "/tmp/a.json"}),
+        json.dumps(PHOTO | {"schema": {}}),
+        json.dumps(PHOTO | {"width": float("nan")}),
+        json.dumps(PHOTO | {"faces": ["a"]}),
+        json.dumps(PHOTO | {"faces": [FACE | {"points": [[1, 1]]}]}),
+        json.dumps(PHOTO | {"faces": [FACE | {"roll": 10**400}]}),
+        json.dumps(PHOTO | {"faces": [FACE | {"crop": "a"}]}),
+        json.dumps(PHOTO | {"faces": [FACE | {"crop": 1}]}),
+    ],
+)
+def test_wrong_answers_are_errors(image, content):
+    with Client() as client:
+        answering(client, httpx2.Response(200, content=content))
+        with pytest.raises(ServiceError, match="200: the answer is not the service's") as error:
+            client.faces(image)
+        assert (error.value.code, error.value.status) == ("unreachable", 200)
+
+
+def test_the_same_answer_without_damage_is_read(image):
+    with Client() as client:
+        answering(client, httpx2.Response(200, json=PHOTO | {"faces": [FACE]}))
+        assert len(client.faces(image).faces) == 1
+
+
+def test_a_batch_of_too_few_answers_is_an_error(image):
+    with Client() as client:
+        answering(client, httpx2.Response(200, json={"results": [PHOTO]}))
+        with pytest.raises(ServiceError, match="1 results of 2 photos"):
+            client.batch([image, image])
+
+
+def test_an_endless_answer_is_given_up(monkeypatch, image):
+    chunks = itertools.repeat(b"x" * 1000)
+    with Client() as client:
+        monkeypatch.setattr("efficientfan.client._MOST_BYTES", 10_000)
+        answering(client, httpx2.Response(200, content=chunks))
+        with pytest.raises(ServiceError, match="more than 10000 bytes"):
+            client.faces(image)
+    with Client(timeout=1e-9) as client:
+        answering(client, httpx2.Response(200, content=chunks))
+        with pytest.raises(ServiceError, match="no whole answer within"):
+            client.models()
+
+
+def test_a_compressed_answer_is_not_unpacked(image):
+    with Client() as client:
+        assert client._http.headers["Accept-Encoding"] == "identity"
+        zipped = gzip.compress(json.dumps(PHOTO).encode())
+        answering(client, httpx2.Response(200, content=iter([zipped]), headers={"Content-Encoding": "gzip"}))
+        with pytest.raises(ServiceError, match="the answer is not the service's"):
+            client.faces(image)
+
+
+def test_control_characters_of_an_answer_are_escaped():
+    with Client() as client:
+        answering(client, httpx2.Response(500, json={"error": {"code": "internal", "message": "\x1b[2J"}}))
+        with pytest.raises(ServiceError, match=r"500: \\x1b\[2J"):
+            client.models()
+
+
+@pytest.mark.parametrize("token", ["a\n", "é"])
+def test_a_token_that_cannot_be_sent_is_refused(token):
+    with pytest.raises(InputError, match="printable ASCII"):
+        Client(token=token)
+    with pytest.raises(InputError, match="no address"):
+        Client("http://a\0b")

@@ -11,17 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from efficientfan.align import Template
-from efficientfan.errors import EfficientFanError, InputError, needs_extra
+from efficientfan.errors import EfficientFanError, InputError, first_line, needs_extra, printable
 from efficientfan.geometry import as_boxes
 from efficientfan.imaging import read_rgb
-from efficientfan.schema import get_schema
+from efficientfan.schema import get_schema, list_schemas
 from efficientfan.structures import Face
 
 with needs_extra("client", "the client needs"):
@@ -30,6 +30,13 @@ with needs_extra("client", "the client needs"):
 __all__ = ["Answer", "Client", "Failure", "PhotoLike", "ServedModel", "ServiceError"]
 
 Array = NDArray[Any]
+T = TypeVar("T")
+
+_MOST_BYTES = 256 * 2**20
+"""Of an answer."""
+
+_MOST_PIXELS = 512 * 512
+"""Of a crop."""
 
 PhotoLike: TypeAlias = "str | os.PathLike[str] | bytes | Array"
 """A path, the bytes of an image file, or H x W x 3 uint8 RGB, which is sent as PNG."""
@@ -40,7 +47,8 @@ class ServiceError(EfficientFanError):
 
     Attributes:
         status: of HTTP; None where there was no answer.
-        code: a fixed word, one of `efficientfan.serve.REFUSALS`; "unreachable" where there was no answer.
+        code: a fixed word, one of `efficientfan.serve.REFUSALS`; "unreachable" where there was no answer, or none that
+            is the service's.
         request_id: as in the service's log; None where there is none.
     """
 
@@ -110,6 +118,9 @@ class Client:
         timeout: seconds to wait for each answer.
         retries: further tries of a request that a busy service put off, each after as long as the service says.
 
+    Raises:
+        InputError: an address or a token that cannot be sent.
+
     Example:
         >>> with Client("http://127.0.0.1:8000") as client:              # doctest: +SKIP
         ...     faces = client.faces("photo.jpg").faces
@@ -124,8 +135,16 @@ class Client:
         retries: int = 2,
     ) -> None:
         token = token or os.environ.get("EFFICIENTFAN_TOKEN")
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=address, headers=headers, timeout=timeout)
+        if token and not (token.isascii() and token.isprintable()):
+            raise InputError("a token (EFFICIENTFAN_TOKEN) is printable ASCII text")
+        headers = {"Accept-Encoding": "identity"}  # a small answer must not become a huge one here
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        try:
+            self._http = httpx.Client(base_url=address, headers=headers, timeout=timeout)
+        except httpx.InvalidURL as error:
+            raise InputError(f"{address!r}: is no address of a service ({error})") from error
+        self._timeout = timeout
         self._retries = retries
 
     def __enter__(self) -> Client:
@@ -178,7 +197,7 @@ class Client:
             crop_size=crop_size,
             crop_margin=crop_margin,
         )
-        return _answer(self._post("/v1/faces", [("image", _file(photo))], fields))
+        return self._post("/v1/faces", [("image", _file(photo))], fields, _answer)
 
     def batch(
         self,
@@ -206,11 +225,16 @@ class Client:
         if boxes is not None:
             given = json.dumps([None if own is None else as_boxes(own).tolist() for own in boxes])
         fields = _fields(boxes=given, model=model, min_score=min_score, max_faces=max_faces)
-        table = self._post("/v1/batch", [("images", _file(photo)) for photo in photos], fields)
-        return [
-            Failure(entry["error"]["code"], entry["error"]["message"]) if "error" in entry else _answer(entry)
-            for entry in table["results"]
-        ]
+
+        def answers(table: Any) -> list[Answer | Failure]:
+            if len(table["results"]) != len(photos):
+                raise InputError(f"{len(table['results'])} results of {len(photos)} photos")
+            return [
+                _failure(entry["error"]) if "error" in entry else _answer(entry) for entry in table["results"]
+            ]
+
+        files = [("images", _file(photo)) for photo in photos]
+        return self._post("/v1/batch", files, fields, answers)
 
     def models(self) -> list[ServedModel]:
         """The models of the service, its first one first.
@@ -218,56 +242,67 @@ class Client:
         Raises:
             ServiceError: the service refused, or cannot be reached.
         """
-        table = self._send(lambda: self._http.get("/v1/models"))
-        return [
-            ServedModel(entry["name"], entry["model"], entry["schema"], entry["license"])
-            for entry in table["models"]
-        ]
+        return self._send(_models, "GET", "/v1/models")
 
     def is_ready(self) -> bool:
         """Whether the service answers, and is not about to stop."""
         try:
-            return self._http.get("/readyz").status_code == 200
-        except httpx.TransportError:
+            with self._http.stream("GET", "/readyz") as response:
+                return bool(response.status_code == 200)
+        except httpx.RequestError:
             return False
 
-    def _post(self, path: str, files: list[tuple[str, tuple[str, bytes]]], fields: dict[str, str]) -> Any:
-        return self._send(lambda: self._http.post(path, files=files, data=fields))
+    def _post(
+        self,
+        path: str,
+        files: list[tuple[str, tuple[str, bytes]]],
+        fields: dict[str, str],
+        read: Callable[[Any], T],
+    ) -> T:
+        return self._send(read, "POST", path, files=files, data=fields)
 
-    def _send(self, request: Callable[[], httpx.Response]) -> Any:
-        """The answer's JSON, after as many tries as it takes.
+    def _send(self, read: Callable[[Any], T], method: str, path: str, **content: Any) -> T:
+        """What `read` makes of the answer's JSON, after as many tries as it takes.
 
         Raises:
             ServiceError: see there.
         """
-        for left in reversed(range(self._retries + 1)):
-            try:
-                response = request()
-            except httpx.TransportError as error:
-                raise ServiceError(
-                    f"{self._http.base_url}: cannot be reached ({error})", "unreachable"
-                ) from error
-            if response.status_code != 503 or not left:
-                break
-            time.sleep(_seconds(response.headers.get("Retry-After")))
         try:
-            table = response.json()
+            for left in reversed(range(self._retries + 1)):
+                with self._http.stream(method, path, **content) as response:
+                    status = response.status_code
+                    if status != 503 or not left:
+                        body = self._body(response)
+                        break
+                time.sleep(_seconds(response.headers.get("Retry-After")))
+        except httpx.RequestError as error:
+            raise self._problem(f"cannot be reached ({first_line(error)})") from error
+        try:
+            table = json.loads(body)
             if response.is_success:
-                return table
+                return read(table)
             refusal = table["error"]
-            message, code, request_id = (
-                str(refusal["message"]),
-                str(refusal["code"]),
-                refusal.get("request_id"),
-            )
-        except (ValueError, TypeError, KeyError):
-            message, code, request_id = "the answer is not the service's", "unreachable", None
-        raise ServiceError(
-            f"{self._http.base_url}: {response.status_code}: {message}",
-            code,
-            response.status_code,
-            request_id,
-        )
+            message, code, request_id = refusal["message"], refusal["code"], refusal.get("request_id")
+        except Exception as error:  # of JSON, arrays, schemas and decoders
+            what = f"{status}: the answer is not the service's ({first_line(error)})"
+            raise self._problem(what, status) from error
+        raise self._problem(f"{status}: {message}", status, str(code), request_id and str(request_id))
+
+    def _body(self, response: httpx.Response) -> bytes:
+        """The bytes of an answer, within limits of their number and time."""
+        body, until = bytearray(), time.monotonic() + self._timeout
+        for chunk in response.iter_raw():
+            body += chunk
+            if len(body) > _MOST_BYTES:
+                raise self._problem(f"the answer has more than {_MOST_BYTES} bytes", response.status_code)
+            if time.monotonic() > until:
+                raise self._problem(f"no whole answer within {self._timeout:g} seconds", response.status_code)
+        return bytes(body)
+
+    def _problem(
+        self, what: str, status: int | None = None, code: str = "unreachable", request_id: str | None = None
+    ) -> ServiceError:
+        return ServiceError(printable(f"{self._http.base_url}: {what}"), code, status, request_id)
 
 
 def _seconds(header: str | None) -> float:
@@ -295,8 +330,22 @@ def _file(photo: PhotoLike) -> tuple[str, bytes]:
         raise InputError(f"{photo}: cannot be read ({error.strerror})") from error
 
 
-def _answer(table: dict[str, Any]) -> Answer:
-    schema = get_schema(table["schema"])
+def _models(table: Any) -> list[ServedModel]:
+    return [
+        ServedModel(*(str(entry[key]) for key in ("name", "model", "schema", "license")))
+        for entry in table["models"]
+    ]
+
+
+def _failure(error: Any) -> Failure:
+    return Failure(str(error["code"]), str(error["message"]))
+
+
+def _answer(table: Any) -> Answer:
+    name, model = str(table["schema"]), str(table["model"])
+    if name not in list_schemas():  # no path of a file here
+        raise InputError(f"schema {printable(name)!r} is none of this version's")
+    schema = get_schema(name)
     faces = [
         Face(
             entry["box"],
@@ -304,16 +353,16 @@ def _answer(table: dict[str, Any]) -> Answer:
             entry["scores"],
             schema,
             entry.get("visibility"),
-            table["model"],
-            roll=entry["roll"],
+            model,
+            roll=float(entry["roll"]),
             detector_box=entry.get("detector_box"),
             detector_score=entry.get("detector_score"),
         )
         for entry in table["faces"]
     ]
     crops = [_pixels(entry["crop"]) for entry in table["faces"] if "crop" in entry]
-    return Answer(table["width"], table["height"], table["model"], faces, crops)
+    return Answer(int(table["width"]), int(table["height"]), model, faces, crops)
 
 
 def _pixels(crop: str | None) -> Array | None:
-    return None if crop is None else read_rgb(io.BytesIO(base64.b64decode(crop)))
+    return None if crop is None else read_rgb(io.BytesIO(base64.b64decode(crop)), max_pixels=_MOST_PIXELS)
