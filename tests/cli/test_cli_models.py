@@ -2,11 +2,14 @@ import hashlib
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from tiny_model import spec, write_model
 
 from efficientfan import weights
 from efficientfan.cli.models import NAMED_NETWORKS, _named, _pairs
 from efficientfan.errors import InputError
+from efficientfan.imaging import write_image
 from efficientfan.predict.backends.onnx import OnnxBackend
 from efficientfan.predict.doctor import examine
 from efficientfan.predict.fetch import FETCHABLE, cache_dir
@@ -31,6 +34,20 @@ def test_models_by_name_alias_and_path(packaged, model_file):
     assert weights.find_model(model_file) == weights.find_model(str(model_file)) == model_file
     with pytest.raises(InputError, match=r"huge: no such model file, .* packaged are default, tiny"):
         weights.find_model("huge")
+
+
+def test_text_of_a_strangers_model_does_not_reach_the_terminal_as_it_is(tmp_path, run_command):
+    text = spec(name="\x1b[2J", license="\x1b]0;", provenance={"\x1b": "\x1b"}).to_json()
+    model = write_model(tmp_path / "a.onnx", text=text)
+    photo = tmp_path / "a.png"
+    write_image(photo, np.zeros((64, 64, 3), np.uint8))
+    shown, said = (
+        run_command(*command) for command in (("models", "show", model), ("predict", photo, "--model", model))
+    )
+    assert (shown[0], said[0]) == (0, 0)
+    assert r"\x1b[2J" in shown[1]
+    assert r"model: \x1b[2J" in said[2]
+    assert "\x1b" not in shown[1] + shown[2] + said[2]
 
 
 def test_the_index_names_packaged_models_only():

@@ -85,6 +85,15 @@ def test_sources_of_all_kinds(run, folder):
     assert len(rows(out)) == 3
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such file names")
+def test_names_without_a_face_do_not_reach_the_terminal_as_they_are(run, tmp_path):
+    photo = tmp_path / "\x1b[2J.png"
+    write_image(photo, np.zeros((64, 64, 3), np.uint8))
+    _, _, err = run(photo, detector="facefinder")
+    assert r"\x1b[2J.png: no face found" in err
+    assert "\x1b" not in err
+
+
 def test_photos_without_a_face_are_named_up_to_a_number(run, tmp_path):
     photos = tmp_path / "empty"
     photos.mkdir()

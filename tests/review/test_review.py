@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,8 @@ from efficientfan.formats.records import Record
 from efficientfan.imaging import read_rgb
 from efficientfan.predict.output import open_output
 from efficientfan.review import least_sure
-from efficientfan.schema import get_schema
+from efficientfan.review.cvat import cvat_labels
+from efficientfan.schema import LandmarkSchema, get_schema
 from efficientfan.structures import Annotation, Face
 
 RunCommand = Callable[..., tuple[int, str, str]]
@@ -88,6 +91,41 @@ def test_the_page_is_one_file_and_names_are_text(
     assert page.count("<circle") == 68
     assert re.findall(r'(?:href|src)="(?!data:image/jpeg;base64,)', page) == []
     assert "http" not in page
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux alone")
+def test_names_that_are_not_utf_8_or_too_long(
+    predicted: Path, truth: list[Annotation], run_command: RunCommand
+) -> None:
+    name = os.fsdecode(b"gr\xfcn\x1b.png")
+    Path(name).write_bytes(truth[0].image.read_bytes())
+    with open_output(Path("p.jsonl"), "jsonl", SCHEMA) as writer:
+        for image in (name, "a" * 300 + ".png"):
+            writer.add(Record(image, 96, 96, "tiny", SCHEMA, [found_face(truth[0], 0.4)]))
+    code, _, err = run_command("review", "p.jsonl", "--out", "review")
+    assert (code, "aaa.png: no such photo" in err) == (1, True)
+    assert r"gr\udcfcn\x1b.png" in Path("review/index.html").read_text()
+    (face,) = load_dataset("coco", "review", "review", schema="ibug68")
+    assert face.image == Path("review/images", name)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.parametrize("made", [True, False])
+def test_a_link_is_followed(predicted: Path, run_command: RunCommand, made: bool) -> None:
+    target = Path("elsewhere")
+    if made:
+        target.mkdir()
+    Path("review").symlink_to(target, target_is_directory=True)
+    assert run_command("review", predicted, "--out", "review")[0] == 0
+    assert Path("review").is_symlink()
+    assert (target / "index.html").is_file()
+
+
+def test_names_of_landmarks_are_text_in_the_skeleton() -> None:
+    name = '"><script>'
+    (label,) = cvat_labels(LandmarkSchema.from_dict({"name": "mine", "landmarks": [name], "flip_pairs": []}))
+    assert label["sublabels"][0]["name"] == name
+    assert 'data-label-name="&quot;&gt;&lt;script&gt;"' in label["svg"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from efficientfan.cli.preview import preview_command
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, printable
 
 if TYPE_CHECKING:
     from efficientfan.data.mirror import MirrorOffset
@@ -115,7 +115,7 @@ def check(
         name, root, split or (), schema=landmarks, allow_partial=allow_partial, progress=progress
     )
     for report in reports:
-        typer.echo("\n".join(report.lines()))
+        typer.echo(printable("\n".join(report.lines()), keep="\n"))
     if mirror_offset:
         typer.echo(f"labels lean {_measured_offset(faces, landmarks)}")
     if detector and faces:
@@ -168,7 +168,7 @@ def _check_scenes(
 
     reports, sets = check_scenes(name, root, splits, progress=progress)
     for report in reports:
-        typer.echo("\n".join(report.lines()))
+        typer.echo(printable("\n".join(report.lines()), keep="\n"))
     if sheet is not None and sets:
         write_image(sheet, scene_sheet(sets[0]))
         typer.echo(f"wrote {sheet}", err=True)

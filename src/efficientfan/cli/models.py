@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from efficientfan.cli.terms import terms_in_short
-from efficientfan.errors import InputError, MissingDependencyError, install_command
+from efficientfan.errors import InputError, MissingDependencyError, install_command, printable
 
 if TYPE_CHECKING:
     from efficientfan.spec import DetectorSpec, ModelSpec
@@ -150,7 +150,7 @@ def _show_spec(spec: ModelSpec | DetectorSpec, path: Path) -> None:
         "written by": f"efficientfan {spec.code_version or '(unknown)'}",
     }
     for key, value in rows.items():
-        typer.echo(f"{key:<{_KEY_WIDTH}}{value}")
+        typer.echo(f"{key:<{_KEY_WIDTH}}{printable(value)}")
 
 
 def _show_network(name: str, not_a_file: InputError) -> None:

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from efficientfan.cli.terms import print_terms
-from efficientfan.errors import MissingDependencyError, needs_extra
+from efficientfan.errors import MissingDependencyError, needs_extra, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -145,7 +145,7 @@ def say_what_is_used(console: Console, predictor: LandmarkPredictor, detector: s
 
     spec = predictor.spec
     engine = engine_in_words(predictor.backend)
-    console.print(f"model: {spec.name} ({spec.schema.name}); {engine}; detector: {detector}")
+    console.print(printable(f"model: {spec.name} ({spec.schema.name}); {engine}; detector: {detector}"))
     if note := engine_note(predictor.backend):
         console.print(f"note: {note}")
     print_terms(console, spec, getattr(predictor.detector, "spec", None))

@@ -14,6 +14,7 @@ import typer
 from efficientfan.cli.options import counted, message_console, say_what_is_used
 from efficientfan.cli.progress import PhotoProgress
 from efficientfan.cli.shards import ShardOptions
+from efficientfan.errors import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -151,7 +152,7 @@ def predict_photo_files(
             if not result.faces:
                 n_empty += 1
                 if n_empty <= NAMED_PHOTOS:
-                    console.print(f"{photo}: no face found")
+                    console.print(f"{printable(photo)}: no face found")
     milliseconds = (time.perf_counter() - started) * 1e3
     console.print(
         f"{counted(n_photos, 'image')}, {counted(n_faces, 'face')}, {progress.n_failed} failed; {milliseconds:.0f} ms, "

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from efficientfan.cli.options import progress_bar
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, printable
 from efficientfan.schema import get_schema
 
 __all__ = ["review_command", "review_import_command"]
@@ -77,7 +77,7 @@ def review_command(
         problems += write_sure(others, landmarks, find, folder.sure)
         typer.echo(f"{folder.sure}: {len(others)} faces of score {sure:g} or more", err=True)
     for problem in problems:
-        typer.echo(f"error: {problem}", err=True)
+        typer.echo(f"error: {printable(problem)}", err=True)
     typer.echo(folder.page)
     if problems:
         raise typer.Exit(1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from efficientfan.errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -25,7 +27,9 @@ def print_terms(console: Console, *specs: ModelSpec | DetectorSpec | None) -> No
         console: writes to standard error.
         specs: of the models in use; None for a detector that has none.
     """
-    names = [spec.name for spec in specs if spec and terms_in_short(spec.license) == "research only"]
+    names = [
+        printable(spec.name) for spec in specs if spec and terms_in_short(spec.license) == "research only"
+    ]
     if names and not os.environ.get("EFFICIENTFAN_QUIET"):
         console.print(
             f"weights for research only: {', '.join(names)} (efficientfan models show {names[0]}); "

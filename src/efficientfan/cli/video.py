@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from efficientfan.cli.options import message_console, say_what_is_used
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, printable
 
 if TYPE_CHECKING:
     from efficientfan.batch import PhotoSettings
@@ -126,7 +126,7 @@ def predict_videos(
                 try:
                     video = options.open(source)
                 except InputError as error:
-                    console.print(f"error: {error}")
+                    console.print(f"error: {printable(str(error))}")
                     failed = True
                     continue
             with video:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ def cvat_labels(schema: LandmarkSchema) -> list[dict[str, Any]]:
     ]
     circles = [
         f'<circle r="0.75" cx="{x:.2f}" cy="{y:.2f}" data-type="element node" data-element-id="{node}" '
-        f'data-node-id="{node}" data-label-name="{name}"></circle>'
+        f'data-node-id="{node}" data-label-name="{escape(name)}"></circle>'
         for node, name, (x, y) in zip(nodes, names, places, strict=True)
     ]
     return [

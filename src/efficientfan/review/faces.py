@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
@@ -121,6 +122,6 @@ class PhotoFinder:
             InputError: there is no such file.
         """
         for folder in self._folders:
-            if "\0" not in image and (folder / image).is_file():
+            if os.path.isfile(folder / image):  # a name that no system takes is no file either
                 return folder / image
         raise InputError(f"{image}: no such photo; --photos names the folder that the paths begin in")

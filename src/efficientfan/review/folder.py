@@ -165,22 +165,23 @@ def _names_below(photos: dict[str, Path]) -> dict[str, str]:
 
 @contextmanager
 def _new_folder(out: Path) -> Iterator[Path]:
-    """A temporary folder beside `out` that becomes it at the end of the block.
+    """A temporary folder beside `out` that becomes it at the end of the block; a symbolic link is followed.
 
     Raises:
         InputError: `out` is there and not an empty folder, or cannot be written.
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(f"{out}: is there already; give a folder that is new or empty")
-    temporary = out.absolute().with_name(f".part-{secrets.token_hex(8)}")
+    target = Path(os.path.realpath(out))
+    temporary = target.with_name(f".part-{secrets.token_hex(8)}")
     try:
         temporary.mkdir(parents=True)
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror}); choose another place") from error
     try:
         yield temporary
-        if out.is_dir():
-            out.rmdir()
-        temporary.rename(out)
+        if target.is_dir():
+            target.rmdir()
+        temporary.rename(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

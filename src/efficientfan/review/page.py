@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from efficientfan.errors import printable
 from efficientfan.geometry import CropTransform, box_of_points
 from efficientfan.imaging import warp
 from efficientfan.review.faces import FoundFace
@@ -63,7 +64,7 @@ def face_card(face: FoundFace, photo: NDArray[Any], schema: LandmarkSchema, name
     return (
         f'<figure><svg viewBox="0 0 {SIDE} {SIDE}"><image width="{SIDE}" height="{SIDE}" '
         f'href="data:image/jpeg;base64,{image}"/>{dots}</svg>'
-        f"<figcaption>{rank}. score {face.score:.3f}, {escape(name)}{number}</figcaption></figure>"
+        f"<figcaption>{rank}. score {face.score:.3f}, {escape(printable(name))}{number}</figcaption></figure>"
     )
 
 
