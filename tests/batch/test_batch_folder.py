@@ -59,11 +59,28 @@ def test_a_shard_that_is_cut_changed_or_gone_is_not_whole(folder, content):
     assert whole(folder) == [1]
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 40, b'{"shard": 1}', b"[1]", b'{"photos": [[1]]}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0" * 40,
+        b'{"shard": 1}',
+        b"[1]",
+        b'{"photos": [[1]]}',
+        b'{"shard": Infinity, "bytes": 6, "sha256": "", "photos": []}',
+        b"[" * 100_000,
+    ],
+)
 def test_a_damaged_page_makes_its_shard_undone(folder, content):
     folder.page(1).write_bytes(content)
     assert [page.number for page in folder.pages()] == [0]
     assert "is no whole page of the journal" in folder.complaints[0]
+    assert not folder.shard(1).exists()
+
+
+def test_the_page_of_another_shard_is_none(folder):
+    folder.page(1).write_bytes(folder.page(0).read_bytes())
+    assert whole(folder) == [0]
     assert not folder.shard(1).exists()
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from efficientfan.data.catalog import load_dataset
 from efficientfan.errors import InputError
-from efficientfan.formats.csv_tables import read_csv_boxes, read_rows, table_schema
+from efficientfan.formats.csv_tables import read_csv_boxes, read_rows, table_schema, write_csv
 from efficientfan.formats.records import Record
 from efficientfan.schema import get_schema
 from efficientfan.structures import OCCLUDED, UNLABELED, VISIBLE
@@ -68,6 +68,33 @@ def test_a_name_that_is_not_utf8_passes_through(tmp_path):
     record = Record("b\udcff.jpg", 1, 1, "tiny", SCHEMA, [])
     write(tmp_path / "o.csv", "csv", [record])
     assert b"b\xff.jpg" in (tmp_path / "o.csv").read_bytes()
+
+
+NAMES = ["=1+1.jpg", "+a.jpg", "-a.jpg", "@a.jpg", "\ta.jpg", "./a.jpg", ".=a.jpg", "a,=1.jpg", '"=1.jpg']
+
+
+def test_names_are_no_formulas_of_spreadsheets_and_come_back(tmp_path):
+    write(tmp_path / "o.csv", "csv", [Record(name, 160, 120, "=1", SCHEMA, [face(0)]) for name in NAMES])
+    cells = [text for row in rows_of(tmp_path / "o.csv") for text in (row["image"], row["model"])]
+    assert not [text for text in cells if text[0] in "=+-@\t"]
+    assert [row.image for row in read_rows(tmp_path / "o.csv", SCHEMA)] == NAMES
+    assert list(read_csv_boxes(tmp_path / "o.csv")) == NAMES
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no such file names")
+def test_a_data_set_of_such_names_comes_back(tmp_path):
+    for name in NAMES:
+        Image.new("RGB", (160, 120)).save(tmp_path / name, "jpeg")
+    write(tmp_path / "o.csv", "csv", [Record(name, 160, 120, "tiny", SCHEMA, [face(0)]) for name in NAMES])
+    faces = read(tmp_path / "o.csv")
+    write_csv(faces, SCHEMA, tmp_path / "again.csv")
+    assert not [row["name"] for row in rows_of(tmp_path / "again.csv") if row["name"][0] in "=+-@\t"]
+    assert [each.name for each in read(tmp_path / "again.csv")] == [each.name for each in faces] == NAMES
+
+
+def test_a_carriage_return_in_a_name_begins_no_row(tmp_path):
+    write(tmp_path / "o.csv", "csv", [Record("a\rb.jpg", 160, 120, "tiny", SCHEMA, [])])
+    assert b'\n"a\rb.jpg",160,' in (tmp_path / "o.csv").read_bytes()
 
 
 def test_what_predict_writes_is_a_data_set(table, caplog):

@@ -133,6 +133,8 @@ class ShardFolder:
         shard = self.shard(number)
         try:
             page = ShardPage.read(self.page(number))
+            if page.number != number:
+                raise InputError(f"{self.page(number)}: is the page of shard {page.number}")
         except InputError as error:
             self.complaints.append(f"{error}; its photos are done again")
             return None

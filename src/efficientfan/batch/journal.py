@@ -111,7 +111,7 @@ class ShardPage:
             return cls(int(table["shard"]), int(table["bytes"]), str(table["sha256"]), entries)
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise InputError(f"{path}: is no whole page of the journal") from error
 
 

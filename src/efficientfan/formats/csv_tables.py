@@ -17,6 +17,9 @@ Read, where they are there, are
 Written by `predict` and not read: `width`, `height` of the photo, `model`, `face` (a number), `score` (of the face); of
 videos `frame` (a number), `time` (seconds), `track_id`.
 
+Text that a spreadsheet would take for a formula, such as the name `=a.jpg`, is written with `./` before it, and read
+without.
+
 Columns come in any order. A row with neither points nor box says that the photo has no face. Pixel convention: 0-based,
 pixel centers at integers. Tables with `x0`, `y0`, `v0`, `x1`, ... in place of the landmarks' names are read too, with a
 note in the log: earlier versions wrote them.
@@ -247,14 +250,15 @@ class CsvWriter:
         self._video = video
         columns = _Columns.named(schema)
         landmarks = columns.in_turn(columns.x, columns.y, columns.v, columns.score)
-        self._rows = csv.writer(stream, lineterminator="\n")
+        self._rows = csv.writer(_LineFeeds(stream))
         place, track = (("frame", "time"), ("track_id",)) if video else ((), ())
         self._header = [*_PHOTO, *place, "face", *track, *_BOX, "score", *landmarks]
         self._rows.writerow(self._header)
 
     def add(self, record: Record) -> None:
         """Write one photo's rows."""
-        photo = [record.image, record.width, record.height, record.model, record.schema.name]
+        photo: list[Any] = [_cell(record.image), record.width, record.height]
+        photo += [_cell(record.model), _cell(record.schema.name)]
         if self._video:
             photo += [record.frame, "" if record.time is None else round(record.time, 6)]
         for number, face in enumerate(record.faces):
@@ -280,11 +284,11 @@ def write_csv(faces: Sequence[Annotation], schema: LandmarkSchema, out: Path) ->
     boxes = _BOX if any(face.box is not None for face in faces) else ()
     columns = _Columns.named(schema)
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    writer = csv.writer(_LineFeeds(stream))
     landmarks = columns.in_turn(columns.x, columns.y, columns.v)
     writer.writerow(["image", "name", "schema", *boxes, *landmarks, *(f"attr.{key}" for key in keys)])
     for face in faces:
-        row = [relative_path(face.image, out.parent), face.name, schema.name]
+        row = [_cell(text) for text in (relative_path(face.image, out.parent), face.name, schema.name)]
         if boxes:
             row += [""] * 4 if face.box is None else [repr(value) for value in face.box.tolist()]
         for (x, y), flag in zip(face.points.tolist(), face.visibility.tolist(), strict=True):
@@ -292,6 +296,16 @@ def write_csv(faces: Sequence[Annotation], schema: LandmarkSchema, out: Path) ->
         row += [json.dumps(face.attributes[key]) if key in face.attributes else "" for key in keys]
         writer.writerow(row)
     write_text(out, stream.getvalue())
+
+
+class _LineFeeds:
+    """Ends rows in line feeds. Were the writer told to, it would leave carriage returns in names without quotes."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, row: str) -> int:
+        return self._stream.write(row.removesuffix("\r\n") + "\n")
 
 
 def _open(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
@@ -317,7 +331,21 @@ def _open(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
 def _by_column(path: Path, line: int, header: list[str], fields: list[str]) -> dict[str, str]:
     if len(fields) != len(header):
         raise InputError(f"{path}: line {line}: expected {len(header)} fields, found {len(fields)}")
-    return dict(zip(header, fields, strict=True))
+    row = dict(zip(header, fields, strict=True))
+    return row | {name: _text(row[name]) for name in ("image", "name", "schema") if name in row}
+
+
+_FORMULA = tuple("=+-@\t\r")
+"""How text begins that spreadsheets take for a formula."""
+
+
+def _cell(text: str) -> str:
+    return f"./{text}" if text.startswith(_FORMULA) else text
+
+
+def _text(cell: str) -> str:
+    """Of a cell that `_cell` made."""
+    return cell[2:] if cell.startswith("./") and cell[2:].startswith(_FORMULA) else cell
 
 
 def _columns(path: Path, header: list[str], schema: LandmarkSchema, known_only: bool) -> _Columns:
