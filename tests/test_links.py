@@ -36,8 +36,11 @@ def test_links_lead_to_files(page: Path) -> None:
 
 
 def test_what_is_defended_is_held_by_tests_that_are_there() -> None:
-    named = re.findall(
-        r"`((?:tests|benchmarks|scripts)/[\w/.-]+)", (DOCS / "SECURITY.md").read_text(encoding="utf-8")
-    )
+    text = (DOCS / "SECURITY.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:tests|benchmarks|scripts)/[\w/.-]+)", text)
     assert len(named) > 20
     assert [name for name in named if not (ROOT / name).exists()] == []
+    files = re.findall(r"`(tests/[\w/.-]+\.py)`: ((?:`test_\w+`(?:, )?)+)", text)
+    tests = [(ROOT / file, test) for file, listed in files for test in re.findall(r"test_\w+", listed)]
+    assert len(tests) == len(re.findall(r"`test_\w+`", text)) > 50
+    assert [test for file, test in tests if f"def {test}(" not in file.read_text(encoding="utf-8")] == []
