@@ -198,6 +198,8 @@ def test_blur_leaves_no_face_to_be_found(run_command, clip, tmp_path, how):
         (["CLIP", "--draw", "x.gif", "--out", "x.csv"], "x.gif: video is written to"),
         (["CLIP", "--draw", "CLIP", "--out", "x.csv"], "is the video itself"),
         (["CLIP", "--out", "photo.png/x.csv"], "photo.png/x.csv: cannot be written"),
+        (["photo.png", "--smooth", "light"], "--smooth is for videos"),
+        (["photo.png", "--max-frames", "3"], "--max-frames is for videos"),
     ],
 )
 def test_misuse_is_one_line_and_leaves_nothing(predict, clip, tmp_path, monkeypatch, arguments, message):

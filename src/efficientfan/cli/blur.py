@@ -57,6 +57,9 @@ def blur_command(
             help="Longer side, in pixels, of the copy in which faces are looked for: larger finds smaller faces.",
         ),
     ] = None,
+    rate: Annotated[
+        float, typer.Option("--rate", min=0.001, help="Frames per second of numbered images.")
+    ] = 25.0,
     start: StartOption = None,
     end: EndOption = None,
     max_frames: MaxFramesOption = None,
@@ -81,7 +84,7 @@ def blur_command(
     check_video_path(out)
     if out.exists() and Path(source).exists() and out.samefile(source):
         raise InputError(f"{out}: is the video itself and would be replaced; choose another place")
-    options = VideoOptions(start=start, end=end, max_frames=max_frames)
+    options = VideoOptions(start=start, end=end, max_frames=max_frames, rate=rate)
     plan = HidingPlan(margin=margin, hold=hold)
     with options.open(source) as video:
         if video.live:
