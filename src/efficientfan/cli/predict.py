@@ -277,16 +277,17 @@ def predict_command(
         return
     if show:
         raise InputError("--show is for videos; draw photos into a folder with --draw")
-    for name, given_value, usual in (
-        ("every", every, 1),
-        ("start", start, None),
-        ("end", end, None),
-        ("max-frames", max_frames, None),
-        ("rate", rate, 25.0),
-        ("detect-every", detect_every, 10),
-        ("smooth", smooth, "off"),
-    ):
-        if given_value != usual:
+    changed = {
+        "every": every != 1,
+        "start": start is not None,
+        "end": end is not None,
+        "max-frames": max_frames is not None,
+        "rate": rate != 25.0,
+        "detect-every": detect_every != 10,
+        "smooth": smooth != "off",
+    }
+    for name, is_changed in changed.items():
+        if is_changed:
             raise InputError(
                 f"--{name} is for videos; for the frames of one, give a pattern such as frames/%05d.png, not a folder"
             )
