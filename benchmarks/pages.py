@@ -19,6 +19,7 @@ from distillation.table import distillation_page, draw_distillation
 from pose.table import alignment, head_pose, openness
 from speed.table import draw_front, speed, speed_short
 from tables import fill
+from video.table import tracking
 
 from efficientfan.files import read_text, write_text
 
@@ -35,6 +36,7 @@ TABLES = {
     "openness": openness,
     "speed": speed,
     "speed_short": speed_short,
+    "tracking": tracking,
     "visibility": visibility,
 }
 FIGURES = {

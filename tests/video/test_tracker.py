@@ -4,12 +4,14 @@ from typing import cast
 import numpy as np
 import pytest
 from moving_discs import DiscDetector, disc_frames
-from tiny_model import spec, write_model
+from tiny_model import oval, spec, write_model
 
 from efficientfan.errors import InputError
 from efficientfan.geometry import BoxCorrection
-from efficientfan.imaging import write_image
+from efficientfan.imaging import PhotoPyramid, write_image
 from efficientfan.predict import LandmarkPredictor, OnnxBackend
+from efficientfan.predict.predictor import Proposal
+from efficientfan.structures import Face
 from efficientfan.video import FaceTracker, Frame, Video, VideoFrame, track
 from efficientfan.video.smoothing import SMOOTHINGS, LandmarkSmoother
 
@@ -76,6 +78,41 @@ def test_a_face_that_is_hidden_for_a_while_keeps_its_id_and_its_course(predictor
     found = follow(predictor, discs, 30)
     assert [list(each) for each in found] == [[1]] * 10 + [[]] * 10 + [[1]] * 10
     assert_at(found[20][1], (80, 60))  # 33 pixels, more than its size, from where it was last seen
+
+
+class Planned:
+    """A predictor whose one face is planned for each frame, as (x, score); None: it finds none."""
+
+    max_faces = None
+
+    def __init__(self, plan):
+        self.spec, self._plan = spec(), iter(plan)
+
+    def locate_in(self, photo, regions):
+        x, score = next(self._plan) or (0.0, 0.0)
+        points = oval() + np.array([x, 60])
+        box = [x - RADIUS, 60 - RADIUS, x + RADIUS, 60 + RADIUS]
+        self._face = Face(box, points, np.full(68, score), self.spec.schema)
+        return [self._face for _ in regions]
+
+    def propose(self, image):
+        return Proposal(PhotoPyramid(image), self._face.box[None], given=False)
+
+    def locate(self, proposals, min_score):
+        return [
+            [self._face] if self._face.score >= min_score and len(each.boxes) else [] for each in proposals
+        ]
+
+
+def test_the_course_of_a_face_is_that_from_before_it_was_partly_hidden():
+    """Its landmarks are pushed back by what covers it; it comes back where it would be without."""
+    course = [(10.0 + 3 * i, 0.9) for i in range(30)]
+    pushed = [(40.0 - 4 * i, 0.6) for i in range(1, 4)]
+    plan = [*course[:11], *pushed, *[None] * 10, *course[24:]]
+    tracker = FaceTracker(Planned(plan), min_score=0.2)
+    image = np.zeros((120, 160, 3), np.uint8)
+    ids = [[face.track_id for face in tracker.update(image, i / 30)] for i in range(30)]
+    assert ids == [[1]] * 14 + [[]] * 10 + [[1]] * 6
 
 
 def test_a_face_that_is_away_for_longer_comes_back_as_another(predictor):

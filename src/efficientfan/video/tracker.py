@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,6 +42,17 @@ UNCONFIRMED = 3
 """A face that the detector has not seen in so many searches in a row is given up."""
 
 
+CLEAR = 0.95
+"""A face whose score is below this share of its usual one is partly hidden: its landmarks give way to what covers it,
+and say nothing of its course."""
+
+USUAL_SECONDS = 2.0
+"""The usual score follows a lower one so slowly, and a higher one at once."""
+
+COURSE_SECONDS = 0.25
+"""Time constant of the velocity."""
+
+
 @dataclass(eq=False)
 class _Track:
     """A face that is followed."""
@@ -49,20 +61,38 @@ class _Track:
     face: Face
     time: float
     smoother: LandmarkSmoother | None
-    velocity: Array  # (2,) pixels per second of the box's center
     unconfirmed: int = 0
 
+    def __post_init__(self) -> None:
+        self._usual = self.face.score
+        self._clear, self._clear_time = self.face.tight_box, self.time  # where it was last seen clearly
+        self._known = 0.0  # seconds that the velocity is made of
+        self._velocity = np.zeros(2)  # pixels per second of the box's center
+
     def expected(self, time: float) -> Array:
-        """(4,) box where the face would be at `time`, if it went on as it did."""
-        shift = self.velocity * (time - self.time)
-        return self.face.tight_box + np.tile(shift, 2)
+        """(4,) box where the face would be at `time`, if it went on as it did when it was last seen clearly."""
+        return np.asarray(self._clear + np.tile(self._velocity * (time - self._clear_time), 2))
 
     def move(self, face: Face, time: float) -> None:
-        step = time - self.time
-        if step > 0:
-            now = (_center(face.tight_box) - _center(self.face.tight_box)) / step
-            self.velocity = 0.5 * self.velocity + 0.5 * now
+        lower = (face.score - self._usual) * min(1.0, (time - self.time) / USUAL_SECONDS)
+        self._usual = max(face.score, self._usual + lower)
+        step = time - self._clear_time
+        if step > 0 and (face.score >= CLEAR * self._usual or not self._known):
+            now = (_center(face.tight_box) - _center(self._clear)) / step
+            self._known += step
+            share = max(step / self._known, 1 - math.exp(-step / COURSE_SECONDS))
+            self._velocity = self._velocity + share * (now - self._velocity)
+            self._clear, self._clear_time = face.tight_box, time
         self.face, self.time = replace(face, track_id=self.id), time
+
+    def scale(self, scale: Array) -> None:
+        """The frames have changed their size by (x, y) factors."""
+        twice = np.tile(scale, 2)
+        self.face = replace(self.face, points=self.face.points * scale, box=self.face.box * twice)
+        self._clear = self._clear * twice
+        self._velocity = self._velocity * scale
+        if self.smoother is not None:
+            self.smoother.restart()
 
 
 class FaceTracker:
@@ -91,7 +121,7 @@ class FaceTracker:
         predictor: LandmarkPredictor,
         *,
         detect_every: int = 10,
-        keep: float = 1.0,
+        keep: float = 2.0,
         smooth: str = "off",
         min_score: float | None = None,
     ) -> None:
@@ -203,7 +233,7 @@ class FaceTracker:
         smoother = None
         if self._smoothing is not None:
             smoother = LandmarkSmoother(self._smoothing, face.schema)
-        begun = _Track(self._next_id, replace(face, track_id=self._next_id), time, smoother, np.zeros(2))
+        begun = _Track(self._next_id, replace(face, track_id=self._next_id), time, smoother)
         self._next_id += 1
         return begun
 
@@ -213,11 +243,7 @@ class FaceTracker:
         if size != self._size and (self._tracks or self._lost):
             scale = np.divide(size, self._size)
             for each in [*self._tracks, *self._lost]:
-                face = each.face
-                each.face = replace(face, points=face.points * scale, box=face.box * np.tile(scale, 2))
-                each.velocity = each.velocity * scale
-                if each.smoother is not None:
-                    each.smoother.restart()
+                each.scale(scale)
         self._size = size
 
     @staticmethod
@@ -232,7 +258,7 @@ def track(
     predictor: LandmarkPredictor | None = None,
     *,
     detect_every: int = 10,
-    keep: float = 1.0,
+    keep: float = 2.0,
     smooth: str = "off",
     min_score: float | None = None,
     every: int = 1,
