@@ -42,7 +42,7 @@ def main() -> None:
             if (out / "results.json").exists():
                 continue
             command = ["evaluate-detector", "--dataset", dataset, "--root", str(arguments.root / folder)]
-            command += ["--split", split, "--detector", detector, "--threads", "1", "--out", str(out)]
+            command += ["--split", split, "--detector", detector, "--out", str(out)]
             for overlap in OVERLAPS:
                 command += ["--overlap", overlap]
             print(" ".join(["efficientfan", *command, *options]), flush=True)
