@@ -3,13 +3,14 @@
     python benchmarks/training/encoder_of_export.py FILE.onnx --faces FOLDER --out encoder.safetensors
     efficientfan train RECIPE --set model.init=encoder.safetensors
 
-An exported file holds each convolution with its batch normalization folded in. Here the normalization is taken out again:
-its statistics are measured on photos, so that the encoder computes the same as in the file, in training too.
+An exported file holds each convolution with its batch normalization folded in. Here it is taken out again: its
+statistics are measured on photos, so that the encoder computes the same as in the file, in training too.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from pathlib import Path
 
@@ -48,14 +49,14 @@ def unfold(backbone: nn.Module, folded: dict[str, Tensor], photos: Tensor) -> No
     modules = list(backbone.named_modules())
     pairs = [
         (name, module, norm)
-        for (name, module), (_, norm) in zip(modules, modules[1:], strict=False)
+        for (name, module), (_, norm) in itertools.pairwise(modules)
         if isinstance(module, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
     ]
     backbone.eval()
     for name, convolution, norm in pairs:
         convolution.weight.data.copy_(folded[f"{name}.weight"])
-        norm.running_mean.zero_()  # type: ignore[union-attr,operator]
-        norm.running_var.fill_(1.0 - norm.eps)  # type: ignore[union-attr,operator]
+        norm.running_mean.zero_()  # type: ignore[union-attr]
+        norm.running_var.fill_(1.0 - norm.eps)  # type: ignore[union-attr]
         norm.weight.data.fill_(1.0)
         norm.bias.data.copy_(folded[f"{name}.bias"])
 
@@ -65,7 +66,7 @@ def unfold(backbone: nn.Module, folded: dict[str, Tensor], photos: Tensor) -> No
         norm.weight.data.copy_((variance + norm.eps).sqrt())
         norm.running_mean, norm.running_var = mean, variance
 
-    hooks = [norm.register_forward_pre_hook(measure) for _, _, norm in pairs]  # type: ignore[arg-type]
+    hooks = [norm.register_forward_pre_hook(measure) for _, _, norm in pairs]
     with torch.no_grad():
         backbone(photos)
     for hook in hooks:

@@ -8,6 +8,7 @@ center at crop pixel (i + 0.5) * s - 0.5. Angles are in degrees, counter-clockwi
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -255,3 +256,20 @@ class CropTransform:
         """Crop pixels (..., 2) to image pixels, float64; undoes `apply` to rounding."""
         linear = np.linalg.inv(self.matrix[:, :2])
         return np.asarray((np.asarray(points, dtype=np.float64) - self.matrix[:, 2]) @ linear.T)
+
+    def apply_to_boxes(self, boxes: Array) -> Array:
+        """Boxes of faces, (N, 4) xyxy in image pixels, in crop pixels: those of the ellipses inside them.
+
+        A turned face's landmarks fill the ellipse in its box, not the corners.
+        """
+        return _ellipse_boxes(boxes, self.apply, self.matrix[:, :2])
+
+    def inverse_of_boxes(self, boxes: Array) -> Array:
+        """Boxes of faces, (N, 4) xyxy in crop pixels, in image pixels, as `apply_to_boxes`."""
+        return _ellipse_boxes(boxes, self.inverse, np.linalg.inv(self.matrix[:, :2]))
+
+
+def _ellipse_boxes(boxes: Array, move: Callable[[Array], Array], linear: Array) -> Array:
+    centers = move((boxes[:, :2] + boxes[:, 2:]) / 2)
+    half = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) / 2) ** 2 @ (linear**2).T)
+    return np.concatenate([centers - half, centers + half], axis=1)

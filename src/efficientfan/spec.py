@@ -84,6 +84,10 @@ class _Spec:
         warnings.warn("spec.licence is now spec.license", DeprecationWarning, stacklevel=2)
         return self.license
 
+    def renewed(self: SpecT, **fields: Any) -> SpecT:
+        """Itself with other values in the fields that are given and not None."""
+        return dataclasses.replace(self, **{key: each for key, each in fields.items() if each is not None})
+
     def to_json(self) -> str:
         """The spec as one line of JSON; `from_json` reads it."""
         table = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}

@@ -75,9 +75,9 @@ def test_exported_file_carries_its_spec_and_nothing_of_this_machine(exported: Pa
     assert str(Path(__file__).parents[2]).encode() not in content
 
 
-def test_the_score_threshold_can_be_set_at_export(checkpoint: Path, tmp_path: Path) -> None:
-    export_onnx(checkpoint, tmp_path / "model.onnx", score_threshold=0.7)
-    spec = replace(make_spec("softargmax"), score_threshold=0.7)
+def test_name_and_score_threshold_can_be_set_at_export(checkpoint: Path, tmp_path: Path) -> None:
+    export_onnx(checkpoint, tmp_path / "model.onnx", name="mine", score_threshold=0.7)
+    spec = replace(make_spec("softargmax"), name="mine", score_threshold=0.7)
     assert OnnxBackend(tmp_path / "model.onnx").spec.to_json() == spec.to_json()
 
 

@@ -15,7 +15,7 @@ from efficientfan.errors import InputError
 from efficientfan.geometry import BoxCorrection
 from efficientfan.imaging import write_image
 from efficientfan.predict import Detections, LandmarkPredictor, OnnxBackend, load, open_detector
-from efficientfan.predict.detectors import ThoroughDetector
+from efficientfan.predict.detectors import TurnedSearch
 
 
 class Scripted:
@@ -357,12 +357,12 @@ class Careless:
         return Detections(np.array([square(60, 60, 20)]), np.ones(1))
 
 
-@pytest.mark.parametrize("quarters", [False, True])
+@pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("copies", [True, False])
-def test_threads_may_share_a_predictor_whatever_its_detector(backend, monkeypatch, quarters, copies):
+def test_threads_may_share_a_predictor_whatever_its_detector(backend, monkeypatch, turned, copies):
     if not copies:
         monkeypatch.delattr(Careless, "copy")
-    predictor = LandmarkPredictor(backend, ThoroughDetector(Careless()) if quarters else Careless())
+    predictor = LandmarkPredictor(backend, TurnedSearch(Careless()) if turned else Careless())
     photo = disc_photo((60, 60, 20))
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: predictor(photo), range(8)))

@@ -37,6 +37,10 @@ def export_command(
             show_default="0.01, or 0.2 with half weights",
         ),
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the model in results.", show_default="the checkpoint's, its recipe"),
+    ] = None,
     min_score: Annotated[
         float | None,
         typer.Option(
@@ -80,6 +84,8 @@ def export_command(
     if checkpoint.suffix == ".onnx":
         if target != "onnx":
             raise InputError(f"{checkpoint}: --format {target} starts from the .safetensors checkpoint")
+        if name is not None:
+            raise InputError("--name can only be set when exporting a .safetensors checkpoint")
         if code is not None:
             raise InputError(f"{checkpoint}: is already exported, and needs no code; leave --code out")
         _halve(checkpoint, out, tolerance, half_weights, min_score)
@@ -88,9 +94,9 @@ def export_command(
         from efficientfan.export import export_detector, export_ncnn, export_onnx, halve_checkpoint
         from efficientfan.models.checkpoint import is_detector
     if target == "safetensors":
-        if not half_weights or min_score is not None or code is not None:
+        if not half_weights or min_score is not None or code is not None or name is not None:
             raise InputError(
-                "--format safetensors goes with --half-weights, and with neither --min-score nor --code"
+                "--format safetensors goes with --half-weights, and with none of --name, --min-score and --code"
             )
         half = out or checkpoint.with_name(f"{checkpoint.stem}_half.safetensors")
         said = halve_checkpoint(checkpoint, half, tolerance=tolerance)
@@ -111,6 +117,7 @@ def export_command(
         checkpoint,
         out or checkpoint.with_suffix(".param" if target == "ncnn" else ".onnx"),
         tolerance=tolerance,
+        name=name,
         score_threshold=min_score,
         half_weights=half_weights,
     )

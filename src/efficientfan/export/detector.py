@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -59,6 +59,7 @@ def export_detector(
     out: str | Path,
     *,
     tolerance: float | None = None,
+    name: str | None = None,
     score_threshold: float | None = None,
     half_weights: bool = False,
 ) -> DetectorExport:
@@ -73,6 +74,7 @@ def export_detector(
         out: the `.onnx` file.
         tolerance: largest allowed difference from torch, in pixels and in score. None takes 0.01, or
             more with half weights (`tolerance_of`).
+        name: of the model, for the file's spec; None keeps the checkpoint's.
         score_threshold: for the file's spec; None keeps the checkpoint's.
         half_weights: half the file size, by storing weights as float16; the arithmetic stays float32.
 
@@ -81,8 +83,7 @@ def export_detector(
         EfficientFanError: the exported graph disagrees with torch.
     """
     network, spec = load_detector_checkpoint(checkpoint)
-    if score_threshold is not None:
-        spec = replace(spec, score_threshold=score_threshold)
+    spec = spec.renewed(name=name, score_threshold=score_threshold)
     deployed = DeployedDetector(network, spec).eval()
     parity = write_proved(
         out,

@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 import warnings
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -35,6 +34,7 @@ def export_ncnn(
     out: str | Path,
     *,
     tolerance: float | None = None,
+    name: str | None = None,
     score_threshold: float | None = None,
     half_weights: bool = False,
     code: str | Path | None = None,
@@ -46,7 +46,7 @@ def export_ncnn(
     and gives the outputs of `export_onnx` for this one face.
 
     Args:
-        checkpoint, tolerance, score_threshold, code: see `export_onnx`.
+        checkpoint, tolerance, name, score_threshold, code: see `export_onnx`.
         out: the `.param` file.
         half_weights: store the weights as float16.
 
@@ -58,8 +58,7 @@ def export_ncnn(
     if Path(out).suffix != ".param":
         raise InputError(f"{out}: a graph of ncnn is a .param file")
     network, spec = load_checkpoint(checkpoint, code=code)
-    if score_threshold is not None:
-        spec = replace(spec, score_threshold=score_threshold)
+    spec = spec.renewed(name=name, score_threshold=score_threshold)
     deployed = DeployedNet(network, spec).eval()
     with tempfile.TemporaryDirectory() as folder:
         made = ncnn_files(Path(folder) / "model.param")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -32,6 +32,7 @@ def export_onnx(
     out: str | Path,
     *,
     tolerance: float | None = None,
+    name: str | None = None,
     score_threshold: float | None = None,
     half_weights: bool = False,
     code: str | Path | None = None,
@@ -47,6 +48,7 @@ def export_onnx(
         out: the `.onnx` file.
         tolerance: largest allowed distance of a point from torch's, in crop pixels; the same number bounds scores
             and probabilities. None takes 0.01, or more with half weights (`tolerance_of`).
+        name: of the model, for the file's spec; None keeps the checkpoint's.
         score_threshold: for the file's spec, in [0, 1]; None keeps the checkpoint's.
         half_weights: half the file size, by storing weights as float16; the arithmetic stays float32.
         code: see `efficientfan.models.load_checkpoint`.
@@ -56,8 +58,7 @@ def export_onnx(
         EfficientFanError: the exported graph disagrees with torch.
     """
     network, spec = load_checkpoint(checkpoint, code=code)
-    if score_threshold is not None:
-        spec = replace(spec, score_threshold=score_threshold)
+    spec = spec.renewed(name=name, score_threshold=score_threshold)
     deployed = DeployedNet(network, spec).eval()
     parity = write_proved(
         out,

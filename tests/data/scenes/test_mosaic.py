@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from efficientfan.data.dataset import Draw
 from efficientfan.data.scenes.dataset import ScenePictures
-from efficientfan.data.scenes.mosaic import LEAST_FACE, MosaicAugmentation, compose, move_boxes, move_points
+from efficientfan.data.scenes.mosaic import LEAST_FACE, MosaicAugmentation, compose, move_points
 from efficientfan.errors import InputError
 from efficientfan.geometry import CropTransform, box_iou, box_of_points
 from efficientfan.imaging import write_image
@@ -58,7 +58,7 @@ def test_turned_boxes_are_those_of_the_ellipse() -> None:
     for rotation in (0, 30, 45, 90, 200):
         transform = CropTransform.from_box(box[0], 100, 0.5, rotation=rotation, flip=rotation == 30)
         np.testing.assert_allclose(
-            move_boxes(box, transform)[0], box_of_points(transform.apply(ellipse)), atol=0.05
+            transform.apply_to_boxes(box)[0], box_of_points(transform.apply(ellipse)), atol=0.05
         )
 
 

@@ -18,7 +18,6 @@ from efficientfan.data.scenes.mosaic import (
     MosaicAugmentation,
     Picture,
     compose,
-    move_boxes,
     move_points,
 )
 from efficientfan.geometry import CropTransform
@@ -98,7 +97,7 @@ class ScenePictures(Dataset[Sample]):
         photo = self._photo(scene)
         longer = max(photo.shape[:2])
         transform = CropTransform.from_box((-0.5, -0.5, longer - 0.5, longer - 0.5), self.size, 0.0)
-        boxes = move_boxes(scene.boxes, transform)
+        boxes = transform.apply_to_boxes(scene.boxes)
         small = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) < LEAST_FACE
         trust = np.where(small, BoxTrust.IGNORED, scene.trust).astype(np.uint8)
         points = move_points(scene.points, transform)

@@ -20,7 +20,7 @@ from efficientfan.imaging import warp
 from efficientfan.schema import get_schema
 from efficientfan.structures import BoxTrust, Scene
 
-__all__ = ["LEAST_FACE", "MosaicAugmentation", "Picture", "compose", "move_boxes", "move_points"]
+__all__ = ["LEAST_FACE", "MosaicAugmentation", "Picture", "compose", "move_points"]
 
 Array = NDArray[Any]
 
@@ -134,17 +134,6 @@ def compose(
     return Picture(image, **{name: np.concatenate(arrays) for name, arrays in joined.items()})
 
 
-def move_boxes(boxes: Array, transform: CropTransform) -> Array:
-    """(N, 4) xyxy boxes of faces under a similarity: the boxes of the ellipses inside them.
-
-    A turned face's landmarks fill the ellipse in its box, not the corners.
-    """
-    linear = transform.matrix[:, :2]
-    centers = transform.apply((boxes[:, :2] + boxes[:, 2:]) / 2)
-    half = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) / 2) ** 2 @ (linear**2).T)
-    return np.concatenate([centers - half, centers + half], axis=1)
-
-
 def move_points(points: Array, transform: CropTransform) -> Array:
     """(N, 5, 2) points of schema "five" under a similarity; left and right change places where it mirrors."""
     moved = transform.apply(points)
@@ -157,7 +146,7 @@ def _tile(
     transform = _choose_transform(scene, photo, side, augmentation, rng)
     tile = warp(photo, [transform])[0]
     _fill_outside(tile, photo, transform, rng)
-    boxes, points = move_boxes(scene.boxes, transform), move_points(scene.points, transform)
+    boxes, points = transform.apply_to_boxes(scene.boxes), move_points(scene.points, transform)
     trust = np.where(_learnable(boxes, side), scene.trust, BoxTrust.IGNORED).astype(np.uint8)
     on_tile = (boxes[:, 2:] > 0).all(axis=1) & (boxes[:, :2] < side).all(axis=1)
     boxes, trust, points, chances = (each[on_tile] for each in (boxes, trust, points, scene.chances))

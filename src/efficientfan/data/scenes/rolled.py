@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from efficientfan.data.scenes.mosaic import move_boxes, move_points
+from efficientfan.data.scenes.mosaic import move_points
 from efficientfan.imaging import photo_size, read_rgb, roll_photo, roll_transform
 from efficientfan.structures import Scene
 
@@ -21,7 +21,7 @@ def roll_scene(scene: Scene, degrees: int) -> Scene:
     transform = roll_transform(*photo_size(scene.image), degrees)
     return replace(
         scene,
-        boxes=move_boxes(scene.boxes, transform),
+        boxes=transform.apply_to_boxes(scene.boxes),
         points=move_points(scene.points, transform),
         attributes={**scene.attributes, "roll": degrees},
         name=f"{scene.name}@{degrees}",

@@ -15,7 +15,7 @@ from efficientfan.predict.detectors.base import (
 )
 from efficientfan.predict.detectors.facefinder import FaceFinder
 from efficientfan.predict.detectors.haar import HaarDetector
-from efficientfan.predict.detectors.thorough import ThoroughDetector
+from efficientfan.predict.detectors.turned import TurnedSearch
 from efficientfan.predict.detectors.yunet import YuNetDetector
 from efficientfan.predict.fetch import fetched
 from efficientfan.weights import find_detector
@@ -27,12 +27,18 @@ __all__ = [
     "FaceFinder",
     "HaarDetector",
     "SharedDetector",
-    "ThoroughDetector",
+    "TurnedSearch",
     "WholeImageDetector",
     "YuNetDetector",
     "detector_file",
     "open_detector",
 ]
+
+ENOUGH = 0.55
+TURNED_SCORE = 0.45
+TURNED_SIDE = 320
+"""When and how turned copies are searched (`TurnedSearch`), chosen on rolled photos that were held out of training
+(benchmarks/detection/turned.py)."""
 
 DETECTORS = ("auto", "facefinder", "yunet", "haar", "whole")
 """The detectors by name."""
@@ -46,10 +52,11 @@ def open_detector(
     detect_size: int | None = None,
     min_face: float | None = None,
     thorough: bool = False,
+    upright: bool = False,
 ) -> FaceDetector:
     """A detector by name, or from a file.
 
-    "auto" is facefinder, which is part of the package.
+    "auto" is facefinder, which is part of the package. Where it finds no sure face it searches turned copies too.
 
     Args:
         name: see above.
@@ -58,15 +65,19 @@ def open_detector(
         detect_size: longer side in pixels of the copy in which an image is searched; larger finds smaller faces, and
             takes longer with its square. Not for haar and whole.
         min_face: smaller faces, in pixels of the image, are left out; facefinder chooses its copy by it.
-        thorough: search quarter turns too, and copies of twice the size: slow, for archives.
+        thorough: always search turned copies, and copies of twice the size: slow, for archives.
+        upright: never search turned copies: faster where there is no face.
 
     Raises:
-        InputError: an unknown name, a damaged model file, or an option that the detector does not have.
+        InputError: an unknown name, a damaged model file, an option that the detector does not have, or two options
+            that contradict each other.
         MissingDependencyError: the detector's model file, or a part of OpenCV, is not available.
     """
     if not isinstance(name, str):
         raise InputError(f"a detector's name is text, not {name!r}")
     check_threads(threads)
+    if thorough and upright:
+        raise InputError("a thorough search turns the photo, an upright one does not; leave one of them out")
     lowest, highest = (-math.inf, math.inf) if name == "haar" else (0, 1)  # the cascades score as they like
     for option, value, least, most in (
         ("detect_size", detect_size, 32, math.inf),
@@ -82,13 +93,17 @@ def open_detector(
         largest, *smaller = sorted(finder.long_sides, reverse=True)
         largest = (detect_size or largest) * (2 if thorough else 1)
         finder.long_sides = (largest, *(side for side in smaller if side < largest))
-        return ThoroughDetector(finder) if thorough else finder
+        if upright:
+            return finder
+        if thorough:
+            return TurnedSearch(finder)
+        return TurnedSearch(finder, enough=ENOUGH, min_score=TURNED_SCORE, long_side=TURNED_SIDE)
     if name == "yunet":
         side = (detect_size or YuNetDetector.LONG_SIDE) * (2 if thorough else 1)
         yunet = YuNetDetector(
             long_side=side, min_score=YuNetDetector.MIN_SCORE if min_score is None else min_score
         )
-        detector: FaceDetector = ThoroughDetector(yunet) if thorough else yunet
+        detector: FaceDetector = TurnedSearch(yunet) if thorough else yunet
     elif name in ("haar", "whole"):
         if detect_size is not None or thorough:
             raise InputError(f"detector {name!r} has neither detect_size nor a thorough search")
