@@ -8,10 +8,10 @@ from efficientfan.weights import find_detector
 @pytest.mark.parametrize("name", ["facefinder", "auto", str(find_detector("facefinder"))])
 def test_a_network_of_ours_gets_the_threshold_itself(name):
     """Dropping detections afterwards could not bring back those below the model's own."""
-    finder = open_detector(name, min_score=0.01)
+    finder = open_detector(name, min_score=0.01, upright=True)
     assert isinstance(finder, FaceFinder)
     assert finder.min_score == 0.01
-    plain = open_detector(name)
+    plain = open_detector(name, upright=True)
     assert isinstance(plain, FaceFinder)
     assert plain.min_score == finder.spec.score_threshold > 0.01
 
