@@ -21,6 +21,7 @@ from page_server import serving
 import efficientfan
 from efficientfan.imaging import roll_photo
 from efficientfan.page import HEADERS, write_page
+from efficientfan.predict.detectors import open_detector
 from efficientfan.weights import aliases
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def saved(page: Page) -> dict[str, Any]:
 
 def assert_agrees(record: dict[str, Any], photo: Path, model: str) -> None:
     """The page's faces are Python's; half a pixel of any convention would be seen."""
-    expected = efficientfan.load(model)(photo)
+    expected = efficientfan.load(model, detector=open_detector(upright=True))(photo)
     assert len(record["faces"]) == len(expected) > 0
     for found, face in zip(record["faces"], expected, strict=True):
         assert np.abs(np.array(found["points"]) - face.points).max() < 0.25
