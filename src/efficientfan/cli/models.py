@@ -126,7 +126,7 @@ def _in_short(spec: ModelSpec | DetectorSpec) -> str:
 
 def _purpose(spec: ModelSpec | DetectorSpec) -> dict[str, str]:
     if spec.task == "detection":
-        sides = " and ".join(map(str, spec.long_sides))
+        sides = ", ".join(map(str, spec.long_sides))
         return {"finds": "faces", "photo": f"searched reduced to {sides} px, stride {spec.stride}"}
     return {
         "landmarks": f"{spec.schema.n_landmarks}, {spec.schema.name}",

@@ -59,7 +59,7 @@ def _corrected(crop_box: BoxCorrection | None) -> str:
 
 
 def _detector_usage(spec: DetectorSpec) -> str:
-    sides = " and ".join(map(str, spec.long_sides))
+    sides = ", ".join(map(str, spec.long_sides))
     return (
         "Input 'images': uint8, 1 x H x W x 3, RGB, 0 to 255; the graph normalizes them. H and W are multiples of "
         f"{spec.multiple}: pad with gray, 128, at the right and the bottom. Search copies of the photo whose longer "
