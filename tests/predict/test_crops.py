@@ -73,3 +73,12 @@ def test_proposals_turn_with_their_points_and_stay_put_without():
 )
 def test_crops_agree_where_they_would_show_the_same(shift, roll, same):
     assert agree(FaceRegion(BOX), FaceRegion(BOX + shift, roll)) is same
+
+
+@pytest.mark.parametrize(
+    ("roll", "degrees", "after"), [(0, 90, 90), (0, 270, -90), (100, 180, -80), (0, 180, 180)]
+)
+def test_a_turned_region_keeps_its_box(roll, degrees, after):
+    region = FaceRegion(BOX, roll).turned(degrees)
+    assert region.roll == after
+    assert region.box is BOX

@@ -51,6 +51,10 @@ class FaceRegion:
         """The upright crop around it, `size` pixels a side (`CropTransform.from_box`)."""
         return CropTransform.from_box(self.box, size, margin, rotation=-self.roll)
 
+    def turned(self, degrees: float) -> FaceRegion:
+        """The same box for a face that is rolled by so much more."""
+        return FaceRegion(self.box, 180 - (180 - self.roll - degrees) % 360)
+
 
 def roll_of(five: ArrayLike) -> float:
     """Roll in degrees, in (-180, 180], counter-clockwise on the screen, of (5, 2) points of schema "five".

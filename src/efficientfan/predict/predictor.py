@@ -38,9 +38,15 @@ SAME_FACE_NESTING = 0.7
 """Above this share of the smaller box inside the larger they are, too: detectors often take an eye and a cheek for
 a face."""
 
+SURE = 0.75
+"""A first crop that scores less may show a face at a wrong roll: it is turned. Of upright faces of 300-W 4 % do."""
+
+TURNS = (90.0, 180.0, 270.0)
+"""Of such a crop, in degrees."""
+
 Passes: TypeAlias = Literal["auto", 1, 2]
 """Crops of a found face: one; two, the second from the landmarks of the first; or a second only where it would show
-something else (`crops.agree`)."""
+something else (`crops.agree`). Before the second, crops that are not `SURE` are turned."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,8 +145,8 @@ class LandmarkPredictor:
         """The faces of one image.
 
         With boxes: one `Face` per box, in their order, none dropped; one pass. Without: the detector proposes boxes
-        and their roll, the landmarks of a first pass choose the crop of a second where that differs, faces that score
-        below `min_score` are dropped, of faces found twice the one with the higher score is kept, and the largest comes
+        and their roll, a first pass whose landmarks are not sure is turned, the landmarks choose the crop of a second pass
+        where that differs, faces that score below `min_score` are dropped, of faces found twice the one with the higher score is kept, and the largest comes
         first.
 
         Args:
@@ -258,6 +264,7 @@ class LandmarkPredictor:
         regions = [each.regions for each in proposals]
         faces = self._locate(photos, regions)
         if self.passes != 1:
+            self._turn_unsure(proposals, faces, regions)
             again = [
                 [] if each.given else self._again(own, cut)
                 for each, own, cut in zip(proposals, faces, regions, strict=True)
@@ -275,6 +282,25 @@ class LandmarkPredictor:
     def locate_in(self, photo: PhotoPyramid, regions: Sequence[FaceRegion]) -> list[Face]:
         """One pass of the network: a face per region of an image, in their order, none dropped or moved."""
         return self._locate([photo], [regions])[0]
+
+    def _turn_unsure(
+        self, proposals: Sequence[Proposal], faces: list[list[Face]], regions: list[list[FaceRegion]]
+    ) -> None:
+        """Put in place of faces and regions of detectors that are not sure what scores more at another roll."""
+        unsure = [
+            [] if each.given else [index for index, face in enumerate(own) if face.score < SURE]
+            for each, own in zip(proposals, faces, strict=True)
+        ]
+        turned = [
+            [cut[index].turned(degrees) for index in chosen for degrees in TURNS]
+            for chosen, cut in zip(unsure, regions, strict=True)
+        ]
+        tried = self._locate([each.photo for each in proposals], turned)
+        for own, cut, chosen, rolled, found in zip(faces, regions, unsure, turned, tried, strict=True):
+            for place, (face, region) in enumerate(zip(found, rolled, strict=True)):
+                index = chosen[place // len(TURNS)]
+                if face.score > own[index].score:
+                    own[index], cut[index] = face, region
 
     def _again(self, faces: Sequence[Face], regions: Sequence[FaceRegion]) -> list[tuple[int, FaceRegion]]:
         """Which of a photo's faces are cut a second time, and where."""
