@@ -45,6 +45,6 @@ def test_its_options_are_the_commands():
     listed = dict(re.findall(r"\| `(--[a-z-]+)`(?:, `--[a-z-]+`)? \| (\d+)", PAGE))
     defaults = {parameter.opts[0]: parameter.default for parameter in command.params}
     units = {"--max-bytes": 2**20, "--max-held-bytes": 2**20, "--max-pixels": 1_000_000}
-    assert len(listed) == 10
+    assert len(listed) == 11
     for name, text in listed.items():
         assert defaults[name] == int(text) * units.get(name, 1), name
