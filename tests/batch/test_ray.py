@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import secrets
 import socket
@@ -130,7 +131,8 @@ def kill(node: subprocess.Popen[str]) -> None:
 
 
 class SlowServer(ThreadingHTTPServer):
-    """A web server that takes its time for each photo of a folder.
+    """A web server that takes its time for each photo of a folder, and from the fifth on waits until two are fetched
+    at once, so that a slow second node comes in time.
 
     Attributes:
         active: photos that are being fetched.
@@ -138,11 +140,15 @@ class SlowServer(ThreadingHTTPServer):
 
     def __init__(self, folder: Path, seconds: float) -> None:
         self.active: set[str] = set()
-        server = self
+        server, two, asked = self, threading.Event(), itertools.count(1)
 
         class Slow(SimpleHTTPRequestHandler):
             def do_GET(self) -> None:
                 server.active.add(self.path)
+                if len(server.active) > 1:
+                    two.set()
+                if next(asked) > 4:
+                    two.wait(60)
                 time.sleep(seconds)
                 server.active.remove(self.path)
                 super().do_GET()

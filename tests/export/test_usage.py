@@ -48,7 +48,7 @@ def test_outputs_and_threshold_are_those_of_the_spec():
 def test_the_detector_in_words():
     words = usage_in_words(replace(DETECTOR, score_threshold=0.4))
     assert "multiples of 32" in words
-    assert "longer side is 640 and 160 pixels" in words
+    assert "longer side is 640, 160 pixels" in words
     assert numbers("score at least #; .* IoU above #,", words) == [
         0.4,
         signature(strongest).parameters["overlap"].default,
