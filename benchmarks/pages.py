@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from accuracy.table import boxes, draw_ced, poses, reliability, results_page, visibility
-from detection.table import detectors
+from detection.table import detectors, predicted
 from distillation.table import distillation_page, draw_distillation
 from pose.table import alignment, head_pose, openness
 from speed.table import draw_front, speed, speed_short
@@ -34,6 +34,7 @@ TABLES = {
     "detectors": detectors,
     "head_pose": head_pose,
     "openness": openness,
+    "predicted": predicted,
     "speed": speed,
     "speed_short": speed_short,
     "tracking": tracking,

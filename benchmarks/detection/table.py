@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tables import markdown, read_rows
 
-__all__ = ["detectors"]
+__all__ = ["detectors", "predicted"]
 
 HERE = Path(__file__).parent
 DETECTORS = ("facefinder", "yunet", "haar")
+PREDICTED = ("facefinder", "yunet")
+WIDE = "0.3"
+"""The overlap where a mask hides where the face ends."""
+
 Cells = dict[str, str]
 
 
 def detectors() -> list[str]:
     """Recall and false alarms per photo of each detector, on each set of photos, at its own threshold."""
-    found = {
-        (row["label"], row["dataset"], row["split"], row["group"]): row
-        for row in read_rows(HERE / "results.csv")
-    }
-
-    def line(
-        text: str, show: Callable[[Cells, str], str], *where: str, group: str = "all", overlap: str = "0.4"
-    ) -> list[str]:
-        rows = [found.get((label, *where, group)) for label in DETECTORS]
-        faces = next(int(row["faces"]) for row in rows if row is not None)
-        shown = ["" if row is None else show(row, overlap) for row in rows]  # not measured: the cascades turned
-        return [text.format(faces=f"{faces:,}"), *shown]
-
+    line = lines_of(DETECTORS)
     test, masks, lfw, crowds = (
         ("scenes", split) for split in ("test", "masks_heldout", "lfw_heldout", "crowds")
     )
     rolled, framed = ("scenes_rolled", "test"), ("aflw68_framed", "heldout")
-    wide = "0.3"  # a mask hides where the face ends
     return markdown(
         ["", *DETECTORS],
         [
@@ -52,9 +43,9 @@ def detectors() -> list[str]:
                 "faces behind masks in the street, {faces} in 111 photos: recall",
                 recall,
                 *masks,
-                overlap=wide,
+                overlap=WIDE,
             ),
-            line("the same: false alarms per photo", alarms, *masks, overlap=wide),
+            line("the same: false alarms per photo", alarms, *masks, overlap=WIDE),
             line("LFW, {faces} faces that YuNet proposed: agreement with it", recall, *lfw),
             line("the same: false alarms per photo", alarms, *lfw),
             line("held-out AFLW in a frame, frontal ({faces}): recall", recall, *framed, group="frontal"),
@@ -73,6 +64,55 @@ def detectors() -> list[str]:
             line("80 drawn pictures without a face: false alarms per picture", alarms, "noise", "test"),
         ],
     )
+
+
+def predicted() -> list[str]:
+    """The same of what `predict` shows: of the detectors' faces those whose landmarks are sure."""
+    line = lines_of(tuple(f"{detector}+efficientfan_lite0_192" for detector in PREDICTED))
+    test, masks, crowds = (("scenes", split) for split in ("test", "masks_heldout", "crowds"))
+    rolled = ("scenes_rolled", "test")
+    return markdown(
+        ["`predict`", *PREDICTED],
+        [
+            line("300-W test: recall", recall, *test),
+            line("the same: false faces per photo", alarms, *test),
+            *(
+                line(
+                    f"the same, turned by {roll} degrees: recall",
+                    recall,
+                    *rolled,
+                    group=f"{roll:03d} degrees",
+                )
+                for roll in (45, 60, 90, 135, 180)
+            ),
+            line("the same, all turns: false faces per photo", alarms, *rolled),
+            line("faces behind masks in the street: recall", recall, *masks, overlap=WIDE),
+            line("the same: false faces per photo", alarms, *masks, overlap=WIDE),
+            line("WIDER FACE crowds: recall", recall, *crowds),
+            line("the same: false faces per photo", alarms, *crowds),
+            line("80 drawn pictures without a face: false faces per picture", alarms, "noise", "test"),
+        ],
+    )
+
+
+def lines_of(labels: Sequence[str]) -> Callable[..., list[str]]:
+    """Writes a line of a table that has a column for each label."""
+    found = {
+        (row["label"], row["dataset"], row["split"], row["group"]): row
+        for row in read_rows(HERE / "results.csv")
+    }
+
+    def line(
+        text: str, show: Callable[[Cells, str], str], *where: str, group: str = "all", overlap: str = "0.4"
+    ) -> list[str]:
+        rows = [found.get((label, *where, group)) for label in labels]
+        faces = next(int(row["faces"]) for row in rows if row is not None)
+        shown = [
+            "" if row is None else show(row, overlap) for row in rows
+        ]  # not measured: the cascades turned
+        return [text.format(faces=f"{faces:,}"), *shown]
+
+    return line
 
 
 def recall(row: Cells, overlap: str) -> str:

@@ -44,6 +44,9 @@ SURE = 0.75
 TURNS = (90.0, 180.0, 270.0)
 """Of such a crop, in degrees."""
 
+TURNED = 0.5
+"""What a turned crop must score: where there is no face, one of four crops often scores more than the first."""
+
 Passes: TypeAlias = Literal["auto", 1, 2]
 """Crops of a found face: one; two, the second from the landmarks of the first; or a second only where it would show
 something else (`crops.agree`). Before the second, crops that are not `SURE` are turned."""
@@ -299,7 +302,7 @@ class LandmarkPredictor:
         for own, cut, chosen, rolled, found in zip(faces, regions, unsure, turned, tried, strict=True):
             for place, (face, region) in enumerate(zip(found, rolled, strict=True)):
                 index = chosen[place // len(TURNS)]
-                if face.score > own[index].score:
+                if face.score > max(own[index].score, TURNED):
                     own[index], cut[index] = face, region
 
     def _again(self, faces: Sequence[Face], regions: Sequence[FaceRegion]) -> list[tuple[int, FaceRegion]]:
