@@ -148,9 +148,9 @@ class LandmarkPredictor:
         """The faces of one image.
 
         With boxes: one `Face` per box, in their order, none dropped; one pass. Without: the detector proposes boxes
-        and their roll, a first pass whose landmarks are not sure is turned, the landmarks choose the crop of a second pass
-        where that differs, faces that score below `min_score` are dropped, of faces found twice the one with the higher score is kept, and the largest comes
-        first.
+        and their roll, a first pass whose landmarks are not sure is turned, the landmarks choose the crop of a second
+        pass where that differs, faces that score below `min_score` are dropped, of faces found twice the one with the
+        higher score is kept, and the largest comes first.
 
         Args:
             image: a path; the bytes of an image file; a file open in binary mode; an H x W x 3 uint8 array (H x W
