@@ -16,7 +16,7 @@ from efficientfan.serve.settings import ServiceSettings
 __all__ = ["limited_connections"]
 
 
-def limited_connections(settings: ServiceSettings) -> type[asyncio.Protocol]:
+def limited_connections(settings: ServiceSettings) -> type[H11Protocol]:
     """The class of a service's connections, as uvicorn takes it."""
 
     class Connection(_Connection):
