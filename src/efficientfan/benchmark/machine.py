@@ -50,9 +50,9 @@ def has_bf16(engine: str) -> bool:
     """Whether an engine that is installed computes in bfloat16 on this processor."""
     if engine != "openvino":
         return engine == "torch"
-    import openvino
+    from efficientfan.predict.backends.openvino import shared_core
 
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in shared_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _processor() -> str:

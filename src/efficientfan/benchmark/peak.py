@@ -106,6 +106,8 @@ def _openvino(left: Any, right: Any, threads: int) -> Products:
     import openvino as ov
     from openvino import opset13 as ops
 
+    from efficientfan.predict.backends.openvino import shared_core
+
     def product(precision: str, quantized: bool) -> Callable[[], object]:
         a = ops.parameter(list(left.shape), np.float32, name="a")
         b = ops.constant(right)
@@ -118,7 +120,7 @@ def _openvino(left: Any, right: Any, threads: int) -> Products:
 
         # The ranges that OpenVINO's own quantization writes: signed activations and weights of 255 levels.
         c = ops.matmul(rounded(a, 256, -5.12, 5.08), rounded(b, 255, -5.08, 5.08), False, False)
-        compiled = ov.Core().compile_model(
+        compiled = shared_core().compile_model(
             ov.Model([c], [a], "gemm"),
             "CPU",
             {

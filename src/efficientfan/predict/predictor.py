@@ -44,9 +44,6 @@ SURE = 0.75
 TURNS = (90.0, 180.0, 270.0)
 """Of such a crop, in degrees."""
 
-TURNED = 0.5
-"""What a turned crop must score: where there is no face, one of four crops often scores more than the first."""
-
 Passes: TypeAlias = Literal["auto", 1, 2]
 """Crops of a found face: one; two, the second from the landmarks of the first; or a second only where it would show
 something else (`crops.agree`). Before the second, crops that are not `SURE` are turned."""
@@ -289,7 +286,12 @@ class LandmarkPredictor:
     def _turn_unsure(
         self, proposals: Sequence[Proposal], faces: list[list[Face]], regions: list[list[FaceRegion]]
     ) -> None:
-        """Put in place of faces and regions of detectors that are not sure what scores more at another roll."""
+        """Put in place of faces and regions of detectors that are not sure what scores more at another roll.
+
+        It must score halfway from the model's threshold to 1: where there is no face, one of four crops often scores
+        more than the first.
+        """
+        enough = (1 + self.spec.score_threshold) / 2
         unsure = [
             [] if each.given else [index for index, face in enumerate(own) if face.score < SURE]
             for each, own in zip(proposals, faces, strict=True)
@@ -302,7 +304,7 @@ class LandmarkPredictor:
         for own, cut, chosen, rolled, found in zip(faces, regions, unsure, turned, tried, strict=True):
             for place, (face, region) in enumerate(zip(found, rolled, strict=True)):
                 index = chosen[place // len(TURNS)]
-                if face.score > max(own[index].score, TURNED):
+                if face.score > max(own[index].score, enough):
                     own[index], cut[index] = face, region
 
     def _again(self, faces: Sequence[Face], regions: Sequence[FaceRegion]) -> list[tuple[int, FaceRegion]]:

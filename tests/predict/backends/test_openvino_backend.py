@@ -1,11 +1,11 @@
 """OpenVINO says what ONNX Runtime says, of any batch, and refuses what it does not have."""
 
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx
-import openvino
 import pytest
 from skimage.data import astronaut
 from tiny_model import SIZE, spec, tiny_graph, write_model
@@ -16,7 +16,7 @@ from efficientfan.export.upsampling import split_upsampling
 from efficientfan.geometry import CropTransform
 from efficientfan.imaging import warp
 from efficientfan.predict import OnnxBackend
-from efficientfan.predict.backends.openvino import OpenVinoBackend
+from efficientfan.predict.backends.openvino import OpenVinoBackend, shared_core
 from efficientfan.weights import find_model
 
 BOX = np.array([170.0, 70.0, 280.0, 180.0])
@@ -98,8 +98,28 @@ def test_streams_are_counted(model_file, streams):
         OpenVinoBackend(model_file, streams=streams)
 
 
+RELEASED = """
+import os, signal, sys
+from efficientfan.predict.backends.openvino import OpenVinoBackend
+first, second = (OpenVinoBackend(sys.argv[1], threads=1) for _ in range(2))
+del first
+del second
+signal.signal(signal.SIGTERM, lambda *_: print("handled"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there signal handlers have a stack of their own")
+def test_a_signal_finds_its_stack_when_models_are_released(model_file):
+    """In the order in which they were opened, which kills a process whose models have cores of their own."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", RELEASED, str(model_file)], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
+
+
 def test_bf16_stays_within_half_a_pixel_and_says_so(crops, expected):
-    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if "BF16" not in shared_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         with pytest.raises(InputError, match="no bf16 arithmetic"):
             OpenVinoBackend(find_model("default"), threads=1, precision="bf16")
         return

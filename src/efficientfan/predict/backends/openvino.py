@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
@@ -24,9 +26,27 @@ from efficientfan.predict.backends.base import (
 from efficientfan.predict.backends.operators import refuse_loops
 from efficientfan.spec import METADATA_KEY, ModelSpec
 
-__all__ = ["OpenVinoBackend"]
+__all__ = ["OpenVinoBackend", "shared_core"]
 
 Array = NDArray[Any]
+
+
+def shared_core() -> Any:
+    """OpenVINO's core: one for the process, which is never released.
+
+    A core gives its thread a stack for signal handlers. Where two are released in the order in which they were made,
+    the first one's stack is put back when it is gone (OpenVINO 2026.4), and the next signal, of Ctrl-C or of a child
+    that ended, kills the process.
+    """
+    import openvino
+
+    return _core_of(openvino.Core, os.getpid())
+
+
+@functools.cache
+def _core_of(kind: type[Any], process: int) -> Any:
+    """Of a process: in a fork the threads of its parent's core are not there."""
+    return kind()
 
 
 class OpenVinoBackend:
@@ -61,11 +81,9 @@ class OpenVinoBackend:
         check_options(threads, precision)
         check_number("streams", streams, 1, whole=True)
         with needs_extra("openvino", "backend 'openvino' needs"):
-            import openvino
-
+            self._core = shared_core()
         self.path = Path(path)
         self.device = device
-        self._core = openvino.Core()
         self._target = _target(self._core, device)
         if precision == "bf16" and "BF16" not in self._core.get_property(
             self._target, "OPTIMIZATION_CAPABILITIES"
