@@ -126,7 +126,7 @@ def check_threads(threads: object) -> None:
         check_number("threads", threads, 1, 1024, whole=True)
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The first line of an error's message, at most 200 characters, or the error's type where it says nothing."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return printable(lines[0][:200]) if lines else type(error).__name__

@@ -103,11 +103,12 @@ def test_a_loader_that_dies_is_one_line_and_the_run_can_be_resumed(
     process = start(drawn_300w, out, "train.checkpoint_steps=1", "--hold")
     wait_for(out / "checkpoints" / "last.ckpt", process)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    for child in children:
-        os.kill(int(child), signal.SIGKILL)
+    for child in children:  # others, such as multiprocessing's tracker of resources, run another script
+        if SCRIPT.name in Path(f"/proc/{child}/cmdline").read_text():
+            os.kill(int(child), signal.SIGKILL)
     (out / "go").touch()
     code, errors = finish(process)
-    assert code == 2
+    assert code == 2, errors
     assert "a process that loads photos has died" in errors.splitlines()[-1]
     assert "--resume" in errors.splitlines()[-1]
     assert "Traceback" not in errors

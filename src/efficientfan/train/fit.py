@@ -122,12 +122,17 @@ def _loader_alive(folder: RunFolder) -> Iterator[None]:
     """A process of the loader that dies in this block, say for lack of memory, as one line with the way out."""
     try:
         yield
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker (pid"):  # torch has no class for it
+    except Exception as error:
+        died: BaseException | None = error  # or raised while that was handled
+        while died is not None and not str(died).startswith(
+            "DataLoader worker (pid"
+        ):  # torch has no class for it
+            died = died.__cause__ or died.__context__
+        if died is None:
             raise
         way = "go on with --resume" if folder.last.exists() else "start again"
         raise EfficientFanError(
-            f"a process that loads photos has died ({first_line(error)}), perhaps for lack of memory; make room, "
+            f"a process that loads photos has died ({first_line(died)}), perhaps for lack of memory; make room, "
             f"then {way}"
         ) from error
 
