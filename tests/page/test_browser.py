@@ -133,10 +133,8 @@ def assert_agrees(record: dict[str, Any], photo: Path, model: str) -> None:
     expected = efficientfan.load(model, detector=open_detector(upright=True))(photo)
     assert len(record["faces"]) == len(expected) > 0
     for found, face in zip(record["faces"], expected, strict=True):
-        # A pixel of a large face's crop is several of the photo.
-        limit = max(0.25, 0.002 * np.ptp(face.points, axis=0).max())
-        assert np.abs(np.array(found["points"]) - face.points).max() < limit
-        assert np.abs(np.array(found["box"]) - face.box).max() < limit
+        assert np.abs(np.array(found["points"]) - face.points).max() < 0.25
+        assert np.abs(np.array(found["box"]) - face.box).max() < 0.25
         assert np.abs(np.array(found["scores"]) - face.scores).max() < 0.02
         assert np.abs(np.array(found["visibility"]) - face.visibility).max() < 0.02
         assert abs(found["roll"] - face.roll) < 1

@@ -48,6 +48,11 @@ function areaShares(source: number, target: number): Shares {
   return shares;
 }
 
+/** Of means, as OpenCV rounds them: where it halves a photo, ties go up; else to the even number, as in clamped arrays. */
+function rounding(halves: boolean): (mean: number) => number {
+  return halves ? (mean) => Math.floor(mean + 0.5) : (mean) => mean;
+}
+
 /** A smaller photo, each pixel the mean of what it covers. */
 export function resizeArea(photo: Photo, width: number, height: number): Photo {
   const across = areaShares(photo.width, width);
@@ -75,10 +80,11 @@ export function resizeArea(photo: Photo, width: number, height: number): Photo {
     for (let i = 0; i < row.length; i++) sums[target + i]! += row[i]! * share;
   }
   const data = new Uint8ClampedArray(height * width * 4);
+  const rounded = rounding(photo.width === 2 * width && photo.height === 2 * height);
   for (let i = 0, j = 0; i < data.length; i += 4, j += 3) {
-    data[i] = sums[j]!; // the clamped array rounds
-    data[i + 1] = sums[j + 1]!;
-    data[i + 2] = sums[j + 2]!;
+    data[i] = rounded(sums[j]!);
+    data[i + 1] = rounded(sums[j + 1]!);
+    data[i + 2] = rounded(sums[j + 2]!);
     data[i + 3] = 255;
   }
   return { data, width, height };
@@ -98,6 +104,7 @@ function shrinkBlocks(photo: Photo, factor: number): Photo {
   const height = Math.ceil(photo.height / factor);
   const data = new Uint8ClampedArray(width * height * 4);
   const share = 1 / (factor * factor);
+  const rounded = rounding(factor === 2);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       let [red, green, blue] = [0, 0, 0];
@@ -111,9 +118,9 @@ function shrinkBlocks(photo: Photo, factor: number): Photo {
         }
       }
       const target = (y * width + x) * 4;
-      data[target] = red * share;
-      data[target + 1] = green * share;
-      data[target + 2] = blue * share;
+      data[target] = rounded(red * share);
+      data[target + 1] = rounded(green * share);
+      data[target + 2] = rounded(blue * share);
       data[target + 3] = 255;
     }
   }

@@ -37,6 +37,13 @@ test("a smaller photo is the one that OpenCV makes", () => {
   expectNear(reds(other), [92, 65, 84, 94, 108, 104, 146, 123, 128, 118, 86, 141], 1); // 127.5 is among them
 });
 
+test("halving rounds ties up, as OpenCV does", () => {
+  const gray = (values: number[]) => values.flatMap((value) => [value, value, value, 255]);
+  const photo = { data: new Uint8ClampedArray(gray([0, 0, 1, 1, 0, 2, 1, 3])), width: 4, height: 2 };
+  expect(reds(shrinkTo(photo, 2))).toEqual([1, 2]); // means 0.5 and 1.5
+  expect(reds(new PhotoPyramid(photo).level(2))).toEqual([1, 2]);
+});
+
 test("a photo that is small enough is left alone", () => {
   expect(shrinkTo(multiples, 7)).toBe(multiples);
 });
