@@ -15,7 +15,9 @@ PREDICTED = ("facefinder", "yunet")
 WIDE = "0.3"
 """The overlap where a mask hides where the face ends."""
 
+ROLLED = ("scenes_rolled", "test")
 Cells = dict[str, str]
+Line = Callable[..., list[str]]
 
 
 def detectors() -> list[str]:
@@ -24,21 +26,13 @@ def detectors() -> list[str]:
     test, masks, lfw, crowds = (
         ("scenes", split) for split in ("test", "masks_heldout", "lfw_heldout", "crowds")
     )
-    rolled, framed = ("scenes_rolled", "test"), ("aflw68_framed", "heldout")
+    framed = ("aflw68_framed", "heldout")
     return markdown(
         ["", *DETECTORS],
         [
             line("300-W test, {faces} faces at 384 px: recall", recall, *test),
             line("the same: false alarms per photo", alarms, *test),
-            *(
-                line(
-                    f"the same, turned by {roll} degrees: recall",
-                    recall,
-                    *rolled,
-                    group=f"{roll:03d} degrees",
-                )
-                for roll in (45, 60, 90, 135, 180)
-            ),
+            *turned(line),
             line(
                 "faces behind masks in the street, {faces} in 111 photos: recall",
                 recall,
@@ -70,22 +64,13 @@ def predicted() -> list[str]:
     """The same of what `predict` shows: of the detectors' faces those whose landmarks are sure."""
     line = lines_of(tuple(f"{detector}+efficientfan_lite0_192" for detector in PREDICTED))
     test, masks, crowds = (("scenes", split) for split in ("test", "masks_heldout", "crowds"))
-    rolled = ("scenes_rolled", "test")
     return markdown(
         ["`predict`", *PREDICTED],
         [
             line("300-W test: recall", recall, *test),
             line("the same: false faces per photo", alarms, *test),
-            *(
-                line(
-                    f"the same, turned by {roll} degrees: recall",
-                    recall,
-                    *rolled,
-                    group=f"{roll:03d} degrees",
-                )
-                for roll in (45, 60, 90, 135, 180)
-            ),
-            line("the same, all turns: false faces per photo", alarms, *rolled),
+            *turned(line),
+            line("the same, all turns: false faces per photo", alarms, *ROLLED),
             line("faces behind masks in the street: recall", recall, *masks, overlap=WIDE),
             line("the same: false faces per photo", alarms, *masks, overlap=WIDE),
             line("WIDER FACE crowds: recall", recall, *crowds),
@@ -95,7 +80,15 @@ def predicted() -> list[str]:
     )
 
 
-def lines_of(labels: Sequence[str]) -> Callable[..., list[str]]:
+def turned(line: Line) -> list[list[str]]:
+    """Lines of the test photos that are turned."""
+    return [
+        line(f"the same, turned by {roll} degrees: recall", recall, *ROLLED, group=f"{roll:03d} degrees")
+        for roll in (45, 60, 90, 135, 180)
+    ]
+
+
+def lines_of(labels: Sequence[str]) -> Line:
     """Writes a line of a table that has a column for each label."""
     found = {
         (row["label"], row["dataset"], row["split"], row["group"]): row
@@ -107,9 +100,8 @@ def lines_of(labels: Sequence[str]) -> Callable[..., list[str]]:
     ) -> list[str]:
         rows = [found.get((label, *where, group)) for label in labels]
         faces = next(int(row["faces"]) for row in rows if row is not None)
-        shown = [
-            "" if row is None else show(row, overlap) for row in rows
-        ]  # not measured: the cascades turned
+        # Not all is measured: the cascades are not turned.
+        shown = ["" if row is None else show(row, overlap) for row in rows]
         return [text.format(faces=f"{faces:,}"), *shown]
 
     return line

@@ -71,7 +71,8 @@ class TexturedHead:
         flat = np.column_stack([x.ravel(), y.ravel()])
         places = np.column_stack([flat, depth(flat)]).reshape(*x.shape, 3)
         where = pixel(flat).astype(np.float32).reshape(*x.shape, 2)
-        colors = cv2.remap(portrait, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]  # no second map
+        no_map = np.empty(0, np.float32)  # `where` holds both coordinates
+        colors = cv2.remap(portrait, where, no_map, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         outline = cv2.convexHull(known[:, :2].astype(np.float32))
         beyond = [cv2.pointPolygonTest(outline, (float(a), float(b)), False) < 0 for a, b in flat]
         places[np.reshape(beyond, x.shape)] = np.nan

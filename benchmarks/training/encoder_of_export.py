@@ -55,8 +55,8 @@ def unfold(backbone: nn.Module, folded: dict[str, Tensor], photos: Tensor) -> No
     backbone.eval()
     for name, convolution, norm in pairs:
         convolution.weight.data.copy_(folded[f"{name}.weight"])
-        norm.running_mean.zero_()  # type: ignore[union-attr]
-        norm.running_var.fill_(1.0 - norm.eps)  # type: ignore[union-attr]
+        norm.running_mean = torch.zeros_like(norm.bias.data)
+        norm.running_var = torch.full_like(norm.bias.data, 1.0 - norm.eps)
         norm.weight.data.fill_(1.0)
         norm.bias.data.copy_(folded[f"{name}.bias"])
 

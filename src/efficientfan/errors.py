@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
+from typing import cast
 
 __all__ = [
     "EfficientFanError",
@@ -111,7 +112,8 @@ def check_number(
     kind = Integral if whole else Real
     if isinstance(value, bool) or not isinstance(value, kind):
         raise InputError(f"{name} is a {'whole ' if whole else ''}number, not {value!r}")
-    if not (least <= value <= most and abs(value) <= sys.float_info.max):  # type: ignore[operator]  # the protocols lack them
+    number = cast("float", value)  # `Real` has no order for mypy
+    if not (least <= number <= most and abs(number) <= sys.float_info.max):
         limits = f"must be at least {least:g}" if most == math.inf else f"is within {least:g} and {most:g}"
         raise InputError(f"{name} {limits}, not {value}")
 

@@ -94,7 +94,7 @@ class Counting:
 
 
 @pytest.mark.parametrize(
-    ("shift", "passes", "crops"), [(0, "auto", 1), (15, "auto", 2), (0, 2, 2), (15, 1, 1)]
+    ("shift", "passes", "crops"), [(0, "auto", 1), (15, "auto", 2), (30, "auto", 5), (0, 2, 2), (30, 1, 1)]
 )
 def test_a_second_crop_only_where_it_would_show_something_else(upright, shift, passes, crops):
     box = [*upright.points.min(axis=0) + shift, *upright.points.max(axis=0) + shift]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -86,7 +86,7 @@ def crop_command(
 
     if template not in TEMPLATES:
         raise unknown("template", template, TEMPLATES)
-    chosen: Template = template  # type: ignore[assignment]  # checked above
+    chosen = cast("Template", template)
     photos = find_photos(sources, recursive=recursive)
     check_folder(out)
     files = FaceFiles(result_paths(photos, out, {}, f".{image_format}"))

@@ -14,8 +14,8 @@ from efficientfan.cli.options import (
     ThreadsOption,
     plots_where_possible,
     progress_bar,
+    refuse_options,
 )
-from efficientfan.errors import InputError
 
 __all__ = ["evaluate_detector_command"]
 
@@ -96,7 +96,7 @@ def evaluate_detector_command(
     from efficientfan.predict.output import check_folder
 
     if not through_predictor:
-        _refuse_options(context, _PREDICTOR_ONLY, "sets the landmark model, which needs --through-predictor")
+        refuse_options(context, _PREDICTOR_ONLY, "sets the landmark model, which needs --through-predictor")
     scenes = load_scenes(dataset, root, split)
     if unchecked:
         scenes = scenes.with_unchecked()
@@ -125,14 +125,6 @@ def evaluate_detector_command(
     typer.echo(detection_table(results))
     if out is not None:
         _write(out, results, searched, scenes)
-
-
-def _refuse_options(context: typer.Context, names: tuple[str, ...], reason: str) -> None:
-    """Refuse options that were typed but would change nothing."""
-    for name in names:
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
-            raise InputError(f"--{name} {reason}")
 
 
 def _open_detector(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast
 
@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from efficientfan.cli.terms import print_terms
-from efficientfan.errors import MissingDependencyError, needs_extra, printable
+from efficientfan.errors import InputError, MissingDependencyError, needs_extra, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -35,6 +35,7 @@ __all__ = [
     "plots_where_possible",
     "progress_bar",
     "recipe_of",
+    "refuse_options",
     "say_what_is_used",
 ]
 
@@ -178,3 +179,20 @@ def plots_where_possible() -> Iterator[None]:
         yield
     except MissingDependencyError as error:
         typer.echo(f"no plots: {error}", err=True)
+
+
+def refuse_options(context: typer.Context, names: Iterable[str], reason: str) -> None:
+    """Refuse options that were typed but would change nothing.
+
+    Args:
+        context: of the command.
+        names: of its parameters.
+        reason: what is said of the first of them that was typed.
+
+    Raises:
+        InputError: one was typed.
+    """
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise InputError(f"--{name.replace('_', '-')} {reason}")

@@ -12,6 +12,7 @@ from efficientfan.cli.options import (
     DeviceOption,
     PrecisionOption,
     UntrustedOption,
+    refuse_options,
 )
 from efficientfan.cli.photos import PhotoOptions, predict_photo_files
 from efficientfan.cli.shards import (
@@ -30,6 +31,8 @@ from efficientfan.errors import InputError
 
 __all__ = ["passes_of", "predict_command"]
 
+_VIDEOS_ONLY = ("every", "start", "end", "max_frames", "rate", "detect_every", "smooth")
+
 
 def passes_of(text: str) -> Literal["auto", 1, 2]:
     """What --passes says.
@@ -43,6 +46,7 @@ def passes_of(text: str) -> Literal["auto", 1, 2]:
 
 
 def predict_command(
+    context: typer.Context,
     sources: Annotated[
         list[str] | None,
         typer.Argument(
@@ -277,20 +281,11 @@ def predict_command(
         return
     if show:
         raise InputError("--show is for videos; draw photos into a folder with --draw")
-    changed = {
-        "every": every != 1,
-        "start": start is not None,
-        "end": end is not None,
-        "max-frames": max_frames is not None,
-        "rate": rate != 25.0,
-        "detect-every": detect_every != 10,
-        "smooth": smooth != "off",
-    }
-    for name, is_changed in changed.items():
-        if is_changed:
-            raise InputError(
-                f"--{name} is for videos; for the frames of one, give a pattern such as frames/%05d.png, not a folder"
-            )
+    refuse_options(
+        context,
+        _VIDEOS_ONLY,
+        "is for videos; for the frames of one, give a pattern such as frames/%05d.png, not a folder",
+    )
 
     machine_part = None if part is None else Part.parse(part)
     shards = None

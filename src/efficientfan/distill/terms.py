@@ -224,7 +224,7 @@ def find_term(kind: str) -> type[DistillationTerm]:
         InputError: no such term, or not a `DistillationTerm`.
     """
     if is_reference(kind):
-        return load_class(kind, DistillationTerm, "distillation term")  # type: ignore[type-abstract]  # a base
+        return load_class(kind, DistillationTerm, "distillation term")  # type: ignore[type-abstract]  # mypy wants classes without abstract methods
     if kind not in TERMS:
         raise unknown("distillation term", kind, TERMS, OWN)
     return TERMS[kind]

@@ -27,7 +27,6 @@ note in the log: earlier versions wrote them.
 
 from __future__ import annotations
 
-import csv
 import difflib
 import io
 import json
@@ -41,7 +40,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
-from efficientfan.files import read_text, write_text
+from efficientfan.files import write_text
+from efficientfan.formats.csv_cells import by_column, guarded, open_rows, plain, row_writer
 from efficientfan.formats.records import FailedPhoto, Record
 from efficientfan.formats.text import (
     ListContent,
@@ -151,12 +151,12 @@ def survey_csv(root: Path, split: str, schema: LandmarkSchema, most_errors: int)
         InputError: its header is not usable, or it is not there.
     """
     path = split_file(root, split, ".csv")
-    header, rows = _open(path)
+    header, rows = open_rows(path)
     columns = _columns(path, header, schema, known_only=True)
     content, seen = ListContent(), set[str]()
     for line, fields in rows:
         try:
-            row = _row(path, line, _by_column(path, line, header, fields), columns, schema)
+            row = _row(path, line, _cells(path, line, header, fields), columns, schema)
             if row.points is None or row.visibility is None:
                 content.without_face += 1
             else:
@@ -195,10 +195,10 @@ def read_rows(path: Path, schema: LandmarkSchema, *, known_only: bool = True) ->
     Raises:
         InputError: not such a table, or a damaged row; names the file and the line.
     """
-    header, rows = _open(path)
+    header, rows = open_rows(path)
     columns = _columns(path, header, schema, known_only)
     for line, fields in rows:
-        yield _row(path, line, _by_column(path, line, header, fields), columns, schema)
+        yield _row(path, line, _cells(path, line, header, fields), columns, schema)
 
 
 def table_schema(path: Path) -> str | None:
@@ -207,8 +207,8 @@ def table_schema(path: Path) -> str | None:
     Raises:
         InputError: the file cannot be read, or its first row is damaged.
     """
-    header, rows = _open(path)
-    first = next((_by_column(path, line, header, fields) for line, fields in rows), {})
+    header, rows = open_rows(path)
+    first = next((_cells(path, line, header, fields) for line, fields in rows), {})
     return first.get("schema") or None
 
 
@@ -221,13 +221,13 @@ def read_csv_boxes(path: str | Path) -> dict[str, Array]:
         InputError: another header, or a box without positive size; names the file and the line.
     """
     path = Path(path)
-    header, rows = _open(path)
+    header, rows = open_rows(path)
     names = next((each for each in (_BOX, ("x0", "y0", "x1", "y1")) if set(each) <= set(header)), None)
     if names is None or "image" not in header:
         raise InputError(f"{path}: line 1: must name the columns image, x0, y0, x1, y1")
     boxes: dict[str, list[Array]] = {}
     for line, fields in rows:
-        row = _by_column(path, line, header, fields)
+        row = _cells(path, line, header, fields)
         known = boxes.setdefault(row["image"], [np.zeros((0, 4))])
         if any(row[name] for name in names):
             known.append(boxes_at([[row[name] for name in names]], f"{path}: line {line}"))
@@ -250,15 +250,15 @@ class CsvWriter:
         self._video = video
         columns = _Columns.named(schema)
         landmarks = columns.in_turn(columns.x, columns.y, columns.v, columns.score)
-        self._rows = csv.writer(_LineFeeds(stream))
+        self._rows = row_writer(stream)
         place, track = (("frame", "time"), ("track_id",)) if video else ((), ())
         self._header = [*_PHOTO, *place, "face", *track, *_BOX, "score", *landmarks]
         self._rows.writerow(self._header)
 
     def add(self, record: Record) -> None:
         """Write one photo's rows."""
-        photo: list[Any] = [_cell(record.image), record.width, record.height]
-        photo += [_cell(record.model), _cell(record.schema.name)]
+        photo: list[Any] = [guarded(record.image), record.width, record.height]
+        photo += [guarded(record.model), guarded(record.schema.name)]
         if self._video:
             photo += [record.frame, "" if record.time is None else round(record.time, 6)]
         for number, face in enumerate(record.faces):
@@ -284,11 +284,11 @@ def write_csv(faces: Sequence[Annotation], schema: LandmarkSchema, out: Path) ->
     boxes = _BOX if any(face.box is not None for face in faces) else ()
     columns = _Columns.named(schema)
     stream = io.StringIO()
-    writer = csv.writer(_LineFeeds(stream))
+    writer = row_writer(stream)
     landmarks = columns.in_turn(columns.x, columns.y, columns.v)
     writer.writerow(["image", "name", "schema", *boxes, *landmarks, *(f"attr.{key}" for key in keys)])
     for face in faces:
-        row = [_cell(text) for text in (relative_path(face.image, out.parent), face.name, schema.name)]
+        row = [guarded(text) for text in (relative_path(face.image, out.parent), face.name, schema.name)]
         if boxes:
             row += [""] * 4 if face.box is None else [repr(value) for value in face.box.tolist()]
         for (x, y), flag in zip(face.points.tolist(), face.visibility.tolist(), strict=True):
@@ -298,54 +298,10 @@ def write_csv(faces: Sequence[Annotation], schema: LandmarkSchema, out: Path) ->
     write_text(out, stream.getvalue())
 
 
-class _LineFeeds:
-    """Ends rows in line feeds. Were the writer told to, it would leave carriage returns in names without quotes."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, row: str) -> int:
-        return self._stream.write(row.removesuffix("\r\n") + "\n")
-
-
-def _open(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """The header, and the rows below it: line number and fields."""
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
-
-    def next_row() -> list[str] | None:
-        try:
-            return next(reader, None)
-        except csv.Error as error:
-            raise InputError(f"{path}: line {reader.line_num}: is not CSV ({error})") from error
-
-    header = next_row() or []
-
-    def rows() -> Iterator[tuple[int, list[str]]]:
-        while (fields := next_row()) is not None:
-            if fields:
-                yield reader.line_num, fields
-
-    return header, rows()
-
-
-def _by_column(path: Path, line: int, header: list[str], fields: list[str]) -> dict[str, str]:
-    if len(fields) != len(header):
-        raise InputError(f"{path}: line {line}: expected {len(header)} fields, found {len(fields)}")
-    row = dict(zip(header, fields, strict=True))
-    return row | {name: _text(row[name]) for name in ("image", "name", "schema") if name in row}
-
-
-_FORMULA = tuple("=+-@\t\r")
-"""How text begins that spreadsheets take for a formula."""
-
-
-def _cell(text: str) -> str:
-    return f"./{text}" if text.startswith(_FORMULA) else text
-
-
-def _text(cell: str) -> str:
-    """Of a cell that `_cell` made."""
-    return cell[2:] if cell.startswith("./") and cell[2:].startswith(_FORMULA) else cell
+def _cells(path: Path, line: int, header: list[str], fields: list[str]) -> dict[str, str]:
+    """A row by its columns."""
+    row = by_column(path, line, header, fields)
+    return row | {name: plain(row[name]) for name in ("image", "name", "schema") if name in row}
 
 
 def _columns(path: Path, header: list[str], schema: LandmarkSchema, known_only: bool) -> _Columns:

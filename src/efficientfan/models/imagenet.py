@@ -103,7 +103,7 @@ class EncoderFile:
         """
         try:
             with safe_open(str(path), framework="pt") as file:
-                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
+                weights = {name: file.get_tensor(name) for name in sorted(file.keys())}
                 metadata = file.metadata() or {}
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error})") from error

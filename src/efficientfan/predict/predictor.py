@@ -39,10 +39,10 @@ SAME_FACE_NESTING = 0.7
 a face."""
 
 SURE = 0.75
-"""A first crop that scores less may show a face at a wrong roll: it is turned. Of upright faces of 300-W 4 % do."""
+"""A first crop that scores less may show a face at a wrong roll: it is turned."""
 
-TURNS = (90.0, 180.0, 270.0)
-"""Of such a crop, in degrees."""
+QUARTER_TURNS = (90.0, 180.0, 270.0)
+"""Of such a crop, in degrees counter-clockwise."""
 
 Passes: TypeAlias = Literal["auto", 1, 2]
 """Crops of a found face: one; two, the second from the landmarks of the first; or a second only where it would show
@@ -297,13 +297,13 @@ class LandmarkPredictor:
             for each, own in zip(proposals, faces, strict=True)
         ]
         turned = [
-            [cut[index].turned(degrees) for index in chosen for degrees in TURNS]
+            [cut[index].turned(degrees) for index in chosen for degrees in QUARTER_TURNS]
             for chosen, cut in zip(unsure, regions, strict=True)
         ]
         tried = self._locate([each.photo for each in proposals], turned)
         for own, cut, chosen, rolled, found in zip(faces, regions, unsure, turned, tried, strict=True):
             for place, (face, region) in enumerate(zip(found, rolled, strict=True)):
-                index = chosen[place // len(TURNS)]
+                index = chosen[place // len(QUARTER_TURNS)]
                 if face.score > max(own[index].score, enough):
                     own[index], cut[index] = face, region
 

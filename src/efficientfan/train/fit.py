@@ -123,10 +123,9 @@ def _loader_alive(folder: RunFolder) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        died: BaseException | None = error  # or raised while that was handled
-        while died is not None and not str(died).startswith(
-            "DataLoader worker (pid"
-        ):  # torch has no class for it
+        # torch has no class for it, and others may have been raised while it was handled.
+        died: BaseException | None = error
+        while died is not None and not str(died).startswith("DataLoader worker (pid"):
             died = died.__cause__ or died.__context__
         if died is None:
             raise

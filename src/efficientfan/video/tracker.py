@@ -41,7 +41,6 @@ SIZE_RATIO = 2.0
 UNCONFIRMED = 3
 """A face that the detector has not seen in so many searches in a row is given up."""
 
-
 CLEAR = 0.95
 """A face whose score is below this share of its usual one is partly hidden: its landmarks give way to what covers it,
 and say nothing of its course."""
