@@ -11,11 +11,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 import efficientfan
 from efficientfan.imaging import roll_photo, write_image
@@ -41,7 +43,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("photos")
     upright = efficientfan.read_rgb(ROOT / "examples" / "astronaut.jpg")
     turned, _ = roll_photo(upright, 50.0)
-    large = np.kron(upright, np.ones((3, 3, 1), np.uint8))
+    large = cv2.resize(upright, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
     pictures = {
         "upright": upright,
         "two": np.concatenate(
@@ -50,8 +52,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "large": large,
         "small": upright[1::3, 1::3],
     }
-    for name, picture in pictures.items():
-        write_image(folder / f"{name}.jpg", picture)
+    for name, picture in pictures.items():  # decoders differ in how they enlarge colors stored at half the size
+        Image.fromarray(picture).save(folder / f"{name}.jpg", quality=95, subsampling=0)
     return {name: folder / f"{name}.jpg" for name in pictures}
 
 

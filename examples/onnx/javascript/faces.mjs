@@ -136,7 +136,12 @@ function blocks(photo, shrink) {
       for (let channel = 0; channel < 3; channel++) data[to + channel] += photo.data[from + channel] / shrink ** 2;
     }
   }
-  return { width, height, data };
+  return { width, height, data: rounded(data, shrink === 2) };
+}
+
+/** Bytes of means, as OpenCV rounds them: ties go to the even number, but up where an image is halved. */
+function rounded(means, halved) {
+  return Uint8ClampedArray.from(means, halved ? (mean) => Math.floor(mean + 0.5) : (mean) => mean);
 }
 
 /** The image with a longer side of at most `side`: each pixel is the mean of the area that it covers. */
@@ -156,15 +161,13 @@ function reduce(image, side) {
       }
     }
   }
-  const data = new Uint8Array(3 * width * height);
+  const data = new Float32Array(3 * width * height);
   for (let y = 0; y < height; y++) {
     for (let place = 0; place < 3 * width; place++) {
-      data[3 * width * y + place] = Math.round(
-        sum(along[y].map(([old, share]) => share * narrow[3 * width * old + place])),
-      );
+      data[3 * width * y + place] = sum(along[y].map(([old, share]) => share * narrow[3 * width * old + place]));
     }
   }
-  return { width, height, data };
+  return { width, height, data: rounded(data, image.width === 2 * width && image.height === 2 * height) };
 }
 
 /** For each of `next` new pixels: the old ones that it covers, and the share of each. */
