@@ -52,7 +52,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "large": large,
         "small": upright[1::3, 1::3],
     }
-    for name, picture in pictures.items():  # decoders differ in how they enlarge colors stored at half the size
+    for name, picture in pictures.items():
+        # decoders differ in how they enlarge colors stored at half the size
         Image.fromarray(picture).save(folder / f"{name}.jpg", quality=95, subsampling=0)
     return {name: folder / f"{name}.jpg" for name in pictures}
 
