@@ -46,6 +46,17 @@ def test_names_are_exported_from_their_home_or_its_package(name):
             assert hasattr(module, "__path__"), f"{name} exports {each}, which is at home in {home}"
 
 
+def test_a_name_has_one_home():
+    homes: dict[str, set[str]] = {}
+    for name, names in MODULES.items():
+        for node in trees()[name].body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name in (names or ()):
+                homes.setdefault(node.name, set()).add(name)
+    del homes["main"]  # where a process starts
+    doubled = {name: sorted(modules) for name, modules in homes.items() if len(modules) > 1}
+    assert doubled == {}
+
+
 def folder_of(module: str) -> str:
     return module.rpartition(".")[0]
 

@@ -22,7 +22,8 @@ FORMER = {
 
 def test_names_and_prose_are_in_american_spelling() -> None:
     files = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
-    files += [path for pattern in ("*.py", "*.yaml") for path in (ROOT / "src").rglob(pattern)]
+    files += [path for kind in ("*.py", "*.yaml", "*.json") for path in (ROOT / "src").rglob(kind)]
+    files += [*(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "examples").glob("*/*.py")]
     found = {
         (path.relative_to(ROOT).as_posix(), word)
         for path in files

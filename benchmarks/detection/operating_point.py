@@ -16,9 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from efficientfan.data.scenes.catalog import SceneSet, load_scenes
-from efficientfan.evaluation.detection.evaluate import score_detections, search_photos
+from efficientfan.evaluation.detection.evaluate import PredictorAsDetector, score_detections, search_photos
 from efficientfan.evaluation.detection.results import WHOLE
-from efficientfan.evaluation.detection.subjects import PredictorAsDetector
 from efficientfan.predict import load
 from efficientfan.predict.detectors import FaceDetector, open_detector
 from efficientfan.recipes import load_recipe

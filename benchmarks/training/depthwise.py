@@ -18,7 +18,7 @@ import torch
 import typer
 from torch import Tensor, nn
 
-from efficientfan.benchmark.timing import Job, measure, timed
+from efficientfan.benchmark.timing import TimedJob, measure, timed
 from efficientfan.files import write_json
 from efficientfan.models import LandmarkNet, build_network, channels_last
 from efficientfan.train.depthwise import Float32DepthwiseGradients
@@ -120,11 +120,11 @@ def main(
         raise typer.BadParameter(f"{encoder} has no depthwise layers")
     rows = []
     for kind, layer in dict(layers).items():
-        jobs = [Job(mode, timed(gradient(kind, layer, batch, mode))) for mode in MODES]
+        jobs = [TimedJob(mode, timed(gradient(kind, layer, batch, mode))) for mode in MODES]
         times = measure(jobs, rounds=rounds, repeats=1)
         number = Counter(each for each, _ in layers)[kind]
         rows.append(Row(kind, number, *(round(times[mode].median_ms, 2) for mode in MODES)))
-    jobs = [Job(mode, timed(step(network, images, mode)), batch) for mode in MODES]
+    jobs = [TimedJob(mode, timed(step(network, images, mode)), batch) for mode in MODES]
     steps = measure(jobs, rounds=rounds, repeats=1)
     rates = {mode: round(steps[mode].faces_per_second, 1) for mode in MODES}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -29,6 +29,7 @@ __all__ = [
     "BoxTrust",
     "Face",
     "Scene",
+    "tight_boxes",
 ]
 
 Array = NDArray[Any]
@@ -85,6 +86,23 @@ class Annotation:
     def tight_box(self) -> Array:
         """(4,) xyxy box of the labeled points: what papers call the ground-truth box."""
         return box_of_points(self.points)
+
+
+def tight_boxes(faces: Sequence[Annotation]) -> Array:
+    """(N, 4) xyxy: the tight box of each of N faces.
+
+    Raises:
+        InputError: a face of fewer than two labeled points, or whose points span no area; names it.
+    """
+    boxes = []
+    for face in faces:
+        try:
+            boxes.append(face.tight_box)
+        except InputError as error:
+            raise InputError(f"{face.name}: {error}; leave the face out or correct its labels") from error
+        if not (boxes[-1][2:] > boxes[-1][:2]).all():
+            raise InputError(f"{face.name}: its labeled points span no area; correct its labels")
+    return np.array(boxes).reshape(-1, 4)
 
 
 class BoxTrust(IntEnum):

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from efficientfan.benchmark.timing import Job, Timing, measure, timed
+from efficientfan.benchmark.timing import TimedJob, Timing, measure, timed
 from efficientfan.errors import InputError
 
 
@@ -20,7 +20,7 @@ class FakeClock:
     def __call__(self) -> float:
         return self.now
 
-    def job(self, key: str, *seconds: float, faces: int = 1, log: list[str] | None = None) -> Job:
+    def job(self, key: str, *seconds: float, faces: int = 1, log: list[str] | None = None) -> TimedJob:
         """Takes the given seconds in turn, over and over, the unseen run included."""
         calls = iter(range(10**6))
 
@@ -29,7 +29,7 @@ class FakeClock:
                 log.append(key)
             self.now += seconds[next(calls) % len(seconds)]
 
-        return Job(key, timed(run), faces)
+        return TimedJob(key, timed(run), faces)
 
 
 def test_percentiles_are_of_all_repeats():

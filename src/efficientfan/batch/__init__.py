@@ -2,7 +2,7 @@
 
 from efficientfan.batch.folder import ShardFolder
 from efficientfan.batch.journal import PhotoEntry, ShardPage, Stamp, stamp_of
-from efficientfan.batch.plan import Chunk, Plan, plan_run
+from efficientfan.batch.plan import Chunk, RunPlan, plan_run
 from efficientfan.batch.ray_run import ChunkResult, ClusterOptions, Work, on_cluster, results_on_ray
 from efficientfan.batch.remote import find_remote_photos, is_url, read_photo
 from efficientfan.batch.run import ShardedRun, open_sharded_run
@@ -19,7 +19,7 @@ __all__ = [
     "Part",
     "PhotoEntry",
     "PhotoSettings",
-    "Plan",
+    "RunPlan",
     "RunInfo",
     "ShardFolder",
     "ShardFormat",

@@ -10,7 +10,7 @@ from efficientfan.batch.journal import ShardPage, Stamp, stamp_of
 from efficientfan.predict.many import Workers
 from efficientfan.predict.photos import Photo
 
-__all__ = ["Chunk", "Plan", "plan_run"]
+__all__ = ["Chunk", "RunPlan", "plan_run"]
 
 _TO_DO, _DONE, _AGAIN = 0, 1, 2
 
@@ -31,7 +31,7 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """What is to be done, and what is not.
 
     Attributes:
@@ -64,7 +64,7 @@ def plan_run(
     retry_failed: bool = False,
     content: bool = False,
     workers: Workers | None = None,
-) -> Plan:
+) -> RunPlan:
     """Divide what is left to do.
 
     The same photos give the same shards, whenever a run was interrupted: shards are filled in the order of the photos,
@@ -113,7 +113,7 @@ def plan_run(
     fresh = [
         Chunk(number, chunk) for number, chunk in zip(numbers, _groups(left, photos_per_shard), strict=False)
     ]
-    return Plan([*again, *fresh], state.count(_DONE), n_failed, n_changed, n_retried, n_unlisted)
+    return RunPlan([*again, *fresh], state.count(_DONE), n_failed, n_changed, n_retried, n_unlisted)
 
 
 def _groups(photos: Iterable[Photo], size: int) -> Iterator[list[Photo]]:

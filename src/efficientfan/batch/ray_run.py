@@ -24,9 +24,8 @@ from efficientfan.batch.plan import Chunk
 from efficientfan.batch.remote import read_photo
 from efficientfan.batch.run_info import RunInfo
 from efficientfan.batch.settings import PhotoSettings
-from efficientfan.batch.shard_formats import Result
 from efficientfan.errors import EfficientFanError, InputError, first_line, needs_extra, printable
-from efficientfan.formats.records import FailedPhoto, Record
+from efficientfan.formats.records import FailedPhoto, Record, Result
 from efficientfan.imaging import process_settings
 from efficientfan.predict.many import PhotoFailure, Workers, predict_photos
 from efficientfan.predict.photos import Photo

@@ -10,10 +10,10 @@ from itertools import accumulate
 
 from efficientfan.batch.folder import ShardFolder
 from efficientfan.batch.journal import PhotoEntry, ShardPage, Stamp, stamp_of
-from efficientfan.batch.plan import Chunk, Plan, plan_run
+from efficientfan.batch.plan import Chunk, RunPlan, plan_run
 from efficientfan.batch.run_info import RunInfo
-from efficientfan.batch.shard_formats import Result, ShardFormat
-from efficientfan.formats.records import FailedPhoto, Record
+from efficientfan.batch.shard_formats import ShardFormat
+from efficientfan.formats.records import FailedPhoto, Record, Result
 from efficientfan.predict.many import Workers
 from efficientfan.predict.photos import Photo
 
@@ -34,7 +34,7 @@ class ShardedRun:
     """
 
     def __init__(
-        self, folder: ShardFolder, plan: Plan, file_format: ShardFormat, *, content: bool = False
+        self, folder: ShardFolder, plan: RunPlan, file_format: ShardFormat, *, content: bool = False
     ) -> None:
         self.folder = folder
         self.plan = plan

@@ -5,16 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from efficientfan.errors import unknown
 from efficientfan.formats.parquet import ParquetWriter, arrow_schema, table_of, tables_metadata
-from efficientfan.formats.records import FailedPhoto, JsonLinesWriter, Record, RecordWriter
+from efficientfan.formats.records import FailedPhoto, JsonLinesWriter, RecordWriter, Result
 from efficientfan.schema import LandmarkSchema
 
 __all__ = ["SHARD_FORMATS", "ShardFormat", "shard_format"]
-
-Result: TypeAlias = "Record | FailedPhoto"
 
 SHARD_FORMATS = ("parquet", "jsonl")
 """Names of the formats, each also the suffix of its files."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from efficientfan.benchmark.timing import Job, timed
+from efficientfan.benchmark.timing import TimedJob, timed
 from efficientfan.errors import MissingDependencyError
 
 __all__ = ["dlib_job", "dlib_model_file", "to_dlib"]
@@ -44,7 +44,7 @@ def to_dlib(box: Sequence[float]) -> list[int]:
     return [round(value) for value in (x - width / 2, y - height / 2, x + width / 2, y + height / 2)]
 
 
-def dlib_job(key: str, crops: Array, margin: float) -> Job:
+def dlib_job(key: str, crops: Array, margin: float) -> TimedJob:
     """A job that finds the landmarks of one crop per repeat, as numbers. dlib's predictor uses one thread.
 
     Args:
@@ -70,4 +70,4 @@ def dlib_job(key: str, crops: Array, margin: float) -> Job:
         shape = predictor(next(turns), box)
         return [(part.x, part.y) for part in shape.parts()]
 
-    return Job(key, timed(run))
+    return TimedJob(key, timed(run))

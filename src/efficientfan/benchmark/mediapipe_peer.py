@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.benchmark import mediapipe_child
-from efficientfan.benchmark.timing import Clock, Job
+from efficientfan.benchmark.timing import Clock, TimedJob
 from efficientfan.errors import MissingDependencyError
 
 __all__ = ["MediaPipe", "open_mediapipe"]
@@ -66,9 +66,9 @@ class MediaPipe:
         self._process.stdin.flush()
         return self._process.stdout.readline()
 
-    def job(self, key: str) -> Job:
+    def job(self, key: str) -> TimedJob:
         """A job of one face per repeat."""
-        return Job(key, self.visit)
+        return TimedJob(key, self.visit)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from efficientfan.benchmark.machine import has_bf16
-from efficientfan.benchmark.timing import Job, Timing, timed
+from efficientfan.benchmark.timing import TimedJob, Timing, timed
 
 __all__ = ["GEMM_SIDE", "GemmPeak", "best_peaks", "gemm_jobs", "gemm_peaks"]
 
@@ -42,12 +42,12 @@ class GemmPeak:
     best_gops: float
 
 
-def gemm_jobs(threads: int, side: int = GEMM_SIDE) -> list[Job]:
+def gemm_jobs(threads: int, side: int = GEMM_SIDE) -> list[TimedJob]:
     """A job for each installed engine and precision; ONNX Runtime's needs the `onnx` package."""
     rng = np.random.default_rng(0)
     left, right = rng.standard_normal((2, side, side), dtype=np.float32)
     return [
-        Job(f"{_PREFIX}/{engine}/{precision}", timed(run))
+        TimedJob(f"{_PREFIX}/{engine}/{precision}", timed(run))
         for makers in (_onnxruntime, _openvino, _torch)
         for engine, precision, run in makers(left, right, threads)
     ]

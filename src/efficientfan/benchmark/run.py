@@ -23,7 +23,7 @@ from efficientfan.benchmark.report import Candidate, Report, candidate
 from efficientfan.benchmark.stages import PhotoRuns, PhotoTimes
 from efficientfan.benchmark.startup import measure_startup
 from efficientfan.benchmark.subjects import Subject, crop_job, macs_of
-from efficientfan.benchmark.timing import Clock, Job, Timing, Track, measure, silent
+from efficientfan.benchmark.timing import Clock, TimedJob, Timing, Track, measure, silent
 from efficientfan.errors import InputError
 from efficientfan.imaging import process_settings
 from efficientfan.predict.backends import Backend, engine_note
@@ -178,7 +178,7 @@ class _Block:
         photos: Sequence[FacePhoto],
         plan: Plan,
         threads: int,
-        peers: Sequence[Job],
+        peers: Sequence[TimedJob],
     ) -> None:
         self.plan, self.threads, self.peers, self.subjects = plan, threads, peers, subjects
         self.backends = {subject.name: subject.open(threads) for subject in subjects}
@@ -284,7 +284,7 @@ def _load_photos(plan: Plan, detector: FaceDetector, folder: str) -> dict[str, l
 
 def _peers(
     plan: Plan, photos: Sequence[FacePhoto], first: Backend, stack: ExitStack
-) -> tuple[list[Job], MediaPipe | None]:
+) -> tuple[list[TimedJob], MediaPipe | None]:
     jobs, mediapipe = [], None
     if "dlib" in plan.against:
         margin = first.spec.crop_margin

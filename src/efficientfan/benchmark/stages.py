@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from efficientfan.benchmark.photos import FacePhoto
-from efficientfan.benchmark.timing import Clock, Job, Timing
+from efficientfan.benchmark.timing import Clock, TimedJob, Timing
 from efficientfan.draw import draw_faces
 from efficientfan.imaging import process_settings
 from efficientfan.predict.predictor import LandmarkPredictor
@@ -71,9 +71,9 @@ class PhotoRuns:
         self._found: list[int] = []
 
     @property
-    def job(self) -> Job:
+    def job(self) -> TimedJob:
         """Each timed repeat takes the next photo."""
-        return Job(f"{self.name}/{self.threads}/{self.scene}", self._visit)
+        return TimedJob(f"{self.name}/{self.threads}/{self.scene}", self._visit)
 
     def _visit(self, repeats: int, clock: Clock) -> list[float]:
         photos = list(itertools.islice(self._turns, repeats))

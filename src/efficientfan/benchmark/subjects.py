@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from efficientfan.benchmark.machine import has_bf16
 from efficientfan.benchmark.macs import count_macs
-from efficientfan.benchmark.timing import Job, timed
+from efficientfan.benchmark.timing import TimedJob, timed
 from efficientfan.errors import InputError, MissingDependencyError
 from efficientfan.predict.backends import ENGINES, Backend, open_backend
 from efficientfan.predict.backends.ncnn import ncnn_files
@@ -116,12 +116,12 @@ def choose_subjects(
     return list(subjects)
 
 
-def crop_job(key: str, run: Callable[[Array], object], crops: Array, batch: int) -> Job:
+def crop_job(key: str, run: Callable[[Array], object], crops: Array, batch: int) -> TimedJob:
     """A job that runs batches of `crops` in turn, starting over at the end."""
     rows = itertools.cycle(range(len(crops)))
     batches = [crops[list(itertools.islice(rows, batch))] for _ in range(max(1, len(crops) // batch))]
     turns = itertools.cycle(batches)
-    return Job(key, timed(lambda: run(next(turns))), faces=batch)
+    return TimedJob(key, timed(lambda: run(next(turns))), faces=batch)
 
 
 def macs_of(path: Path, input_size: int) -> int | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from efficientfan.errors import InputError
 
-__all__ = ["Clock", "Job", "Timing", "Track", "Visit", "measure", "silent", "timed"]
+__all__ = ["Clock", "TimedJob", "Timing", "Track", "Visit", "measure", "silent", "timed"]
 
 Clock: TypeAlias = Callable[[], float]
 """Seconds from some fixed moment."""
@@ -24,7 +24,7 @@ Track: TypeAlias = Callable[[str, Sequence[int]], Iterable[int]]
 
 
 @dataclass(frozen=True)
-class Job:
+class TimedJob:
     """A job to be timed.
 
     Attributes:
@@ -120,7 +120,7 @@ def silent(_: str, steps: Sequence[int]) -> Iterable[int]:
 
 
 def measure(
-    jobs: Sequence[Job],
+    jobs: Sequence[TimedJob],
     *,
     rounds: int,
     repeats: int,

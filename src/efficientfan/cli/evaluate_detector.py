@@ -131,13 +131,10 @@ def _open_detector(
     name: str, model: str | None, engine: dict[str, Any], min_score: float | None, through_predictor: bool
 ) -> tuple[Any, dict[str, Any]]:
     """The detector, or the predictor in its place, and what the results file says of it."""
-    from efficientfan.evaluation.detection.subjects import (
-        PredictorAsDetector,
-        detector_file,
-    )
+    from efficientfan.evaluation.detection.evaluate import PredictorAsDetector
     from efficientfan.files import sha256_of
     from efficientfan.predict import load
-    from efficientfan.predict.detectors import open_detector
+    from efficientfan.predict.detectors import detector_file, open_detector
     from efficientfan.weights import find_model
 
     detector = open_detector(name, min_score=None if through_predictor else min_score)

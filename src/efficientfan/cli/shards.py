@@ -16,7 +16,7 @@ from efficientfan.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from efficientfan.batch import Part, Plan, RunInfo, ShardedRun
+    from efficientfan.batch import Part, RunInfo, RunPlan, ShardedRun
     from efficientfan.predict.many import Workers
     from efficientfan.predict.photos import Photo
     from efficientfan.schema import LandmarkSchema
@@ -191,7 +191,7 @@ class ShardOptions:
                 raise
 
 
-def _say_what_is_left(plan: Plan, console: Console) -> None:
+def _say_what_is_left(plan: RunPlan, console: Console) -> None:
     if plan.n_done or plan.n_changed or plan.n_retried:
         failed = f" ({plan.n_failed:,} of them failed)" if plan.n_failed else ""
         changed = f", {plan.n_changed:,} of them because their files changed" if plan.n_changed else ""

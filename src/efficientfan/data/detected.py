@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from efficientfan.errors import InputError
 from efficientfan.geometry import BoxCorrection, box_iou
 from efficientfan.imaging import read_rgb
-from efficientfan.structures import Annotation
+from efficientfan.structures import Annotation, tight_boxes
 
 __all__ = ["detected_box", "with_detected_boxes"]
 
@@ -46,7 +46,7 @@ def with_detected_boxes(
     Raises:
         InputError: a face whose points span no area, an unreadable photo, or no face is found.
     """
-    tight = np.array([_tight_box(face) for face in faces]).reshape(-1, 4)
+    tight = tight_boxes(faces)
     found: list[Array | None] = []
     for face in faces:
         found.append(detected_box(face, find))
@@ -61,13 +61,3 @@ def with_detected_boxes(
     return [
         replace(face, box=np.asarray(box, dtype=np.float64)) for face, box in zip(faces, boxes, strict=True)
     ], len(faces) - len(known)
-
-
-def _tight_box(face: Annotation) -> Array:
-    try:
-        box = face.tight_box
-    except InputError as error:
-        raise InputError(f"{face.name}: {error}") from error
-    if not (box[2:] > box[:2]).all():
-        raise InputError(f"{face.name}: its labeled points span no area; correct its labels")
-    return box

@@ -35,7 +35,15 @@ from efficientfan.imaging import photo_size
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import OCCLUDED, UNLABELED, VISIBLE, Annotation, BoxTrust, Scene
 
-__all__ = ["CocoWriter", "coco_records", "read_coco", "read_coco_boxes", "survey_coco", "write_coco"]
+__all__ = [
+    "CocoWriter",
+    "coco_landmarks",
+    "coco_records",
+    "read_coco",
+    "read_coco_boxes",
+    "survey_coco",
+    "write_coco",
+]
 
 Records = dict[Any, dict[str, Any]]
 """Entries of a table by id."""
@@ -189,6 +197,13 @@ def read_coco_boxes(root: Path, split: str) -> list[Scene]:
     if not images:
         raise InputError(f"{path}: holds no images")
     return [_scene(path, key, image, faces[key]) for key, image in images.items()]
+
+
+def coco_landmarks(table: Any) -> list[list[Any]]:
+    """The names of the keypoints of each category of a file that has any, unchecked: none where it is no COCO file."""
+    categories = table.get("categories") if isinstance(table, Mapping) else None
+    rows = [row for row in (categories if isinstance(categories, list) else ()) if isinstance(row, Mapping)]
+    return [row["keypoints"] for row in rows if row.get("keypoints") and isinstance(row["keypoints"], list)]
 
 
 def coco_records(path: Path, table: Mapping[str, Any], schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:

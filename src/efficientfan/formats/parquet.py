@@ -33,13 +33,13 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.errors import InputError, first_line, needs_extra
-from efficientfan.formats.records import FailedPhoto, Record
+from efficientfan.formats.records import FailedPhoto, Record, Result
 from efficientfan.schema import LandmarkSchema, get_schema
 from efficientfan.structures import Face
 
@@ -56,7 +56,6 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
-Result: TypeAlias = "Record | FailedPhoto"
 
 TABLE_VERSION = 1
 _KEY = b"efficientfan"
@@ -190,7 +189,7 @@ class ParquetWriter:
             self._waiting = []
 
 
-def read_parquet(path: str | Path) -> Iterator[Record | FailedPhoto]:
+def read_parquet(path: str | Path) -> Iterator[Result]:
     """The photos of a table, in its order, with the faces as they were found, bit for bit.
 
     `Record.pose` says whether a face of the photo has a pose; the pose itself is computed anew where it is asked for.

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol, TextIO, TypeAlias
 
 from efficientfan.errors import InputError
 from efficientfan.files import read_text
@@ -21,6 +21,7 @@ __all__ = [
     "JsonListWriter",
     "Record",
     "RecordWriter",
+    "Result",
     "list_records",
     "read_json_lines",
 ]
@@ -78,6 +79,10 @@ class FailedPhoto:
 
     image: str
     reason: str
+
+
+Result: TypeAlias = Record | FailedPhoto
+"""What becomes of a photo."""
 
 
 def _without_source(face: dict[str, Any]) -> dict[str, Any]:

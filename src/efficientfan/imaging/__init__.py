@@ -8,7 +8,7 @@ from efficientfan.imaging.reading import (
     DEFAULT_MAX_PIXELS,
     IMAGE_SUFFIXES,
     PHOTO_SUFFIXES,
-    Channels,
+    ChannelOrder,
     ImageLike,
     photo_size,
     read_rgb,
@@ -18,7 +18,7 @@ from efficientfan.imaging.warping import PhotoPyramid, roll_photo, roll_transfor
 from efficientfan.imaging.writing import write_image
 
 __all__ = [
-    "Channels",
+    "ChannelOrder",
     "DEFAULT_MAX_PIXELS",
     "IMAGE_SUFFIXES",
     "ImageLike",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from PIL.TiffImagePlugin import TiffImageFile
 
 __all__ = [
-    "Channels",
+    "ChannelOrder",
     "DEFAULT_MAX_PIXELS",
     "IMAGE_SUFFIXES",
     "ImageLike",
@@ -45,7 +45,7 @@ ImageLike: TypeAlias = (
 )
 """What `to_rgb` takes for an image."""
 
-Channels: TypeAlias = Literal["rgb", "bgr"]
+ChannelOrder: TypeAlias = Literal["rgb", "bgr"]
 """Order of an array's colors."""
 
 _FORMATS: Mapping[str, tuple[str, ...]] = {
@@ -259,7 +259,9 @@ def check_file(path: str | os.PathLike[str]) -> None:
         raise InputError(f"{where}: is an empty file; copy it anew")
 
 
-def to_rgb(image: ImageLike, *, max_pixels: int = DEFAULT_MAX_PIXELS, channels: Channels = "rgb") -> Array:
+def to_rgb(
+    image: ImageLike, *, max_pixels: int = DEFAULT_MAX_PIXELS, channels: ChannelOrder = "rgb"
+) -> Array:
     """Convert any image to H x W x 3 uint8 RGB.
 
     Args:
@@ -291,7 +293,7 @@ def to_rgb(image: ImageLike, *, max_pixels: int = DEFAULT_MAX_PIXELS, channels: 
     return read_rgb(image, max_pixels=max_pixels)
 
 
-def _from_array(image: Array, channels: Channels) -> Array:
+def _from_array(image: Array, channels: ChannelOrder) -> Array:
     if image.dtype == np.uint16:
         image = (image >> 8).astype(np.uint8)
     if image.dtype != np.uint8:

@@ -13,7 +13,7 @@ import numpy as np
 
 from efficientfan.errors import EfficientFanError
 from efficientfan.predict import load
-from efficientfan.predict.backends import engine_in_words
+from efficientfan.predict.backends import ENGINES, engine_in_words
 from efficientfan.predict.detectors import HaarDetector, YuNetDetector, open_detector
 from efficientfan.predict.fetch import cache_dir, is_fetched
 from efficientfan.version import __version__
@@ -36,8 +36,8 @@ EXTRAS = {
 }
 """Extra -> packages that tell whether it is there."""
 
-ENGINES = (("onnxruntime", ""), ("openvino", "openvino"), ("torch", "train"), ("ncnn", "mobile"))
-"""Engines and the extra that each needs."""
+ENGINE_EXTRAS = {"openvino": "openvino", "torch": "train", "ncnn": "mobile"}
+"""Engine that is not part of every installation -> the extra that brings it."""
 
 MISSING = "not installed"
 
@@ -59,7 +59,7 @@ def examine() -> Iterator[Finding]:
     yield Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     yield Finding("core", ", ".join(f"{name} {_version(name)}" for name in CORE))
     yield Finding("extras", "; ".join(f"{extra}: {_packages(names)}" for extra, names in EXTRAS.items()))
-    yield Finding("engines", ", ".join(_engine(*row) for row in ENGINES))
+    yield Finding("engines", ", ".join(map(_engine, ENGINES)))
     yield Finding("providers", ", ".join(onnxruntime.get_available_providers()))
     yield Finding("cores", str(os.cpu_count()))
     yield _facefinder()
@@ -80,9 +80,11 @@ def _packages(names: tuple[str, ...]) -> str:
     return ", ".join(f"{name} {_version(name)}" for name in names)
 
 
-def _engine(name: str, extra: str) -> str:
+def _engine(name: str) -> str:
     found = _version(name)
-    return f"{name} {found}" if found != MISSING else f"{name} {found} (pip install 'efficientfan[{extra}]')"
+    if found != MISSING:
+        return f"{name} {found}"
+    return f"{name} {found} (pip install 'efficientfan[{ENGINE_EXTRAS[name]}]')"
 
 
 def _facefinder() -> Finding:

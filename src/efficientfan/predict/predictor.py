@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from efficientfan.errors import InputError, check_number
 from efficientfan.geometry import box_iou, box_nesting
-from efficientfan.imaging import Channels, ImageLike, PhotoPyramid, to_rgb, warp
+from efficientfan.imaging import ChannelOrder, ImageLike, PhotoPyramid, to_rgb, warp
 from efficientfan.predict.backends import Backend, engine_in_words, open_backend
 from efficientfan.predict.crops import FaceRegion, agree, region_of_landmarks, region_of_proposal
 from efficientfan.predict.detectors import FaceDetector, SharedDetector, open_detector
@@ -140,7 +140,7 @@ class LandmarkPredictor:
         boxes: ArrayLike | None = None,
         *,
         min_score: float | None = None,
-        channels: Channels = "rgb",
+        channels: ChannelOrder = "rgb",
     ) -> list[Face]:
         """The faces of one image.
 
@@ -179,7 +179,7 @@ class LandmarkPredictor:
         boxes: Sequence[ArrayLike | None] | None = None,
         *,
         min_score: float | None = None,
-        channels: Channels = "rgb",
+        channels: ChannelOrder = "rgb",
     ) -> list[list[Face]]:
         """The faces of each of several images, which are all held in memory; `predict_photos` holds a few at a time.
 
@@ -218,7 +218,7 @@ class LandmarkPredictor:
         boxes: ArrayLike | None = None,
         *,
         detector: FaceDetector | None = None,
-        channels: Channels = "rgb",
+        channels: ChannelOrder = "rgb",
     ) -> Proposal:
         """The first half of a call: the boxes of an image.
 

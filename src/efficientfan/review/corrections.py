@@ -12,7 +12,7 @@ from efficientfan.errors import InputError
 from efficientfan.evaluation.landmarks.matching import ReportedFace, match_faces
 from efficientfan.evaluation.landmarks.predictions import predictions_schema, stream_predictions
 from efficientfan.files import read_json
-from efficientfan.formats.coco import read_coco, write_coco
+from efficientfan.formats.coco import coco_landmarks, read_coco, write_coco
 from efficientfan.formats.text import unique_name
 from efficientfan.geometry import box_of_points
 from efficientfan.metrics import box_size
@@ -128,14 +128,10 @@ def _check_order(export: Path, schema: LandmarkSchema) -> None:
     """Raises an `InputError` where the export's category has other keypoints than the schema, or in another order."""
     if export.suffix.lower() != ".json":
         raise InputError(f"{export}: give the .json file of a COCO keypoints export")
-    table = read_json(export)
-    categories = table.get("categories") if isinstance(table, Mapping) else None
-    for category in categories if isinstance(categories, list) else ():
-        names = category.get("keypoints") if isinstance(category, Mapping) else None
-        if names and names != list(schema.landmarks):
-            raise InputError(
-                f"{export}: its keypoints are not those of {schema.name!r} in their order, as cvat_labels.json has them"
-            )
+    if any(names != list(schema.landmarks) for names in coco_landmarks(read_json(export))):
+        raise InputError(
+            f"{export}: its keypoints are not those of {schema.name!r} in their order, as cvat_labels.json has them"
+        )
 
 
 def _reviewed(image: str, before: Mapping[str, Sequence[Annotation]], export: Path) -> str:

@@ -190,7 +190,7 @@ class ErrorAnswer(_Answer):
     error: ErrorDetail
 
 
-class FailedPhoto(_Answer):
+class FailedPhotoAnswer(_Answer):
     """A photo of a batch that could not be used."""
 
     image: str
@@ -200,7 +200,7 @@ class FailedPhoto(_Answer):
 class BatchAnswer(_Answer):
     """An entry per photo, in their order."""
 
-    results: list[PhotoAnswer | FailedPhoto]
+    results: list[PhotoAnswer | FailedPhotoAnswer]
 
 
 class ModelAnswer(_Answer):

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 Array = NDArray[Any]
 
-SAME_FACE_IOU = 0.3
+SAME_PROPOSAL_IOU = 0.3
 """A proposal that overlaps an annotated box by more is its face."""
 
 
@@ -77,10 +77,10 @@ def merge_proposals(scene: Scene, found: Detections) -> Scene:
     chances[scene.trust == BoxTrust.UNCHECKED] = 0.5
     new = np.ones(len(found), dtype=bool)
     for index, trust in enumerate(scene.trust):
-        if not len(found) or overlap[index].max() < SAME_FACE_IOU:
+        if not len(found) or overlap[index].max() < SAME_PROPOSAL_IOU:
             continue
         match = int(overlap[index].argmax())
-        new &= overlap[index] < SAME_FACE_IOU
+        new &= overlap[index] < SAME_PROPOSAL_IOU
         if trust == BoxTrust.UNCHECKED:
             chances[index] = max(0.05, min(1.0, float(found.scores[match])))
         if found.points is not None and not np.isfinite(points[index]).all():

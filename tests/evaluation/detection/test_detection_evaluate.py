@@ -10,11 +10,15 @@ import pytest
 
 from efficientfan.data.scenes.catalog import SceneSet
 from efficientfan.errors import InputError
-from efficientfan.evaluation.detection.evaluate import SearchedPhoto, score_detections, search_photos
+from efficientfan.evaluation.detection.evaluate import (
+    PredictorAsDetector,
+    SearchedPhoto,
+    score_detections,
+    search_photos,
+)
 from efficientfan.evaluation.detection.mistakes import false_alarms, missed_faces, write_mistakes
 from efficientfan.evaluation.detection.report import detection_table
 from efficientfan.evaluation.detection.results import DetectionResults, scenes_digest
-from efficientfan.evaluation.detection.subjects import PredictorAsDetector
 from efficientfan.imaging import read_rgb
 from efficientfan.predict.detectors import Detections
 from efficientfan.schema import get_schema

@@ -14,7 +14,7 @@ from skimage.data import astronaut
 import efficientfan
 from efficientfan.files import sha256_of
 from efficientfan.geometry import box_iou
-from efficientfan.predict.detectors import FaceDetector, FaceFinder, open_detector
+from efficientfan.predict.detectors import FaceDetector, FaceFinder, detector_file, open_detector
 from efficientfan.weights import find_detector, list_detectors
 
 ROOT = Path(__file__).parents[3]
@@ -93,6 +93,22 @@ def test_card_and_file_agree(name: str) -> None:
     assert spec.name == name
     assert "research only" in spec.license
     assert "aflw68 fit" in spec.training_data  # never the held-out faces
+
+
+@pytest.mark.parametrize("name", ["facefinder", "auto", str(find_detector("facefinder"))])
+def test_the_network_gets_the_threshold_itself(name: str) -> None:
+    """Dropping detections afterwards could not bring back those below the model's own."""
+    finder = open_detector(name, min_score=0.01, upright=True)
+    assert isinstance(finder, FaceFinder)
+    assert finder.min_score == 0.01
+    plain = open_detector(name, upright=True)
+    assert isinstance(plain, FaceFinder)
+    assert plain.min_score == finder.spec.score_threshold > 0.01
+
+
+def test_which_file_a_detector_has() -> None:
+    assert detector_file("auto") == detector_file("facefinder") == find_detector("facefinder")
+    assert detector_file("haar") is None
 
 
 def test_the_predictor_takes_it_without_being_asked() -> None:

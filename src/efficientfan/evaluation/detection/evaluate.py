@@ -1,4 +1,4 @@
-"""Running a face detector over a set of scenes, and counting what it found."""
+"""Running a face detector, or the whole predictor, over a set of scenes, and counting what it found."""
 
 from __future__ import annotations
 
@@ -32,10 +32,18 @@ from efficientfan.metrics.detection import (
     size_bins,
     sweep,
 )
+from efficientfan.predict import LandmarkPredictor
 from efficientfan.predict.detectors import Detections, FaceDetector
 from efficientfan.structures import BoxTrust, Scene
 
-__all__ = ["OVERLAPS", "SearchedPhoto", "score_detections", "search_photos", "wanted_faces"]
+__all__ = [
+    "OVERLAPS",
+    "PredictorAsDetector",
+    "SearchedPhoto",
+    "score_detections",
+    "search_photos",
+    "wanted_faces",
+]
 
 Array = NDArray[Any]
 
@@ -65,6 +73,30 @@ class SearchedPhoto:
 
     detections: Detections
     size: tuple[int, int]
+
+
+class PredictorAsDetector:
+    """A predictor used as a detector: the tight boxes of its landmarks, with the mean landmark score.
+
+    Args:
+        predictor: drops faces of low score and duplicates.
+        min_score: lowest score of a face, in [0, 1]; None takes the model's own.
+    """
+
+    def __init__(self, predictor: LandmarkPredictor, min_score: float | None = None) -> None:
+        self.predictor = predictor
+        self.min_score = min_score
+
+    @property
+    def name(self) -> str:
+        """Detector and landmark model."""
+        return f"{self.predictor.detector.name}+{self.predictor.spec.name}"
+
+    def detect(self, image: Array) -> Detections:
+        """The faces of an H x W x 3 uint8 RGB image."""
+        faces = self.predictor(image, min_score=self.min_score)
+        boxes = [face.tight_box for face in faces]
+        return Detections(np.reshape(boxes, (-1, 4)), np.array([face.score for face in faces]))
 
 
 def search_photos(

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from efficientfan.errors import InputError
 from efficientfan.evaluation.landmarks.matching import PredictedLandmarks, ReportedFace, match_faces
 from efficientfan.files import read_json
-from efficientfan.formats.coco import coco_records
+from efficientfan.formats.coco import coco_landmarks, coco_records
 from efficientfan.formats.csv_tables import read_rows, table_schema
 from efficientfan.formats.parquet import metadata_of_parquet, read_parquet
 from efficientfan.formats.records import FailedPhoto, list_records, read_json_lines
@@ -166,19 +166,18 @@ def predictions_schema(path: str | Path) -> LandmarkSchema:
         table = read_json(file)
         table = table[0] if isinstance(table, list) and table else table
     if isinstance(table, Mapping):
-        name = table.get("schema") or _schema_of_categories(table.get("categories"))
+        name = table.get("schema") or _schema_of(coco_landmarks(table))
     if not isinstance(name, str):
         raise InputError(f"{path}: does not say of which schema its landmarks are; name it: --schema ibug68")
     return get_schema(name)
 
 
-def _schema_of_categories(categories: Any) -> str | None:
+def _schema_of(categories: Sequence[Sequence[Any]]) -> str | None:
     """The packaged schema whose landmarks are the keypoints of a COCO file's first category that has any."""
-    for category in categories if isinstance(categories, list) else ():
-        names = category.get("keypoints") if isinstance(category, Mapping) else None
-        if isinstance(names, list) and names:
-            return next((n for n in list_schemas() if list(get_schema(n).landmarks) == names), None)
-    return None
+    return next(
+        (name for name in list_schemas() if categories and list(get_schema(name).landmarks) == categories[0]),
+        None,
+    )
 
 
 def _names_schema(record: Any) -> bool:

@@ -16,7 +16,7 @@ from efficientfan.errors import InputError
 from efficientfan.evaluation.landmarks.results import dataset_digest
 from efficientfan.metrics import default_normalizer
 from efficientfan.schema import LandmarkSchema, get_schema
-from efficientfan.structures import Annotation
+from efficientfan.structures import Annotation, tight_boxes
 
 __all__ = [
     "BOX_KINDS",
@@ -39,7 +39,7 @@ def annotation_boxes(annotations: Sequence[Annotation], kind: str) -> Array:
         InputError: another kind, or a face without labeled points or without a supplied box (names it).
     """
     if kind == "gt":
-        return np.array([_tight_box(annotation) for annotation in annotations]).reshape(-1, 4)
+        return tight_boxes(annotations)
     if kind != "supplied":
         raise InputError(f"boxes are of kind 'gt' or 'supplied', not {kind!r}")
     boxes = []
@@ -68,16 +68,6 @@ def jitter_boxes(boxes: Array, fraction: float, seed: int) -> Array:
     center = (boxes[:, 2:] + boxes[:, :2]) / 2 + size * draws[:, :2]
     half = size / 2 * (1 + draws[:, 2:])
     return np.concatenate([center - half, center + half], axis=1)
-
-
-def _tight_box(annotation: Annotation) -> Array:
-    try:
-        box = annotation.tight_box
-    except InputError as error:
-        raise InputError(f"{annotation.name}: {error}; leave the face out or correct its labels") from error
-    if not (box[2:] > box[:2]).all():
-        raise InputError(f"{annotation.name}: its labeled points span no area; correct its labels")
-    return box
 
 
 @dataclass(frozen=True)
