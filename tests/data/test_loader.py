@@ -109,6 +109,17 @@ def epoch_of(sampler, epoch, done=0):
     return list(sampler)
 
 
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "reset by peer"), EOFError()], ids=repr)
+def test_a_batch_that_a_dead_worker_held(faces, error, monkeypatch):
+    def gone(_):
+        raise error
+        yield
+
+    monkeypatch.setattr(torch.utils.data.DataLoader, "__iter__", gone)
+    with pytest.raises(RuntimeError, match=r"^DataLoader worker is gone: (ConnectionReset|EOF)Error"):
+        next(iter(make_loader(faces)))
+
+
 def test_an_epoch_holds_each_sample_once_but_for_the_incomplete_batch():
     sampler = ResumableBatchSampler(23, 5)
     batches = epoch_of(sampler, 0)

@@ -105,6 +105,8 @@ class ResumableLoader(DataLoader[Sample]):
                 yield batch
         except InputError as error:  # torch puts a worker's traceback into the message
             raise InputError(str(error).rpartition("InputError: ")[2].strip()) from error
+        except (ConnectionError, EOFError) as error:  # the batch lay in the memory of a worker that is gone
+            raise RuntimeError(f"DataLoader worker is gone: {error!r}") from error
 
     def state_dict(self) -> dict[str, Any]:
         """The epoch, and how many of its batches were handed out."""

@@ -125,7 +125,7 @@ def _loader_alive(folder: RunFolder) -> Iterator[None]:
     except Exception as error:
         # torch has no class for it, and others may have been raised while it was handled.
         died: BaseException | None = error
-        while died is not None and not str(died).startswith("DataLoader worker (pid"):
+        while died is not None and not str(died).startswith("DataLoader worker "):
             died = died.__cause__ or died.__context__
         if died is None:
             raise
