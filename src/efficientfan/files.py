@@ -23,6 +23,7 @@ except ImportError:  # Windows
 __all__ = [
     "atomic_path",
     "looked_in",
+    "move",
     "read_json",
     "read_text",
     "sha256_of",
@@ -184,6 +185,12 @@ def write_bytes(
     """Write `content` to `path` atomically; `durable` and `scratch` as for `atomic_path`."""
     with atomic_path(path, durable=durable, scratch=scratch) as temporary:
         temporary.write_bytes(content)
+
+
+def move(source: Path, target: Path) -> None:
+    """Give a file another name on the same file system, in place of a former one; the name is on the disk then."""
+    source.replace(target)
+    _sync_names(target.parent)
 
 
 def write_text(path: str | Path, content: str) -> None:

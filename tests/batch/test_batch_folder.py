@@ -98,6 +98,37 @@ def test_half_written_files_are_removed(folder):
     assert not half.exists()
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_shard_whose_page_is_there_is_moved_to_its_place(folder, monkeypatch, first):
+    """A run is killed between the page and the move, of a new shard or of one that is written anew."""
+    number = 2 if first else 1
+
+    def killed(source, target):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("efficientfan.batch.folder.move", killed)
+        with pytest.raises(KeyboardInterrupt):
+            folder.commit(number, b"[]\n[]\n", PHOTOS)
+    assert folder.shard(number).exists() is not first
+    assert whole(folder) == sorted({0, 1, number})
+    assert folder.shard(number).read_bytes() == b"[]\n[]\n"
+    assert [path.name for path in (folder.path / "_run").glob("faces-*")] == []
+
+
+def test_a_shard_that_is_written_anew_is_the_former_one_until_its_page_is_there(folder, monkeypatch):
+    def killed(entries):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ShardPage, "to_bytes", killed)
+        with pytest.raises(KeyboardInterrupt):
+            folder.commit(1, b"[]\n[]\n", PHOTOS)
+    assert whole(folder) == [0, 1]
+    assert folder.shard(1).read_bytes() == b"{}\n{}\n"
+    assert [path.name for path in (folder.path / "_run").glob("faces-*")] == []
+
+
 def test_files_of_others_stay(folder):
     for name in ("notes.txt", "faces.jsonl", "faces-old.jsonl"):
         (folder.path / name).write_text("mine")
@@ -109,6 +140,13 @@ def test_a_run_is_not_overwritten(folder):
     with pytest.raises(InputError, match="holds a run already; add --resume"):
         folder.claim(INFO, resume=False)
     assert folder.claim(INFO, resume=True)
+
+
+def test_a_run_that_has_done_nothing_is_started_anew(tmp_path):
+    for options in ({}, {"min_score": 0.5}):
+        new = ShardFolder(tmp_path / "new", "jsonl")
+        assert not new.claim(replace(INFO, options=options), resume=False)
+    assert json.loads((tmp_path / "new" / "_run" / "run.json").read_text())["options"] == {"min_score": 0.5}
 
 
 def test_resume_in_an_empty_folder_starts(tmp_path):

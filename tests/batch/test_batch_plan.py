@@ -1,6 +1,7 @@
 """What is left to do, by what the journal says and what the files are."""
 
 import os
+import sys
 
 import pytest
 
@@ -58,6 +59,23 @@ def test_a_changed_file_is_done_again_in_its_own_shard(photos):
     assert names(plan) == [(0, "b")]
     assert plan.chunks[0].rewrites
     assert (plan.n_changed, plan.n_done) == (1, 5)
+
+
+def test_a_path_that_is_spelled_otherwise_is_the_same_photo(photos):
+    pages = [page(0, photos[:3]), page(1, photos[3:6])]
+    os.utime(photos[1].path, ns=(1, 1))
+    spelled = [Photo(photo.path.replace("/", "/./"), photo.name) for photo in photos[:6]]
+    plan = plan_run(spelled, pages, SIZE)
+    assert (plan.n_done, plan.n_unlisted) == (5, 0)
+    assert [list(chunk.photos) for chunk in plan.chunks] == [[photos[1]]]  # its rows keep their spelling
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such pipes")
+def test_by_content_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    stamp = stamp_of(str(tmp_path / "a.jpg"), content=True)
+    assert stamp is not None
+    assert stamp.sha256 is None
 
 
 def test_by_content_only_the_content_counts(photos):

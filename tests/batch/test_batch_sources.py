@@ -54,6 +54,16 @@ def test_parts_hold_every_photo_once_and_about_equally_many():
     assert all(60 < len(part) < 140 for part in parts)
 
 
+def test_a_photo_is_of_one_part_however_it_is_spelled():
+    numbers = {
+        number
+        for number in range(1, 1001)
+        for path in ("sub/a.jpg", "./sub/a.jpg", "sub//a.jpg")
+        if Part(number, 1000).holds(Photo(path, ""))
+    }
+    assert len(numbers) == 1
+
+
 @pytest.mark.parametrize("text", ["", "3", "0/4", "5/4", "1/0", "a/b", "1/2/3", "-1/4", "1 / 4"])
 def test_what_is_no_part(text):
     with pytest.raises(InputError, match="--shard is a part such as 3/16"):

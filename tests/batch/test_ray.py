@@ -253,3 +253,16 @@ def test_two_nodes_of_which_one_is_killed(tmp_path: Path, model_file: Path, serv
     failed = [result for result in results if isinstance(result, FailedPhoto)]
     assert [result.image for result in failed] == [f"{server.url}/03.png"]
     assert "24 images, 23 faces, 1 failed" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--out", "faces", "--retry-failed"], "--retry-failed goes with --resume"),
+        (["--out", "faces.parquet"], "faces.parquet: is to be a folder of parquet files"),
+    ],
+)
+def test_misuse(run_command: RunCommand, arguments: list[str], message: str) -> None:
+    code, _, err = run_command("batch", "photos", *arguments)
+    assert code == 2
+    assert message in err

@@ -90,14 +90,16 @@ def test_the_files_say_what_made_them(run, tmp_path, model_file):
 
 def test_killed_at_any_moment_and_resumed_gives_the_same_bytes(run, photos, tmp_path, model_file):
     run(out="undisturbed")
-    # Killed with shard 0 named but not in the journal, with its page half written, and with shard 2 half written.
-    for moment in (4, 3, 9):
+    # Killed with shard 0 written but not in the journal, with its page half written, with its page there and the
+    # shard not in its place, and with shard 2 half written.
+    for moment in (4, 5, 6, 7):
         command = ["predict", "photos", "--out", "results", "--resume", "--shard-size", "3"]
         options = ["--model", str(model_file), "--detector", "whole", "--format", "parquet"]
         process = subprocess.run(
             [sys.executable, "-c", KILLED, str(moment), *command, *options], capture_output=True, text=True
         )
         assert process.returncode == -signal.SIGKILL, process.stderr
+    assert (tmp_path / "results" / "faces-000000.parquet").exists()
     code, err = run("--resume")
     assert code == 1
     assert "resumed: 6 photos are done (1 of them failed); 5 to do" in err
@@ -121,6 +123,15 @@ def test_a_stopped_run_says_what_it_has(run, monkeypatch, tmp_path):
     assert "stopped: 6 photos are in whole shards; --resume goes on" in err
     assert "error: results: No space left on device" in err
     assert len(rows(tmp_path / "results")) == 6
+
+
+def test_a_folder_that_is_spelled_otherwise_is_the_same(run, tmp_path):
+    run()
+    before = files(tmp_path / "results")
+    _, err = run("--resume", sources=("./photos/",))
+    assert "resumed: 11 photos are done (1 of them failed); 0 to do" in err
+    assert "not among the sources" not in err
+    assert files(tmp_path / "results") == before
 
 
 def test_nothing_is_left_to_do(run, tmp_path):

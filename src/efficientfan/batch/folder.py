@@ -11,19 +11,21 @@ from pathlib import Path
 from efficientfan.batch.journal import PhotoEntry, ShardPage
 from efficientfan.batch.run_info import RunInfo
 from efficientfan.errors import InputError
-from efficientfan.files import read_json, sha256_of, sole_use, write_bytes
+from efficientfan.files import move, read_json, sha256_of, sole_use, write_bytes
 
 __all__ = ["ShardFolder"]
 
 _NUMBER = re.compile(r"(?:faces-)?([0-9]{6,})")
+_AGAIN = "its photos are done again if they are among the sources"
 
 
 class ShardFolder:
     """The shards `faces-000000.parquet`, ... of one run, and beside them `_run/`: the journal, `run.json` and the lock.
 
-    A shard is done when its page of the journal is there, which is written after it; either appears whole or not at
-    all, and is on the disk before the next step. Programs that read a folder of tables pass over names that begin with
-    an underscore.
+    A shard is written into `_run/`, then its page of the journal, and then the shard moves to its place; each step is
+    whole or not done, and on the disk before the next. A shard is done when its page is there: a run that goes on makes
+    up for the move. So a shard that is written anew is the former one until it is the new one. Programs that read a
+    folder of tables pass over names that begin with an underscore.
 
     Args:
         path: the folder; it need not exist.
@@ -61,7 +63,7 @@ class ShardFolder:
 
         Args:
             info: of the run.
-            resume: go on with what is there; a folder without a run is started in.
+            resume: go on with what is there; a folder without a run, or with one that has done nothing, is started in.
 
         Returns:
             Whether there is a run to go on with.
@@ -69,10 +71,10 @@ class ShardFolder:
         Raises:
             InputError: the folder holds a run, or shards of no run; or, to resume, a run that was made otherwise.
         """
-        if not self._info.exists():
-            stray = next(self.path.glob(f"faces-*.{self.suffix}"), None)
-            if stray is not None:
-                raise InputError(f"{stray}: is in the way and belongs to no run; choose another --out")
+        stray = next(self.path.glob(f"faces-*.{self.suffix}"), None)
+        if not self._info.exists() and stray is not None:
+            raise InputError(f"{stray}: is in the way and belongs to no run; choose another --out")
+        if not self._info.exists() or (stray is None and not _numbers(self._notes.glob("*.json"))):
             write_bytes(self._info, json.dumps(info.to_dict(), indent=1).encode() + b"\n", durable=True)
             return False
         if not resume:
@@ -108,9 +110,11 @@ class ShardFolder:
         for number in _numbers(self.path.glob(f"faces-*.{self.suffix}")):
             if number not in whole:
                 self.shard(number).unlink(missing_ok=True)
+        for written in self._notes.glob("faces-*"):
+            written.unlink(missing_ok=True)
 
     def commit(self, number: int, content: bytes, photos: Iterable[PhotoEntry]) -> None:
-        """Write a whole shard, then its page.
+        """Write a whole shard and its page.
 
         Raises:
             InputError: the disk is full, or the folder cannot be written to.
@@ -124,9 +128,15 @@ class ShardFolder:
             ) from error
 
     def _write(self, number: int, path: Path, content: bytes, photos: Iterable[PhotoEntry]) -> None:
-        write_bytes(path, content, durable=True, scratch=self._notes)  # no reader of the folder meets it
-        page = ShardPage(number, len(content), sha256_of(path), tuple(photos))
+        written = self._written(number)
+        write_bytes(written, content, durable=True)
+        page = ShardPage(number, len(content), sha256_of(written), tuple(photos))
         write_bytes(self.page(number), page.to_bytes(), durable=True)
+        move(written, path)
+
+    def _written(self, number: int) -> Path:
+        """Where a shard is until its page is there."""
+        return self._notes / self.shard(number).name
 
     def _whole_page(self, number: int) -> ShardPage | None:
         """The page of a shard; None, with a complaint, where page or shard are damaged."""
@@ -136,15 +146,20 @@ class ShardFolder:
             if page.number != number:
                 raise InputError(f"{self.page(number)}: is the page of shard {page.number}")
         except InputError as error:
-            self.complaints.append(f"{error}; its photos are done again")
+            self.complaints.append(f"{error}; {_AGAIN}")
             return None
-        if not shard.is_file():
-            self.complaints.append(f"{shard}: is gone; its photos are done again")
-        elif shard.stat().st_size != page.n_bytes or sha256_of(shard) != page.sha256:
-            self.complaints.append(f"{shard}: is damaged or was changed; its photos are done again")
-        else:
+        if _holds(shard, page):
             return page
+        if _holds(self._written(number), page):  # the run was killed before the move
+            move(self._written(number), shard)
+            return page
+        what = "is damaged or was changed" if shard.is_file() else "is gone"
+        self.complaints.append(f"{shard}: {what}; {_AGAIN}")
         return None
+
+
+def _holds(shard: Path, page: ShardPage) -> bool:
+    return shard.is_file() and shard.stat().st_size == page.n_bytes and sha256_of(shard) == page.sha256
 
 
 def _numbers(paths: Iterable[Path]) -> list[int]:

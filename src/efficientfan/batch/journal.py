@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ def stamp_of(path: str, *, content: bool = False) -> Stamp | None:
     """
     try:
         status = os.stat(path)
-        return Stamp(status.st_size, status.st_mtime_ns, sha256_of(path) if content else None)
+        digest = sha256_of(path) if content and stat.S_ISREG(status.st_mode) else None  # a pipe would wait
+        return Stamp(status.st_size, status.st_mtime_ns, digest)
     except (OSError, ValueError):  # a path that no system takes is no file either
         return None
 

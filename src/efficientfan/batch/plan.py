@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice
 
 from efficientfan.batch.journal import ShardPage, Stamp, stamp_of
+from efficientfan.batch.sources import plain_path
 from efficientfan.predict.many import Workers
 from efficientfan.predict.photos import Photo
 
@@ -78,22 +79,23 @@ def plan_run(
         content: compare files by their content's digest, not by size and time.
         workers: threads that look at the files.
     """
-    index = {photo.path: position for position, photo in enumerate(photos)}
+    index = {plain_path(photo.path): position for position, photo in enumerate(photos)}
     state = bytearray(len(photos))
     taken: set[int] = set()
     again: list[Chunk] = []
     n_failed = n_changed = n_retried = n_unlisted = 0
 
-    def look(page: ShardPage) -> tuple[ShardPage, list[Stamp | None]]:
+    def look(page: ShardPage) -> tuple[ShardPage, list[tuple[int | None, Stamp | None]]]:
+        positions = [index.get(plain_path(each.path)) for each in page.photos]
         return page, [
-            stamp_of(each.path, content=content) if each.path in index else None for each in page.photos
+            (position, None if position is None else stamp_of(each.path, content=content))
+            for each, position in zip(page.photos, positions, strict=True)
         ]
 
-    for page, stamps in (workers or Workers(1)).map(look, pages):
+    for page, found in (workers or Workers(1)).map(look, pages):
         taken.add(page.number)
         redone = []
-        for entry, stamp in zip(page.photos, stamps, strict=True):
-            position = index.get(entry.path)
+        for entry, (position, stamp) in zip(page.photos, found, strict=True):
             if position is None:
                 n_unlisted += 1
                 continue
@@ -103,7 +105,7 @@ def plan_run(
                 n_failed += entry.failed
             else:
                 state[position] = _AGAIN
-                redone.append(photos[position])
+                redone.append(replace(photos[position], path=entry.path))  # its rows keep their spelling
                 n_retried += retried
                 n_changed += not retried
         if redone:

@@ -12,7 +12,7 @@ from pathlib import Path
 from efficientfan.errors import InputError
 from efficientfan.predict.photos import Photo
 
-__all__ = ["Part", "listed_photos", "results_folder", "unique_photos"]
+__all__ = ["Part", "listed_photos", "plain_path", "results_folder", "unique_photos"]
 
 
 def listed_photos(content: bytes, where: str) -> list[Photo]:
@@ -40,12 +40,17 @@ def listed_photos(content: bytes, where: str) -> list[Photo]:
     return [Photo(path, os.path.basename(path)) for path in found]
 
 
+def plain_path(path: str) -> str:
+    """What all spellings of a path have in common: `a.jpg`, `./a.jpg` and `b/../a.jpg` are one photo."""
+    return os.path.normpath(path)
+
+
 def unique_photos(photos: Iterable[Photo]) -> list[Photo]:
-    """The photos without those whose path came before; `a.jpg` and `./a.jpg` are one path."""
+    """The photos without those whose path, in whatever spelling, came before."""
     seen: set[str] = set()
     kept = []
     for photo in photos:
-        path = os.path.normpath(photo.path)
+        path = plain_path(photo.path)
         if path not in seen:
             seen.add(path)
             kept.append(photo)
@@ -83,7 +88,7 @@ class Part:
 
     def holds(self, photo: Photo) -> bool:
         """Whether a photo is of this part."""
-        return zlib.crc32(os.fsencode(photo.path)) % self.of == self.number - 1
+        return zlib.crc32(os.fsencode(plain_path(photo.path))) % self.of == self.number - 1
 
     @property
     def folder(self) -> str:

@@ -18,9 +18,11 @@ from efficientfan.cli.shards import (
     RetryOption,
     ShardOptions,
     ShardSizeOption,
+    check_retry,
     photos_of,
 )
 from efficientfan.cli.terms import print_terms
+from efficientfan.errors import InputError
 
 if TYPE_CHECKING:
     from efficientfan.batch import ChunkResult, ShardedRun
@@ -122,7 +124,11 @@ def batch_command(
     from efficientfan.cli.progress import PhotoProgress
     from efficientfan.formats.records import FailedPhoto
     from efficientfan.predict import Workers
+    from efficientfan.predict.output import writes_shards
 
+    if not writes_shards(out, "parquet"):
+        raise InputError(f"{out}: is to be a folder of parquet files; give it a name without suffix")
+    check_retry(retry_failed, resume)
     console = message_console()
     settings = PhotoSettings(
         model,
@@ -152,7 +158,7 @@ def batch_command(
     predictor = settings.open(1, 1)
     spec, info = predictor.spec, settings.info(predictor)
     print_terms(console, spec, getattr(predictor.detector, "spec", None))
-    shards = ShardOptions(out, "parquet", shard_size, resume, retry_failed and resume, by_content, None)
+    shards = ShardOptions(out, "parquet", shard_size, resume, retry_failed, by_content, None)
     memory = None if memory_mb is None else memory_mb * 1_000_000
     options = ClusterOptions(address, workers, cpus, gpus, memory, tries)
     started, n_faces = time.perf_counter(), 0

@@ -23,6 +23,7 @@ from efficientfan.cli.shards import (
     RetryOption,
     ShardOptions,
     ShardSizeOption,
+    check_retry,
     photos_of,
 )
 from efficientfan.cli.starting import starting
@@ -291,8 +292,7 @@ def predict_command(
     shards = None
     if out is not None and writes_shards(out, output_format):
         shards = ShardOptions(out, format_name, shard_size, resume, retry_failed, by_content, machine_part)
-        if retry_failed and not resume:
-            raise InputError("--retry-failed goes with --resume: it does photos of an earlier run once more")
+        check_retry(retry_failed, resume)
     elif resume or retry_failed or by_content:
         raise InputError(
             "--resume, --retry-failed and --by-content are for many files: --out FOLDER --format parquet (or jsonl)"

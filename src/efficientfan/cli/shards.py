@@ -29,6 +29,7 @@ __all__ = [
     "RetryOption",
     "ShardOptions",
     "ShardSizeOption",
+    "check_retry",
     "photos_of",
 ]
 
@@ -74,6 +75,16 @@ ContentOption = Annotated[
         help="Tell by the content's SHA-256, not by size and time, whether a photo has changed.",
     ),
 ]
+
+
+def check_retry(retry_failed: bool, resume: bool) -> None:
+    """Refuse --retry-failed without --resume.
+
+    Raises:
+        InputError: as said.
+    """
+    if retry_failed and not resume:
+        raise InputError("--retry-failed goes with --resume: it does photos of an earlier run once more")
 
 
 def photos_of(
@@ -187,7 +198,10 @@ class ShardOptions:
                 yield run
             except BaseException:
                 done = run.plan.n_done + run.n_written
-                console.print(f"stopped: {done:,} photos are in whole shards; --resume goes on")
+                if done:
+                    console.print(f"stopped: {done:,} photos are in whole shards; --resume goes on")
+                else:
+                    console.print("stopped: no photo is in a whole shard yet")
                 raise
 
 
