@@ -182,15 +182,29 @@ def _sync_names(folder: Path) -> None:
 def write_bytes(
     path: str | Path, content: bytes, *, durable: bool = False, scratch: Path | None = None
 ) -> None:
-    """Write `content` to `path` atomically; `durable` and `scratch` as for `atomic_path`."""
+    """Write `content` to `path` atomically; `durable` and `scratch` as for `atomic_path`.
+
+    Raises:
+        InputError: as for `atomic_path`, or the disk is full.
+    """
     with atomic_path(path, durable=durable, scratch=scratch) as temporary:
-        temporary.write_bytes(content)
+        try:
+            temporary.write_bytes(content)
+        except OSError as error:  # which does not name the file
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def move(source: Path, target: Path) -> None:
-    """Give a file another name on the same file system, in place of a former one; the name is on the disk then."""
-    source.replace(target)
-    _sync_names(target.parent)
+    """Give a file another name on the same file system, in place of a former one; the name is on the disk then.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
+    try:
+        source.replace(target)
+        _sync_names(target.parent)
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written ({error.strerror})") from error
 
 
 def write_text(path: str | Path, content: str) -> None:

@@ -214,5 +214,7 @@ def test_a_full_disk_is_said_and_leaves_what_is_whole(folder, monkeypatch):
         patch.setattr(Path, "write_bytes", full)
         with pytest.raises(InputError, match=r"faces-000002\.jsonl: cannot be written \(No space"):
             folder.commit(2, b"{}\n{}\n", PHOTOS)
+        with pytest.raises(InputError, match=r"run\.json: cannot be written \(No space"):
+            ShardFolder(folder.path / "new", "jsonl").claim(INFO, resume=False)
     assert whole(folder) == [0, 1]
     assert not list(folder.path.rglob(".part-*"))

@@ -27,7 +27,7 @@ from efficientfan.imaging import write_image
 pytest.importorskip("ray", reason="needs the extra batch")
 
 RunCommand = Callable[..., tuple[int, str, str]]
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
 """Of all processes, besides a token that nobody else has: Ray's own default is to write one to the home folder."""
 STORE = "100000000"
 """Bytes of a node's object store."""
@@ -79,6 +79,7 @@ def test_the_files_of_the_one_machine_command_and_each_goes_on_with_the_others_r
     assert done.returncode == 1, done.stderr
     assert "resumed: 4 photos are done" in done.stderr
     assert "error: photos/03.png: " in done.stderr
+    assert "Warning" not in done.stderr
     assert contents(Path("one")) == expected
 
     code, _, err = run_command(

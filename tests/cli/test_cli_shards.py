@@ -274,12 +274,15 @@ def test_failures_are_lines_of_json_shards(run, tmp_path):
         (["photos", "--out", "r", "--format", "jsonl", "--shard", "5/4"], "--shard is a part such as 3/16"),
         (["--out", "r", "--format", "jsonl"], "no photos: name files, folders or globs"),
         (["--list", "none.txt"], "none.txt: cannot be read (No such file or directory)"),
+        (["--list", "photos/00.png"], "photos/00.png: is a photo; --list takes a text file"),
+        (["--list", "urls.txt"], "s3://bucket/a.jpg: photos of URLs are for `efficientfan batch`"),
         (["-", "--list", "-"], "standard input (-) can be read once only"),
         (["photos/00.png", "--shard", "1/1000"], "none of the photos is of this part"),
         (["clip.mp4", "--out", "r", "--format", "parquet"], "of videos"),
     ],
 )
 def test_misuse(run_command, photos, arguments, message):
+    (photos.parent / "urls.txt").write_text("photos/00.png\ns3://bucket/a.jpg\n")
     code, _, err = run_command("predict", *arguments)
     assert code == 2
     assert message in err

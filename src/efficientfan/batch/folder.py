@@ -119,20 +119,11 @@ class ShardFolder:
         Raises:
             InputError: the disk is full, or the folder cannot be written to.
         """
-        path = self.shard(number)
-        try:
-            self._write(number, path, content, photos)
-        except OSError as error:
-            raise InputError(
-                f"{path}: cannot be written ({error.strerror}); --resume goes on later"
-            ) from error
-
-    def _write(self, number: int, path: Path, content: bytes, photos: Iterable[PhotoEntry]) -> None:
         written = self._written(number)
         write_bytes(written, content, durable=True)
         page = ShardPage(number, len(content), sha256_of(written), tuple(photos))
         write_bytes(self.page(number), page.to_bytes(), durable=True)
-        move(written, path)
+        move(written, self.shard(number))
 
     def _written(self, number: int) -> Path:
         """Where a shard is until its page is there."""

@@ -14,6 +14,7 @@ import logging
 import os
 import pickle
 import platform
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -252,7 +253,9 @@ def _done(
         done = data.map(_Actor, fn_constructor_args=(work,), compute=actors, num_gpus=options.gpus, **more)
     else:
         tasks = ray.data.TaskPoolStrategy(size=options.workers)
-        done = data.map(functools.partial(_do, work), compute=tasks, max_retries=options.tries, **more)
+        with warnings.catch_warnings():  # Ray Data has no other way to say it, and tries for ever by itself
+            warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
+            done = data.map(functools.partial(_do, work), compute=tasks, max_retries=options.tries, **more)
     for row in done.iter_rows():
         number, results, entries, problem = pickle.loads(row["done"])
         if problem is not None:

@@ -214,7 +214,7 @@ def predict_command(
         efficientfan predict clip.mp4 --smooth light --draw drawn.mp4 --out faces.jsonl
     """
     with starting():
-        from efficientfan.batch import Part, PhotoSettings
+        from efficientfan.batch import Part, PhotoSettings, is_url
         from efficientfan.predict.output import choose_format, writes_shards
         from efficientfan.video.source import is_video
 
@@ -297,8 +297,12 @@ def predict_command(
         raise InputError(
             "--resume, --retry-failed and --by-content are for many files: --out FOLDER --format parquet (or jsonl)"
         )
+    photos = photos_of(sources, listed, recursive=recursive, part=machine_part)
+    url = next((photo.path for photo in photos if is_url(photo.path)), None)
+    if url is not None:
+        raise InputError(f"{url}: photos of URLs are for `efficientfan batch`")
     predict_photo_files(
-        photos_of(sources, listed, recursive=recursive, part=machine_part),
+        photos,
         settings,
         PhotoOptions(out, format_name, draw, boxes, threads, batch_size, untrusted, timing),
         shards,

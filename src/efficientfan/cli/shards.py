@@ -114,10 +114,14 @@ def photos_of(
 
 
 def _content(source: str) -> tuple[bytes, str]:
+    from efficientfan.imaging import PHOTO_SUFFIXES
+
     if source == "-":
         if sys.stdin is None:
             raise InputError("standard input is closed; give the paths in a file with --list FILE")
         return sys.stdin.buffer.read(), "standard input"
+    if Path(source).suffix.lower() in PHOTO_SUFFIXES:
+        raise InputError(f"{source}: is a photo; --list takes a text file that names photos, one per line")
     try:
         return Path(source).read_bytes(), source
     except OSError as error:
