@@ -3,8 +3,11 @@ import json
 import os
 import signal
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
+import av
 import numpy as np
 import pytest
 from skimage.data import astronaut
@@ -200,6 +203,7 @@ def test_blur_leaves_no_face_to_be_found(run_command, clip, tmp_path, how):
         (["CLIP", "--out", "photo.png/x.csv"], "photo.png/x.csv: cannot be written"),
         (["photo.png", "--smooth", "light"], "--smooth is for videos"),
         (["photo.png", "--max-frames", "3"], "--max-frames is for videos"),
+        (["photo.png", "--timeout", "3"], "--timeout is for videos"),
     ],
 )
 def test_misuse_is_one_line_and_leaves_nothing(predict, clip, tmp_path, monkeypatch, arguments, message):
@@ -214,6 +218,46 @@ def test_misuse_is_one_line_and_leaves_nothing(predict, clip, tmp_path, monkeypa
     assert len(err.strip().splitlines()) == 1
     assert out == ""
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_stream_that_stalls(predict, clip, tmp_path):
+    """Each connection gives the whole film, and then nothing more; what is done is not lost."""
+    film = tmp_path / "film.ts"
+    with av.open(str(film), "w") as file:
+        stream = file.add_stream("libx264", rate=25)
+        stream.width = stream.height = 256
+        for frame in open_video(clip):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(frame.image, format="rgb24")))
+        file.mux(stream.encode())
+    ended = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        n_connections = 0
+
+        def do_GET(self):
+            Handler.n_connections += 1
+            if Handler.n_connections <= 2:
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(film.read_bytes())
+            ended.wait(10)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{running.server_port}/film.ts"
+        code, out, err = predict(url, "--timeout", 0.5, "--retries", 1)
+        ended.set()
+        running.shutdown()
+    assert code == 0
+    assert Handler.n_connections == 3
+    numbers = [json.loads(line)["frame"] for line in out.splitlines()]
+    assert numbers == sorted(numbers)
+    assert numbers[-1] > N_FRAMES
+    notes = [line.split(": ")[-1] for line in err.splitlines() if line.startswith("note: http")]
+    assert [note.split("; ")[-1] for note in notes] == ["connecting again", "connecting again", "given up"]
 
 
 def test_blur_of_a_cut_video_says_so(run_command, clip, tmp_path):

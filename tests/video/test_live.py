@@ -86,6 +86,24 @@ def test_a_source_that_stalls_is_opened_again():
     assert notes.complaints == ["fake: no frame for 0.05 s; connecting again"]
 
 
+def test_a_source_that_stalls_can_be_stopped():
+    never = threading.Event()
+
+    def source():
+        yield numbered(0)
+        never.wait(10)
+
+    notes = Notes()
+    live = LiveFrames("fake", source, notes, timeout=60)
+    frames = iter(live)
+    next(frames)
+    threading.Timer(0.05, live.stop).start()
+    assert list(frames) == []
+    assert list(live) == []  # and is not opened again
+    never.set()
+    assert notes.complaints == []
+
+
 def test_after_some_attempts_it_is_given_up():
     attempts = []
 

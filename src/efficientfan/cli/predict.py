@@ -32,7 +32,7 @@ from efficientfan.errors import InputError
 
 __all__ = ["passes_of", "predict_command"]
 
-_VIDEOS_ONLY = ("every", "start", "end", "max_frames", "rate", "detect_every", "smooth")
+_VIDEOS_ONLY = ("every", "start", "end", "max_frames", "rate", "timeout", "retries", "detect_every", "smooth")
 
 
 def passes_of(text: str) -> Literal["auto", 1, 2]:
@@ -179,6 +179,20 @@ def predict_command(
     rate: Annotated[
         float, typer.Option(min=0.001, help="Frames per second of numbered images (frames/%05d.png).")
     ] = 25.0,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            min=0.1,
+            help="Of cameras and network streams: seconds without a frame, or without an answer of the server, after "
+            "which they are opened again.",
+        ),
+    ] = 10.0,
+    retries: Annotated[
+        int,
+        typer.Option(
+            min=0, help="... and so many attempts in a row may fail; then the run ends with what it has."
+        ),
+    ] = 3,
     detect_every: Annotated[
         int,
         typer.Option(
@@ -264,6 +278,8 @@ def predict_command(
             end,
             max_frames,
             rate=rate,
+            timeout=timeout,
+            retries=retries,
             detect_every=detect_every,
             smooth=smooth,
             min_score=min_score,

@@ -51,6 +51,7 @@ class VideoOptions:
     Attributes:
         every, max_frames, rate: see `open_video`; `rate` of image sequences.
         start, end: times, as `seconds_of` reads them.
+        timeout, retries: see `open_video`; of cameras and network streams.
         detect_every, smooth, min_score: see `FaceTracker`.
         pose: whether records have the pose and the openness of each face.
     """
@@ -60,6 +61,8 @@ class VideoOptions:
     end: str | None = None
     max_frames: int | None = None
     rate: float = 25.0
+    timeout: float = 10.0
+    retries: int = 3
     detect_every: int = 10
     smooth: str = "off"
     min_score: float | None = None
@@ -76,6 +79,8 @@ class VideoOptions:
             end=seconds_of(self.end, "end"),
             max_frames=self.max_frames,
             rate=self.rate,
+            timeout=self.timeout,
+            retries=self.retries,
         )
 
 
@@ -157,6 +162,7 @@ def _predict_video(
     n_faces = n_found = 0
     ids: set[int | None] = set()
     delays = 0.0
+    told = 0
     with ExitStack() as stack:
         film = None
         if drawing is not None:
@@ -169,7 +175,7 @@ def _predict_video(
             smooth=options.smooth,
             min_score=options.min_score,
         )
-        run = Run(frames, video.expected, video.name)
+        run = Run(frames, video.expected, video.name, stop=video.stop)
         for frame in run:
             height, width = frame.image.shape[:2]
             faces = frame.faces
@@ -186,9 +192,10 @@ def _predict_video(
             ids |= {face.track_id for face in frame.faces}
             if video.started is not None:
                 delays += time.perf_counter() - video.started - frame.time
+            told = tell_of(video, told)
         if film is not None and film.note:
             message_console().print(film.note)
-    tell_of(video)
+    tell_of(video, told)
     console = message_console()
     console.print(
         f"{video.name}: {run.n_frames} frames, {n_faces} faces of {len(ids)} tracks, {run.n_frames - n_found} frames "
@@ -232,6 +239,11 @@ class Run(Iterable[Item]):
 
     A second Ctrl-C stops at once.
 
+    Args:
+        items, total: what is iterated over, and how many there are, or None.
+        what: for the bar and the message.
+        stop: called with Ctrl-C, so that a source that would let wait for the next item ends.
+
     Attributes:
         n_frames: items so far.
         seconds: that they took.
@@ -239,10 +251,13 @@ class Run(Iterable[Item]):
         ended: set it, and the present item is the last.
     """
 
-    def __init__(self, items: Iterable[Item], total: int | None, what: str) -> None:
+    def __init__(
+        self, items: Iterable[Item], total: int | None, what: str, stop: Callable[[], None] | None = None
+    ) -> None:
         self._items = items
         self._total = total
         self._what = what
+        self._stop = stop
         self.n_frames = 0
         self.seconds = 0.0
         self.interrupted = self.ended = False
@@ -268,16 +283,18 @@ class Run(Iterable[Item]):
                 self.n_frames += 1
                 self.seconds = time.perf_counter() - started
                 progress.update(bar, advance=1, speed=self.n_frames / self.seconds)
-                if self.interrupted:
-                    console.print(f"{self._what}: interrupted; what was done is written")
                 if self.interrupted or self.ended:
-                    return
+                    break
+            if self.interrupted:
+                console.print(f"{self._what}: interrupted; what was done is written")
 
     @contextmanager
     def _noticing_interrupts(self) -> Iterator[None]:
         def notice(*_: object) -> None:
             self.interrupted = True
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            if self._stop is not None:
+                self._stop()
 
         before = signal.signal(signal.SIGINT, notice)
         try:
@@ -286,10 +303,12 @@ class Run(Iterable[Item]):
             signal.signal(signal.SIGINT, before)
 
 
-def tell_of(video: Video) -> None:
-    """Print what a source had to say of itself."""
-    for line in video.complaints:
+def tell_of(video: Video, told: int = 0) -> int:
+    """Print what a source has said of itself, after the first `told` lines; how many lines these are by now."""
+    lines = video.complaints[told:]
+    for line in lines:
         message_console().print(f"note: {line}")
+    return told + len(lines)
 
 
 def seconds_of(text: str | None, name: str) -> float | None:

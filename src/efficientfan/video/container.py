@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -38,13 +40,16 @@ class ContainerReader:
     Args:
         name: path or URL.
         notes: takes the complaints.
-        timeout: seconds after which a stream that gives nothing is an error; None waits.
+        timeout: seconds after which a server that gives nothing is an error; None waits.
+        retries: so often a web server is asked for what is missing of a file, when a connection breaks or stalls; 0
+            for streams.
         threads: of the decoder; None takes as many as it likes.
 
     Attributes:
         rate: frames per second as the file claims, or None.
         n_frames: number of frames as the file claims, or None.
         duration: seconds as the file claims, or None: a live stream.
+        stopped: why reading ended before the end, or None.
 
     Raises:
         InputError: cannot be opened, has no video stream, or one of an unknown codec.
@@ -52,18 +57,29 @@ class ContainerReader:
     """
 
     def __init__(
-        self, name: str, notes: Notes, *, timeout: float | None = None, threads: int | None = None
+        self,
+        name: str,
+        notes: Notes,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
+        threads: int | None = None,
     ) -> None:
         av = import_av()
         self.name = name
         self._notes = notes
+        self._timeout = timeout
+        self.stopped: str | None = None
         self._errors: tuple[type[Exception], ...] = (av.FFmpegError, OSError)
+        options, patience = _network_options(name, timeout, retries)
+        started = time.perf_counter()
         try:
-            # RTSP over UDP, FFmpeg's default, loses packets.
-            options = {"rtsp_transport": "tcp"} if name.startswith("rtsp://") else {}
-            self._container = av.open(name, timeout=timeout, options=options)
+            self._container = av.open(name, timeout=patience, options=options)
         except (*self._errors, ValueError) as error:
-            raise InputError(f"{name}: cannot be opened as video ({_reason(error)})") from error
+            # FFmpeg's own reason for a server that says nothing may be anything, such as invalid data.
+            silent = timeout is not None and time.perf_counter() - started >= timeout
+            reason = f"no answer for {timeout:g} s" if silent else _reason(error)
+            raise InputError(f"{name}: cannot be opened as video ({reason})") from error
         streams = self._container.streams.video
         if not streams or streams[0].codec_context is None:
             self._container.close()
@@ -115,7 +131,13 @@ class ContainerReader:
                 except self._errors:
                     n_broken += 1
         except self._errors as error:
-            self._notes.complaints.append(f"{self.name}: reading stopped ({_reason(error)})")
+            self.stopped = _reason(error)
+            if self._timeout is not None:  # of a server; FFmpeg speaks of files
+                if isinstance(error, import_av().ExitError | TimeoutError):
+                    self.stopped = f"no data for {self._timeout:g} s"
+                elif isinstance(error, OSError) and error.errno == errno.EIO:
+                    self.stopped = "the connection ended"
+            self._notes.complaints.append(f"{self.name}: reading stopped ({self.stopped})")
             with suppress(*self._errors):
                 yield from self._stream.codec_context.decode(None)  # what the decoder still holds
         finally:
@@ -128,6 +150,25 @@ class ContainerReader:
                 f"{self.name}: is cut or damaged: {n_read} frames, {seconds:.1f} s, of {self.duration:.1f} s "
                 "could be decoded"
             )
+
+
+def _network_options(name: str, timeout: float | None, retries: int) -> tuple[dict[str, str], float | None]:
+    """What FFmpeg is told of a URL, and seconds after which a read or the opening is broken off from outside."""
+    if timeout is None or not name.startswith(("rtsp://", "http://", "https://")):
+        return {}, timeout
+    microseconds = str(round(1e6 * timeout))
+    if name.startswith("rtsp://"):
+        return {"rtsp_transport": "tcp", "timeout": microseconds}, timeout  # UDP, the default, loses packets
+    if not retries:
+        return {"rw_timeout": microseconds}, timeout
+    pause = 3
+    options = {
+        "rw_timeout": microseconds,
+        "reconnect": "1",
+        "reconnect_max_retries": str(retries),
+        "reconnect_delay_max": str(pause),
+    }
+    return options, (timeout + pause) * (retries + 1)
 
 
 def _pixels(frame: Any) -> Array:

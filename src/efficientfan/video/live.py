@@ -44,6 +44,10 @@ class _Newest:
                         return
         except Exception as error:  # it belongs to the thread that waits
             reason = str(error)
+        self.end(reason)
+
+    def end(self, reason: str) -> None:
+        """No more frames will come."""
         with self._changed:
             self._ended = reason
             self._changed.notify()
@@ -93,18 +97,28 @@ class LiveFrames:
         self._retries = retries
         self._pause = pause
         self.started: float | None = None
+        self._newest: _Newest | None = None
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End as soon as the next frame is waited for, also while it is. A signal's handler may call it."""
+        self._stopped = True
+        if self._newest is not None:
+            self._newest.end("stopped")
 
     def __iter__(self) -> Iterator[Undecoded]:
-        """Ends, with a complaint, after `retries` failed attempts.
+        """Ends, with a complaint, after `retries` failed attempts; and without one after `stop`.
 
         Raises:
             InputError: not a single frame came.
         """
         offset, failures = 0, 0
         while True:
-            newest, reason, last = None, "", -1
+            if self._stopped:
+                return
+            reason, last = "", -1
             try:
-                newest = _Newest(self._open())
+                self._newest = newest = _Newest(self._open())
                 while not isinstance(taken := newest.take(self._timeout), str):
                     number, arrived, pixels = taken
                     self.started = arrived if self.started is None else self.started
@@ -115,8 +129,11 @@ class LiveFrames:
             except InputError as error:
                 reason = str(error)
             finally:
-                if newest is not None:
-                    newest.close()
+                if self._newest is not None:
+                    self._newest.close()
+                    self._newest = None
+            if self._stopped:
+                return
             reason = reason.removeprefix(f"{self.name}: ")
             offset += last + 1
             failures += 1

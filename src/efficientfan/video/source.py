@@ -10,7 +10,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path, PurePath
 
-from efficientfan.errors import InputError
+from efficientfan.errors import InputError, check_number
 from efficientfan.imaging import IMAGE_SUFFIXES, read_rgb
 from efficientfan.video.container import ContainerReader
 from efficientfan.video.frames import Notes, Selection, Undecoded, VideoFrame
@@ -102,6 +102,11 @@ class Video:
         if isinstance(self._source, ContainerReader):
             self._source.close()
 
+    def stop(self) -> None:
+        """Wait no longer for a live source, which may have stalled: it ends. A signal's handler may call it."""
+        if isinstance(self._source, LiveFrames):
+            self._source.stop()
+
     @property
     def complaints(self) -> list[str]:
         """So far: a line each for what was damaged, cut short or lost."""
@@ -139,7 +144,7 @@ def open_video(
 
     A damaged or cut file gives what can be decoded; `Video.complaints` says so. Of a camera or a network stream the
     newest frame is taken and those that came meanwhile are dropped; one that gives nothing for `timeout` seconds is
-    opened again.
+    opened again. Of a file on a web server whose connection breaks or stalls, what is missing is asked for.
 
     Args:
         source: a video file; a folder of images, or a numbered pattern such as "frames/%05d.png"; a camera's number
@@ -148,7 +153,8 @@ def open_video(
         start, end: seconds; frames before `start` and from `end` on are left out.
         max_frames: at most so many.
         rate: frames per second of an image sequence.
-        timeout: seconds without a frame after which a camera or stream is opened again.
+        timeout: seconds without a frame after which a camera or stream is opened again; and for which a server may
+            let wait for its answer.
         retries: so many attempts in a row may fail.
         threads: of the decoder; None lets it choose.
 
@@ -157,6 +163,8 @@ def open_video(
         MissingDependencyError: PyAV (extra `video`) is not installed; image sequences and cameras do without.
     """
     name = str(source)
+    check_number("timeout", timeout, 0.001)
+    check_number("retries", retries, 0, whole=True)
     selection = Selection(every, start, end, max_frames)
     notes = Notes()
     if _is_camera(name):
@@ -174,14 +182,19 @@ def open_video(
             raise InputError(f"{name}: is an empty file; copy it anew")
         reader = ContainerReader(name, notes, threads=threads)
         return Video(name, reader, notes, selection, rate=reader.rate, n_frames=reader.n_frames)
-    reader = ContainerReader(name, notes, timeout=timeout, threads=threads)
+    found = Notes()
+    reader = ContainerReader(name, found, timeout=timeout, threads=threads)
     if reader.duration is not None:  # a file that lies on a server
-        return Video(name, reader, notes, selection, rate=reader.rate, n_frames=reader.n_frames)
+        if retries:
+            reader.close()
+            reader = ContainerReader(name, found, timeout=timeout, retries=retries, threads=threads)
+        return Video(name, reader, found, selection, rate=reader.rate, n_frames=reader.n_frames)
     opened = [reader]  # for the first connection
 
     def connect() -> Iterator[Pixels]:
-        again = opened.pop() if opened else ContainerReader(name, Notes(), timeout=timeout, threads=threads)
-        return _pixels_of(again)
+        return _pixels_of(
+            opened.pop() if opened else ContainerReader(name, Notes(), timeout=timeout, threads=threads)
+        )
 
     stream = LiveFrames(name, connect, notes, timeout=timeout, retries=retries)
     return Video(name, stream, notes, selection, rate=reader.rate)
@@ -202,11 +215,14 @@ def _is_camera(name: str) -> bool:
 
 
 def _pixels_of(reader: ContainerReader) -> Iterator[Pixels]:
+    """The frames of one connection; an error where it broke."""
     try:
         for frame in reader:
             yield frame.pixels
     finally:
         reader.close()
+    if reader.stopped is not None:
+        raise InputError(reader.stopped)
 
 
 def _sequence(name: str) -> list[str]:
