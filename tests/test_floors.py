@@ -1,4 +1,4 @@
-"""The house stands: the table of floors in docs/architecture.md is true of the source."""
+"""The table of floors in docs/architecture.md is true of the source."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Errors that a user can mend. Each message names what was wrong and what to do about it."""
+"""The errors that are raised on purpose. Each message names what was wrong and what to do about it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class EfficientFanError(Exception):
 
 
 class InputError(EfficientFanError, ValueError):
-    """A file, value or option is not usable; the message names it and the mend."""
+    """A file, value or option is not usable; the message names it and the remedy."""
 
 
 class MissingDependencyError(EfficientFanError, ImportError):
@@ -51,7 +51,7 @@ class Interrupted(EfficientFanError):
 
 @contextmanager
 def needs_extra(extra: str, what: str) -> Iterator[None]:
-    """Turn an import that fails in this block into the error that names the mend.
+    """Turn an import that fails in this block into the error that names the remedy.
 
     Args:
         extra: the name in pip install 'efficientfan[NAME]'.
@@ -122,7 +122,7 @@ def check_threads(threads: object) -> None:
     """Check a number of threads; None leaves it to whoever starts them.
 
     Raises:
-        InputError: no whole number from 1 to 1024; engines start as many as they are told, and die of too many.
+        InputError: no whole number from 1 to 1024; engines start as many as are asked for, and crash of too many.
     """
     if threads is not None:
         check_number("threads", threads, 1, 1024, whole=True)

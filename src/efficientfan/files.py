@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one."""
+"""Writing files so that no reader sees half of one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What travels with the weights, so that nobody guesses a crop, a normalization or a license.
+"""What is stored with the weights, so that crop, normalization and license are never guessed.
 
 `ModelSpec` is of landmark networks, `DetectorSpec` of face detectors; `read_spec` reads either.
 """

@@ -1,4 +1,4 @@
-"""The value objects that travel through the package: an annotated face, a found face, a photo's face boxes."""
+"""The value objects of the whole package: an annotated face, a found face, a photo's face boxes."""
 
 from __future__ import annotations
 

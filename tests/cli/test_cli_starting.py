@@ -1,4 +1,4 @@
-"""Imports that are not looked through for garbage; afterwards Python does so as ever."""
+"""Imports without garbage collection, which is on again afterwards."""
 
 import gc
 

@@ -1,4 +1,4 @@
-"""A checkpoint of half the size says the same, and can be gone on from."""
+"""A checkpoint of half the size gives the same results, and training can start from it."""
 
 from __future__ import annotations
 

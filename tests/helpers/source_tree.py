@@ -1,4 +1,4 @@
-"""The package's modules and what they import, read from the source: for the tests that hold the house up."""
+"""The package's modules and what they import, read from the source: for the tests of the layout."""
 
 from __future__ import annotations
 

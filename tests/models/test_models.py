@@ -1,4 +1,4 @@
-"""Networks: size and cost as published, one contract for all of them, checkpoints, and honest refusals."""
+"""Networks: size and cost as published, one contract for all of them, checkpoints, and refusals."""
 
 import logging
 import subprocess

@@ -1,4 +1,4 @@
-"""The models that ride in the package: what they say of the NASA portrait, and what their cards say of them."""
+"""The models of the package: what they say of the NASA portrait, and what their cards say of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/extending.md: its examples train; what is missing or of the wrong kind is told; a model file imports nothing."""
+"""docs/extending.md: its examples train; what is missing or of a wrong kind is named; a model file imports nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training must learn: small sets are learned by heart, and a loss that is not a number stops the run."""
+"""Training must learn: small sets are memorized, and a loss that is not a number stops the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that dies and goes on must end as if nothing had happened."""
+"""A run that is killed and resumed must end with the same weights as one that was not."""
 
 from __future__ import annotations
 

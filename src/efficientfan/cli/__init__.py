@@ -1,1 +1,1 @@
-"""The command line: one file per command, each a thin door to a function of the package."""
+"""The command line: one file per command, each a thin layer over a function of the package."""

@@ -70,7 +70,7 @@ UntrustedOption = Annotated[
     bool,
     typer.Option(
         "--untrusted",
-        help="For photos of strangers: decode each in a child process that may take 30 s, and 12 bytes of memory per "
+        help="For untrusted photos: decode each in a child process that may take 30 s, and 12 bytes of memory per "
         "pixel of --max-pixels; one that takes more is reported and skipped.",
     ),
 ]

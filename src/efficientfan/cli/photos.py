@@ -35,7 +35,7 @@ MANY_PHOTOS = 1000
 
 @dataclass(frozen=True)
 class PhotoOptions:
-    """What `predict` is told of photos, besides what decides about the results.
+    """The options of `predict` for photos, except those that decide about the results.
 
     Attributes:
         out: the file or folder of results; None is standard output.

@@ -46,7 +46,7 @@ MaxFramesOption = Annotated[
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """What `predict` is told of videos.
+    """The options of `predict` for videos.
 
     Attributes:
         every, max_frames, rate: see `open_video`; `rate` of image sequences.

@@ -1,4 +1,4 @@
-"""Is a data set on disk fit to use? Counts, photos that do not open, points that cannot be right, duplicates.
+"""Checks of a data set on disk: counts, photos that do not open, points that cannot be right, duplicates.
 
 **Fatal** (not fit): what a reader refuses; a count other than the official one, unless a part is allowed; a
 photo that cannot be decoded; a face with fewer than two labeled points, or whose points are shares of the photo's size

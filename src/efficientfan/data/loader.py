@@ -1,4 +1,4 @@
-"""Batches of training samples in an order that can be left in mid-epoch and taken up again exactly."""
+"""Batches of training samples in an order that can be interrupted within an epoch and continued exactly."""
 
 from __future__ import annotations
 

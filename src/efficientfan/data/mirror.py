@@ -1,4 +1,4 @@
-"""Labels that lean: what annotators add to one side of every face, and how to mirror a face without losing it.
+"""The offset of labels to one side of every face, and how to mirror a face without reversing it.
 
 Against predictions averaged with those of the mirrored photo, which cannot prefer a side, the labels of many data sets
 lie to the right of the photo by half a percent of the face. A network that is trained on mirrored copies as they are

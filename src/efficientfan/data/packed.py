@@ -1,4 +1,4 @@
-"""Data sets packed into a few tar files, for sets of more photos than a file system likes.
+"""Data sets packed into a few tar files, for sets of more photos than a file system handles well.
 
 ```
 ROOT/train-00000.tar   000000000.jpg 000000000.json 000000001.png ...    photos, byte for byte, and their faces
@@ -104,7 +104,7 @@ def read_packed(index: Path, dataset: str, schema: LandmarkSchema) -> list[Annot
         text = json.loads(arrays["text"].tobytes())
         found = (text["dataset"], text["schema"])
         faces = _faces(index, text, arrays)
-    except Exception as error:  # numpy and zipfile raise whatever they stumble over in damaged files
+    except Exception as error:  # numpy and zipfile raise errors of many types on damaged files
         raise InputError(f"{index}: is no index of `efficientfan data pack` ({first_line(error)})") from error
     for what, wanted, there in (("data set", dataset, found[0]), ("schema", schema.name, found[1])):
         if wanted != there:

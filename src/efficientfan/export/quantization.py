@@ -1,4 +1,4 @@
-"""A float `.onnx` file to an int8 one, with the proof of what it costs."""
+"""A float `.onnx` file to an int8 one, with a measurement of what it costs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which layers of a quantized graph to leave in float: found by trying, not by rule of thumb."""
+"""Which layers of a quantized graph to leave in float: found by trial."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of CSV files, with line numbers for messages, and cells that spreadsheets take for what they are: text."""
+"""Rows of CSV files, with line numbers for messages, and cells that no spreadsheet takes for a formula."""
 
 from __future__ import annotations
 

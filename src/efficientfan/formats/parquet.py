@@ -218,7 +218,7 @@ def read_parquet(path: str | Path) -> Iterator[Result]:
             yield _result(photo, schemas)
     except InputError:
         raise
-    except Exception as error:  # pyarrow and numpy raise whatever they stumble over in damaged files
+    except Exception as error:  # pyarrow and numpy raise errors of many types on damaged files
         raise InputError(f"{path}: is no whole table of faces ({first_line(error)})") from error
 
 

@@ -1,6 +1,6 @@
 """Photos in and out, and the one warp from a photo to crops. RGB, uint8, height x width x 3 throughout.
 
-`guarded`, which reads photos of strangers, is imported by who needs it.
+`guarded`, which reads untrusted photos, is imported by who needs it.
 """
 
 from efficientfan.imaging.process import process_settings

@@ -1,4 +1,4 @@
-"""Photos of strangers: decoded in child processes of limited time and memory, which can be killed."""
+"""Untrusted photos: decoded in child processes of limited time and memory, which can be killed."""
 
 from __future__ import annotations
 

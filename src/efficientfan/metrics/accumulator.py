@@ -149,7 +149,7 @@ class MetricAccumulator:
                 raise InputError(f"sample {name!r} was added twice; names must be unique")
             if np.isnan(row).all():
                 raise InputError(
-                    f"sample {name!r} has no labeled landmark to measure; leave it out or mend its labels"
+                    f"sample {name!r} has no labeled landmark to measure; leave it out or correct its labels"
                 )
             self._rows[name] = (row, length)
 

@@ -87,7 +87,7 @@ def nme(points: ArrayLike, truth: ArrayLike, lengths: ArrayLike, mask: ArrayLike
     empty = np.flatnonzero(~counted.any(axis=1))
     if len(empty):
         raise InputError(
-            f"sample {empty[0]} has no labeled landmark to measure; leave it out or mend its labels"
+            f"sample {empty[0]} has no labeled landmark to measure; leave it out or correct its labels"
         )
     means = np.where(counted, distances, 0.0).sum(axis=1) / counted.sum(axis=1)
     return np.asarray(means / check_lengths(lengths, len(means)))
@@ -109,7 +109,7 @@ def check_lengths(
         name = f"sample {names[bad[0]]!r}" if names is not None else f"sample {bad[0]}"
         raise InputError(
             f"{name}: its {normalizer} length is {array[bad[0]]:g} pixels, so its error is undefined "
-            f"({len(bad)} such of {count}); mend its labels or choose another normalizer, such as box"
+            f"({len(bad)} such of {count}); correct its labels or choose another normalizer, such as box"
         )
     return array
 

@@ -1,4 +1,4 @@
-"""ImageNet weights from an installed package or from a file, for machines that reach no model hub."""
+"""ImageNet weights from an installed package or from a file, for machines without access to a model hub."""
 
 from __future__ import annotations
 

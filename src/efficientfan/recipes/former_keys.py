@@ -1,4 +1,4 @@
-"""Keys of recipes that were spelled otherwise: recipes and run folders that have them are still read."""
+"""Former spellings of recipe keys: recipes and run folders that have them are still read."""
 
 from __future__ import annotations
 

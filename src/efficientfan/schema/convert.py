@@ -64,7 +64,7 @@ def get_conversion(source: LandmarkSchema | str, target: LandmarkSchema | str) -
         same = tuple((index,) for index in range(from_schema.n_landmarks))
         return Conversion(from_schema.name, to_schema.name, same)
     conversion = _conversions().get((from_schema.name, to_schema.name))
-    # A user's own schema may bear a packaged one's name; the rows speak of the packaged one only.
+    # A user's own schema may bear a packaged one's name; the rows are about the packaged one only.
     pair = (from_schema, to_schema)
     if conversion is None or any(schema.landmarks != get_schema(schema.name).landmarks for schema in pair):
         known = ", ".join(f"{a} -> {b}" for a, b in _conversions())

@@ -180,7 +180,7 @@ class ErrorDetail(_Answer):
     """What is wrong."""
 
     code: str = Field(description="A fixed word for programs.")
-    message: str = Field(description="What is wrong, and how to mend it, for people.")
+    message: str = Field(description="What is wrong, and how to correct it, for people.")
     request_id: str | None = Field(None, description="As in the service's log and the header `X-Request-ID`.")
 
 

@@ -35,7 +35,7 @@ class Refusal(Exception):
 
     Args:
         code: one of `REFUSALS`.
-        message: what is wrong, and how to mend it.
+        message: what is wrong, and how to correct it.
         headers: further headers of the answer.
     """
 

@@ -1,4 +1,4 @@
-"""The models of a service, its queue and its counters: what outlives a request."""
+"""The models of a service, its queue and its counters: what lasts longer than a request."""
 
 from __future__ import annotations
 

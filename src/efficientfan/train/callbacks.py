@@ -1,4 +1,4 @@
-"""What happens around the loop: checkpoints, a gentle stop, a line and pictures each epoch."""
+"""What happens around the loop: checkpoints, a stop after the current step, a line and pictures each epoch."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ class AveragedWeights(WeightAveraging):
 
 
 class EpochLines(Callback):
-    """One line an epoch in the log, where nobody watches a progress bar."""
+    """One line per epoch in the log, where there is no progress bar."""
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._began, self._first_step = time.monotonic(), trainer.global_step

@@ -206,7 +206,7 @@ def _trainer(
             verbose=False,
         )
         hooks.append(stop)
-    # Both judge an epoch when it has been validated: at its end, the last checkpoint has their verdict in it.
+    # Both act when an epoch has been validated: the last checkpoint of an epoch is written after them.
     best = callbacks.ModelCheckpoint(
         folder.last.parent,
         "best",

@@ -1,4 +1,4 @@
-"""Faces that move: sources of frames, tracking, smoothing, and writing of video."""
+"""Video: sources of frames, tracking, smoothing, and writing of video."""
 
 from efficientfan.video.frames import Frame, VideoFrame
 from efficientfan.video.source import Video, open_video

@@ -1,4 +1,4 @@
-"""The exported models that ride in the package.
+"""The exported models that are part of the package.
 
 Landmark models are `NAME.onnx` beside this file, with other names in `index.json`; face detectors are in `detectors/`.
 """

@@ -1,4 +1,4 @@
-"""What a user can get wrong with a data set: each case is an `InputError` that names file and mend."""
+"""What a user can get wrong with a data set: each case is an `InputError` that names file and remedy."""
 
 import json
 

@@ -5,7 +5,7 @@ import numpy as np
 from efficientfan.data.scenes.clutter import strew_clutter
 
 
-def strewn(boxes, side=120):
+def with_clutter(boxes, side=120):
     """Pictures of a hundred seeds: (100, side, side) bool, where something was drawn."""
     drawn = []
     for seed in range(100):
@@ -16,7 +16,7 @@ def strewn(boxes, side=120):
 
 
 def test_faces_stay_free_and_the_rest_is_used():
-    drawn = strewn([[20.0, 30.0, 70.0, 80.0], [-30.0, 90.0, 10.0, 140.0]])
+    drawn = with_clutter([[20.0, 30.0, 70.0, 80.0], [-30.0, 90.0, 10.0, 140.0]])
     assert not drawn[:, 31:80, 21:70].any()
     assert not drawn[:, 91:, :10].any()
     assert drawn.any(axis=(1, 2)).mean() > 0.7
@@ -24,6 +24,6 @@ def test_faces_stay_free_and_the_rest_is_used():
 
 
 def test_small_tiles_and_the_same_seed():
-    assert np.array_equal(strewn([]), strewn([]))
-    assert strewn([], side=24).any()
-    strewn([], side=5)
+    assert np.array_equal(with_clutter([]), with_clutter([]))
+    assert with_clutter([], side=24).any()
+    with_clutter([], side=5)

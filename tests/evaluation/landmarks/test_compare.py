@@ -1,4 +1,4 @@
-"""Comparing runs: paired by name, honest about misses, refused across data sets."""
+"""Comparing runs: paired by name, with missed faces counted, refused across data sets."""
 
 from __future__ import annotations
 

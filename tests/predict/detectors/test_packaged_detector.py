@@ -1,4 +1,4 @@
-"""The face detector that rides in the package, on the NASA portrait in every size, and on what is no face."""
+"""The face detector of the package, on the NASA portrait in every size, and on what is no face."""
 
 from __future__ import annotations
 

@@ -44,11 +44,11 @@ def pair_by_stem(images: Path, annotations: Path, suffix: str) -> list[tuple[Pat
             if path.stem in photos:
                 raise InputError(f"{path}: beside {photos[path.stem].name}; one image a name")
             photos[path.stem] = path
-    lonely = [f"{photos[s]}: image without annotation ({suffix})" for s in sorted(photos.keys() - labels)]
-    lonely += [f"{labels[s]}: annotation without image" for s in sorted(labels.keys() - photos)]
-    if lonely:
-        more = f" (and {len(lonely) - 1} more)" if len(lonely) > 1 else ""
-        raise InputError(f"{lonely[0]}{more}; is the data set unpacked in full?")
+    unpaired = [f"{photos[s]}: image without annotation ({suffix})" for s in sorted(photos.keys() - labels)]
+    unpaired += [f"{labels[s]}: annotation without image" for s in sorted(labels.keys() - photos)]
+    if unpaired:
+        more = f" (and {len(unpaired) - 1} more)" if len(unpaired) > 1 else ""
+        raise InputError(f"{unpaired[0]}{more}; is the data set unpacked in full?")
     if not photos:
         raise InputError(f"{images}: holds no images with {suffix} annotations; is this the right root?")
     return [(photos[stem], labels[stem]) for stem in sorted(photos)]

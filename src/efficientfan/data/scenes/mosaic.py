@@ -44,7 +44,7 @@ class MosaicAugmentation:
         negative: probability that a tile shows a random place instead of a chosen face.
         flip: probability of mirroring.
         covered: probability that something covers a part of a face: a patch, a mask, a cap, dark glasses, a shadow.
-        clutter: probability that letters, signs and spots of light are strewn beside the faces of a tile.
+        clutter: probability that letters, signs and spots of light are drawn beside the faces of a tile.
         dark, color, gray, noise, jpeg, blur, strong_blur, low_resolution: probabilities of the changes of a tile.
     """
 

@@ -303,14 +303,14 @@ def _source(name: Any, schema: LandmarkSchema, where: str) -> LandmarkSchema:
 
 
 def _numbers(
-    value: Any, shape: tuple[int, ...], where: str, mend: str = "leave out a face that was not found"
+    value: Any, shape: tuple[int, ...], where: str, remedy: str = "leave out a face that was not found"
 ) -> Array:
     try:
         array = np.array(value, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{where} must be numbers ({error})") from error
     if array.shape != shape:
-        raise InputError(f"{where} must have shape {shape}, not {array.shape}; {mend}")
+        raise InputError(f"{where} must have shape {shape}, not {array.shape}; {remedy}")
     if not np.isfinite(array).all():
-        raise InputError(f"{where} holds a value that is not finite; {mend}")
+        raise InputError(f"{where} holds a value that is not finite; {remedy}")
     return array

@@ -1,4 +1,4 @@
-"""Whether scores mean something: does a low one foretell a large error?
+"""Whether scores mean something: does a low score go with a large error?
 
 A face's score is the mean of its landmarks' (`efficientfan.structures.Face.score`). Errors are fractions.
 """
