@@ -53,6 +53,7 @@ def train_command(
 
     for library in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)  # its tips are not about this run
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # else each attempt to connect is two lines
     if getattr(rank_zero_only, "rank", 0) == 0:  # an attribute that Lightning hangs on the function
         _recommend_allocator()
     else:

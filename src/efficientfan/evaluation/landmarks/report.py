@@ -46,7 +46,7 @@ def results_table(results: Results) -> str:
     rows += [[f"{row[0]}, mean shape", *row[1:]] for row in _rows(results.baseline, metrics)]
     lines = [
         f"{results.label} on {data['name']} {data['split']}, boxes: {_boxes(settings)}",
-        f"percent [95 % interval]; fr and auc by {settings['normalizer']}; missed faces fail, NMEs lack them",
+        f"percent [95 % interval]; fr and auc by nme_{settings['normalizer']}; missed faces fail, and have no NME",
         "",
         format_table(["subset", "faces", "missed", *metrics], rows),
     ]

@@ -220,7 +220,7 @@ def test_children_of_a_killed_process_end():
         "import sys; from efficientfan.imaging.guarded import GuardedReader; reader = GuardedReader()\n"
         "reader(sys.argv[1]); print(reader._idle.queue[0]._process.pid, flush=True); sys.stdin.read()"
     )
-    image = Path(__file__).parents[1] / "examples" / "astronaut.jpg"
+    image = Path(__file__).parents[2] / "examples" / "astronaut.jpg"
     parent = subprocess.Popen(
         [sys.executable, "-c", code, image], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
