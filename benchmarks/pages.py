@@ -19,7 +19,7 @@ from distillation.table import distillation_page, draw_distillation
 from pose.table import alignment, head_pose, openness
 from speed.table import draw_front, speed, speed_short
 from tables import fill
-from video.table import tracking
+from video.table import steadiness, tracking
 
 from efficientfan.files import read_text, write_text
 
@@ -37,6 +37,7 @@ TABLES = {
     "predicted": predicted,
     "speed": speed,
     "speed_short": speed_short,
+    "steadiness": steadiness,
     "tracking": tracking,
     "visibility": visibility,
 }

@@ -31,6 +31,14 @@ def test_the_truth_is_where_the_pixels_are(motion):
         np.testing.assert_allclose(centers(frame.image, points), points, atol=0.1)
 
 
+def test_other_points_of_the_photo_move_as_its_face_does(motion):
+    middle = POINTS.mean(axis=0, keepdims=True)
+    indices = np.arange(motion.n_frames)
+    np.testing.assert_allclose(
+        motion.truth(indices, middle), motion.truth(indices).mean(axis=1, keepdims=True), atol=1e-9
+    )
+
+
 def test_each_phase_does_what_it_is_named_for(motion):
     truth = motion.truth(np.arange(motion.n_frames)).reshape(len(PHASES), 10, 3, 2)
     still, sideways, scale, roll = (each - truth[0, 0] for each in truth)

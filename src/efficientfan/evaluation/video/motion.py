@@ -73,10 +73,14 @@ class RenderedMotion:
             noisy = image + rng.normal(0, self.noise, image.shape)
             yield VideoFrame(index, index / self.rate, np.clip(np.round(noisy), 0, 255).astype(np.uint8))
 
-    def truth(self, indices: ArrayLike) -> Array:
-        """(N, K, 2) landmarks, in pixels of the frames, at N frame numbers, which need not be whole."""
+    def truth(self, indices: ArrayLike, points: Array | None = None) -> Array:
+        """(N, K, 2) landmarks, in pixels of the frames, at N frame numbers, which need not be whole.
+
+        With `points`, (K, 2) pixels of the photo, the places of these.
+        """
+        points = self.points if points is None else points
         matrices = np.array([self._matrix(index) for index in np.asarray(indices, dtype=np.float64)])
-        return np.asarray(self.points @ matrices[:, :, :2].transpose(0, 2, 1) + matrices[:, None, :, 2])
+        return np.asarray(points @ matrices[:, :, :2].transpose(0, 2, 1) + matrices[:, None, :, 2])
 
     @property
     def scale(self) -> float:

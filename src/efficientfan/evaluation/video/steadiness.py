@@ -19,10 +19,13 @@ from efficientfan.video.smoothing import SMOOTHINGS, LandmarkSmoother, face_unit
 
 __all__ = [
     "Steadiness",
+    "clip_row",
     "jitter",
     "lag",
     "measure_clip",
     "measure_rendered",
+    "rendered_motion",
+    "rendered_row",
     "still_frames",
     "steadiness_table",
 ]
@@ -167,43 +170,58 @@ def measure_rendered(
     Raises:
         InputError: no face in the photo, or it is lost in the video.
     """
-    faces = predictor(photo)
-    if not faces:
-        raise InputError("evaluate-video: no face is found in the photo; give another")
-    points = faces[0].points.astype(np.float64)
-    schema = faces[0].schema
-    motion = RenderedMotion(photo, points, face_unit(points, schema), rate=rate, seconds=seconds, seed=seed)
+    motion = rendered_motion(predictor, photo, rate=rate, seconds=seconds, seed=seed)
     trail = _longest_trail(motion.frames(), predictor, "the rendered video")
     if len(trail.times) < motion.n_frames:
         raise InputError(
             f"evaluate-video: the face is lost in {motion.n_frames - len(trail.times)} of {motion.n_frames} frames of "
             "the rendered video; give a photo with a larger, frontal face"
         )
+    return [rendered_row(motion, trail.smoothed(name), name) for name in SMOOTHINGS]
+
+
+def rendered_motion(
+    predictor: LandmarkPredictor, photo: Array, *, rate: float = 30.0, seconds: float = 2.0, seed: int = 0
+) -> RenderedMotion:
+    """The video that `measure_rendered` measures on; arguments as there.
+
+    Raises:
+        InputError: no face in the photo.
+    """
+    faces = predictor(photo)
+    if not faces:
+        raise InputError("evaluate-video: no face is found in the photo; give another")
+    points = faces[0].points.astype(np.float64)
+    unit = face_unit(points, faces[0].schema)
+    return RenderedMotion(photo, points, unit, rate=rate, seconds=seconds, seed=seed)
+
+
+def rendered_row(
+    motion: RenderedMotion, points: Array, smoothing: str, own: Array | None = None
+) -> Steadiness:
+    """Jitter, lag and error of landmarks that were found in each frame of a rendered video.
+
+    Args:
+        motion: the video.
+        points: (T, K, 2) pixels, of all frames.
+        smoothing: its name.
+        own: (K, 2) the same landmarks of the photo, where they are not those of `motion`.
+    """
     unit = motion.unit * motion.scale
     indices = np.arange(motion.n_frames)
     phases = np.array([motion.phase(index) for index in range(motion.n_frames)])
     still = phases == "still"
-    truth = motion.truth(indices)
-    rows = []
-    for name in SMOOTHINGS:
-        smoothed = trail.smoothed(name)
-        lags = []
-        for phase in PHASES[1:]:
-            own = phases == phase
-            lags.append(lag(smoothed[own], motion.truth, indices[own].astype(np.float64)))
-        error = float(np.linalg.norm(smoothed - truth, axis=-1)[~still].mean()) / unit
-        rows.append(
-            Steadiness(
-                "rendered",
-                name,
-                len(indices),
-                int(still.sum()),
-                jitter(smoothed, still, unit),
-                max(lags),
-                error,
-            )
-        )
-    return rows
+
+    def truth(numbers: Array) -> Array:
+        return motion.truth(numbers, own)
+
+    lags = [
+        lag(points[phases == phase], truth, indices[phases == phase].astype(np.float64))
+        for phase in PHASES[1:]
+    ]
+    error = float(np.linalg.norm(points - truth(indices), axis=-1)[~still].mean()) / unit
+    steady = jitter(points, still, unit)
+    return Steadiness("rendered", smoothing, len(indices), int(still.sum()), steady, max(lags), error)
 
 
 def measure_clip(predictor: LandmarkPredictor, frames: Iterable[VideoFrame], name: str) -> list[Steadiness]:
@@ -213,21 +231,27 @@ def measure_clip(predictor: LandmarkPredictor, frames: Iterable[VideoFrame], nam
         InputError: no face is found.
     """
     trail = _longest_trail(frames, predictor, name)
-    unit = trail.unit
-    still = still_frames(trail.points, unit)
-    center = trail.points.mean(axis=1, keepdims=True)
+    return [clip_row(name, trail.points, trail.smoothed(each), trail.unit, each) for each in SMOOTHINGS]
+
+
+def clip_row(video: str, raw: Array, points: Array, unit: float, smoothing: str) -> Steadiness:
+    """Jitter and lag of landmarks in a real video, whose raw ones say when the face is still and where its center is.
+
+    Args:
+        video: its name.
+        raw, points: (T, K, 2) pixels, in consecutive frames.
+        unit: inter-ocular distance in pixels.
+        smoothing: its name.
+    """
+    still = still_frames(raw, unit)
     moving = np.flatnonzero(~still)
     moving = moving[(moving > 12) & (moving < len(still) - 4)]
-    rows = []
-    for setting in SMOOTHINGS:
-        smoothed = trail.smoothed(setting)
-        late = None
-        if len(moving) > 20:
-            late = lag(smoothed.mean(axis=1, keepdims=True)[moving], _path(center), moving.astype(np.float64))
-        rows.append(
-            Steadiness(name, setting, len(still), int(still.sum()), jitter(smoothed, still, unit), late)
-        )
-    return rows
+    late = None
+    if len(moving) > 20:
+        center = points.mean(axis=1, keepdims=True)
+        path = _path(raw.mean(axis=1, keepdims=True))
+        late = lag(center[moving], path, moving.astype(np.float64))
+    return Steadiness(video, smoothing, len(still), int(still.sum()), jitter(points, still, unit), late)
 
 
 def steadiness_table(rows: Sequence[Steadiness]) -> str:
