@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 from skimage.data import astronaut
+from source_tree import trees
 
 import efficientfan
 from efficientfan.imaging import write_image
+
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 def test_every_public_name_is_there_and_listed():
@@ -25,18 +28,29 @@ def test_lazy_names_are_the_real_ones():
     assert efficientfan.Face is Face
 
 
+def what_is_public():
+    """That section of docs/architecture.md."""
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    return page.partition("## What is public\n")[2].partition("\n## ")[0]
+
+
 def test_the_page_lists_what_is_public():
-    page = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
-    _, _, section = page.partition("## What is public\n")
-    rows = [
-        line.split("|")[2] for line in section.partition("\n## ")[0].splitlines() if line.startswith("| ")
-    ]
+    rows = [line.split("|")[2] for line in what_is_public().splitlines() if line.startswith("| ")]
     listed = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
     assert sorted(listed) == sorted(efficientfan.__all__)
 
 
+def test_the_page_lists_the_modules_that_pages_import_from():
+    pages = [page.read_text(encoding="utf-8") for page in (DOCS.parent / "README.md", *DOCS.rglob("*.md"))]
+    imported = {
+        name for page in pages for name in re.findall(r"^from (efficientfan\.[\w.]+) import", page, re.M)
+    }
+    listed = set(re.findall(r"`(efficientfan\.[a-z.]+)`", what_is_public()))
+    assert imported <= listed <= set(trees())
+
+
 def test_the_reference_has_every_public_name():
-    page = (Path(__file__).parents[1] / "docs" / "reference.md").read_text(encoding="utf-8")
+    page = (DOCS / "reference.md").read_text(encoding="utf-8")
     documented = re.findall(r"^::: efficientfan\.(\w+)$", page, re.MULTILINE)
     assert sorted([*documented, "__version__"]) == sorted(efficientfan.__all__)
 
