@@ -372,10 +372,10 @@ def _keypoints(where: str, values: Any, schema: LandmarkSchema) -> NDArray[np.fl
     """(K, 3) x, y, v."""
     triples = _finite(values, 3 * schema.n_landmarks)
     if triples is None:
-        count = len(values) if isinstance(values, list) else 0
+        count, wanted = len(values) if isinstance(values, list) else 0, 3 * schema.n_landmarks
         raise InputError(
-            f"{where}: 'keypoints' must be {3 * schema.n_landmarks} finite numbers (x, y, v of the "
-            f"{schema.n_landmarks} landmarks of '{schema.name}'); it holds {count}"
+            f"{where}: 'keypoints' must be {wanted} finite numbers (x, y, v of the {schema.n_landmarks} landmarks of "
+            f"'{schema.name}'); " + ("one of them is not" if count == wanted else f"it holds {count}")
         )
     return triples.reshape(-1, 3)
 

@@ -54,10 +54,9 @@ class Checkpoints(TorchCheckpointIO):
         torch.save(checkpoint, content)
         try:
             write_bytes(path, content.getvalue(), durable=True)
-        except OSError as error:
+        except InputError as error:
             raise EfficientFanError(
-                f"{path}: cannot be written ({error.strerror}); the checkpoint before is whole: make room, then go on "
-                "with --resume"
+                f"{error}; the checkpoint before is whole: make room, then go on with --resume"
             ) from error
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> Any:
