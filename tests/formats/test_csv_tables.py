@@ -198,6 +198,16 @@ def test_a_table_of_the_old_dialect_is_checked_as_closely(tmp_path):
         read(path, FIVE)
 
 
+def test_of_thousands_of_columns_few_are_compared_with_a_missing_one(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr("difflib.get_close_matches", lambda word, names, **_: seen.append(len(names)))
+    path = tmp_path / "wide.csv"
+    path.write_text("image," + ",".join(f"column{number}" for number in range(20_000)) + "\n")
+    with pytest.raises(InputError, match="line 1: column 'right_eye_center_x' is missing"):
+        read(path, FIVE)
+    assert seen == [1000]
+
+
 def test_a_table_without_a_header(tmp_path):
     path = tmp_path / "empty.csv"
     path.write_text("\n")

@@ -31,6 +31,7 @@ import difflib
 import io
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -306,7 +307,7 @@ def _cells(path: Path, line: int, header: list[str], fields: list[str]) -> dict[
 
 def _columns(path: Path, header: list[str], schema: LandmarkSchema, known_only: bool) -> _Columns:
     """The landmarks' columns in a header that has all it needs."""
-    columns, old = _Columns.named(schema), _Columns.numbered(schema)
+    columns, old, counts = _Columns.named(schema), _Columns.numbered(schema), Counter(header)
     if not set(columns.x) & set(header) and old.x[0] in header:
         logger.warning(
             "%s: its columns x0, y0, ... are of an old dialect, in the order of schema '%s'; `efficientfan data "
@@ -319,7 +320,7 @@ def _columns(path: Path, header: list[str], schema: LandmarkSchema, known_only: 
     for group in (columns.v, _BOX):
         if set(group) & set(header):
             needed += group
-    missing = [name for name in needed if name not in header]
+    missing = [name for name in needed if name not in counts]
     if missing:
         raise InputError(
             f"{path}: line 1: column '{missing[0]}' is missing ({len(missing)} in all); schema '{schema.name}' needs "
@@ -327,8 +328,8 @@ def _columns(path: Path, header: list[str], schema: LandmarkSchema, known_only: 
         )
     known = {*needed, *columns.score, *_UNREAD, "name", "schema"}
     unknown = [n for n in header if n not in known and not n.startswith("attr.")] if known_only else []
-    if unknown or len(set(header)) != len(header):
-        odd = unknown[0] if unknown else next(n for n in header if header.count(n) > 1)
+    if unknown or len(counts) != len(header):
+        odd = unknown[0] if unknown else next(name for name in header if counts[name] > 1)
         raise InputError(
             f"{path}: line 1: column {odd[:40]!r} is unknown or repeated; attributes are named attr.KEY"
         )
@@ -339,7 +340,8 @@ def _remedy(column: str, header: Sequence[str]) -> str:
     """What may be the matter with a table without a column."""
     if any(";" in name for name in header):
         return "the table is separated by semicolons: save it with commas"
-    near = difflib.get_close_matches(column, header, n=1, cutoff=0.8)
+    few = list(dict.fromkeys(header))[:1000]  # each takes a while
+    near = difflib.get_close_matches(column, few, n=1, cutoff=0.8)
     if near:
         return f"is it {near[0]!r}?"
     return "for landmarks of your own, name their schema, a .json file"

@@ -118,21 +118,22 @@ class Checkpoint:
             decoder={"name": "softargmax"},
         )
         self._load = load_checkpoint
-        self._save = partial(save, network.state_dict())
         self._text = made.to_json()
-        self._whole = self._save(metadata={METADATA_KEY: self._text})
+        self._whole = save(network.state_dict(), metadata={METADATA_KEY: self._text})
         self._path = folder / "model.safetensors"
         self.run(self._whole)
 
     def draw(self, chance: Random) -> bytes:
         kind = chance.randrange(3)
-        if kind == 0:
-            text = json.dumps(odd_tree(json.loads(self._text), chance))
-            return self._save(metadata={METADATA_KEY: text})
         length = int.from_bytes(self._whole[:8], "little")
         header, weights = self._whole[8 : 8 + length], self._whole[8 + length :]
-        if kind == 1:
-            odd = json.dumps(odd_tree(json.loads(header), chance)).encode()
+        if kind < 2:
+            table = json.loads(header)
+            if kind == 0:
+                spec = json.dumps(odd_tree(json.loads(self._text), chance))
+                odd = json.dumps({**table, "__metadata__": {METADATA_KEY: spec}}).encode()
+            else:
+                odd = json.dumps(odd_tree(table, chance)).encode()
             return len(odd).to_bytes(8, "little") + odd + weights
         return damaged(self._whole[: 8 + length], header, chance) + weights
 

@@ -103,11 +103,15 @@ def test_graph_and_spec_must_agree(tmp_path, graph, text, message):
         OnnxBackend(write_model(tmp_path / "odd.onnx", graph, text))
 
 
-def test_metadata_that_is_not_text_is_refused(tmp_path):
+@pytest.mark.parametrize("text", [b'"tiny"', b"tiny"], ids=["spec", "any name"])
+def test_metadata_that_is_not_text_is_refused(tmp_path, text, capfd):
     path = write_model(tmp_path / "odd.onnx")
-    path.write_bytes(path.read_bytes().replace(b'"tiny"', b'"t\xff\xfey"'))
+    content = path.read_bytes()
+    assert text in content
+    path.write_bytes(content.replace(text, text.replace(b"in", b"\xff\xfe")))
     with pytest.raises(InputError, match=r"odd\.onnx: its metadata is not UTF-8"):
         OnnxBackend(path)
+    assert capfd.readouterr() == ("", "")  # standard output is for results
 
 
 CROPS = np.full((2, SIZE, SIZE, 3), 51, np.uint8)

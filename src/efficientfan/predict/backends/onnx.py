@@ -91,6 +91,9 @@ def _ports(nodes: list[Any]) -> dict[str, Port]:
     }
 
 
+_NO_TEXT = "its metadata is not UTF-8 text; the file is damaged"
+
+
 def open_session(path: Path, device: str = "cpu", threads: int | None = None) -> ort.InferenceSession:
     """Open an ONNX file on a device, without a fallback.
 
@@ -115,7 +118,12 @@ def open_session(path: Path, device: str = "cpu", threads: int | None = None) ->
     for key, value in _WAITING.items():
         settings.add_session_config_entry(key, value)
     try:
-        session = ort.InferenceSession(str(path), settings, providers=[(provider, options)])
+        # Its fallback would print to standard output, where results go, what a model made it say.
+        session = ort.InferenceSession(
+            str(path), settings, providers=[(provider, options)], enable_fallback=0
+        )
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: {_NO_TEXT}") from error
     except Exception as error:  # ONNX Runtime's errors have no common base class
         raise InputError(
             f"{path}: is not an ONNX model that can be run, or is damaged ({first_line(error)})"
@@ -145,7 +153,7 @@ def metadata_of(session: ort.InferenceSession, where: str) -> str:
     try:
         metadata = session.get_modelmeta().custom_metadata_map
     except UnicodeDecodeError as error:
-        raise InputError(f"{where}: its metadata is not UTF-8 text; the file is damaged") from error
+        raise InputError(f"{where}: {_NO_TEXT}") from error
     return spec_text(metadata.get(METADATA_KEY), where)
 
 
