@@ -2,6 +2,7 @@
 
     python benchmarks/fuzz.py images --count 1000000            # photos of every format
     python benchmarks/fuzz.py --all --count 100000              # every kind; --list names them
+    python benchmarks/fuzz.py --all --seed 1 --record           # other inputs; figures into fuzz.csv, a row per kind and seed
     python benchmarks/fuzz.py packed --only 1234                # one input again, with its traceback
     python benchmarks/fuzz.py packed --input fuzz/packed-0-1234.bin
     python benchmarks/fuzz.py packed --coverage --seconds 3600  # guided by coverage; needs: pip install atheris
@@ -33,6 +34,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
 
 from fuzzing import ACCEPTED, KINDS, REFUSED, case, judge, opened
+from tables import Row, add_rows
+
+RESULTS = Path(__file__).with_name("fuzz.csv")
+SCRATCH = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+"""Where inputs become files: in memory, where there is such a place, each takes a third of the time."""
 
 GUARD_BYTES = 4 << 30
 """Of address space beyond what a process has at its start, so that no input takes the machine down."""
@@ -47,7 +53,7 @@ class Tally:
         wrong: number of an input -> what was wrong; the first hundred.
         slowest: (seconds, number).
         largest: (megabytes by which it raised the memory, number).
-        seconds: of the whole run.
+        seconds: of the whole run, without the starts of its processes.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -113,8 +119,9 @@ def run_kind(name: str, seed: int, count: int, seconds: float, progress: Progres
     tally, number, started = Tally(), 0, time.perf_counter()
     task = progress.add_task(name, total=count)
     while number < count and time.perf_counter() - started < seconds:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
             ours, theirs = multiprocessing.Pipe(duplex=False)
+            ready = time.perf_counter()
             child = multiprocessing.get_context("spawn").Process(
                 target=work, args=(name, seed, range(number, count), folder, theirs)
             )
@@ -124,6 +131,7 @@ def run_kind(name: str, seed: int, count: int, seconds: float, progress: Progres
                 if not ours.poll(300):
                     raise TimeoutError
                 ours.recv()
+                ready = time.perf_counter()
                 while number < count and time.perf_counter() - started < seconds:
                     if not ours.poll(60):
                         tally.add(number, "no end within 60 s", 60.0, 0.0)
@@ -141,9 +149,9 @@ def run_kind(name: str, seed: int, count: int, seconds: float, progress: Progres
                 tally.add(number, f"its process ended with {child.exitcode}", 0.0, 0.0)
                 number += 1
             finally:
+                tally.seconds += time.perf_counter() - ready
                 child.kill()
                 child.join()
-    tally.seconds = time.perf_counter() - started
     return tally
 
 
@@ -172,6 +180,25 @@ def table(tallies: dict[str, Tally]) -> str:
             f"| {total / max(tally.seconds, 1e-9):.0f} |"
         )
     return "\n".join(rows)
+
+
+def record(tallies: dict[str, Tally], seed: int) -> None:
+    """Add a row for each kind to `RESULTS`, in place of one with the same seed."""
+    rows: list[Row] = [
+        {
+            "kind": name,
+            "seed": seed,
+            "inputs": tally.outcomes.total(),
+            "accepted": tally.outcomes[ACCEPTED],
+            "refused": tally.outcomes[REFUSED],
+            "wrong": tally.outcomes["wrong"],
+            "slowest_s": round(tally.slowest[0], 2),
+            "most_mb": round(tally.largest[0]),
+            "per_second": round(tally.outcomes.total() / max(tally.seconds, 1e-9)),
+        }
+        for name, tally in tallies.items()
+    ]
+    add_rows(RESULTS, rows, ["kind", "seed"])
 
 
 def once(name: str, content: bytes | None, seed: int, number: int) -> None:
@@ -238,6 +265,7 @@ def main() -> None:
     parser.add_argument("--input", type=Path, help="a file to be run as input")
     parser.add_argument("--coverage", action="store_true", help="guided by coverage, with atheris")
     parser.add_argument("--folder", type=Path, default=Path("fuzz"), help="for inputs that are wrong")
+    parser.add_argument("--record", action="store_true", help="add the figures to benchmarks/fuzz.csv")
     args = parser.parse_args()
     if args.list:
         print("\n".join(KINDS))
@@ -255,6 +283,8 @@ def main() -> None:
     with Progress(*columns, console=Console(stderr=True)) as progress:
         for name in names:
             tallies[name] = run_kind(name, args.seed, args.count, args.seconds, progress)
+            if args.record:  # of each kind as it is done: the next one may take hours
+                record({name: tallies[name]}, args.seed)
     for name, tally in tallies.items():
         save(name, args.seed, tally, args.folder)
     print(table(tallies))

@@ -1,6 +1,6 @@
 """Runs photos, video and the service for a long time, among faults: does memory grow, is anything lost or doubled?
 
-    python benchmarks/soak.py --minutes 60
+    python benchmarks/soak.py --minutes 60 --record     # and writes soak.csv
 
 Three processes work side by side with the packaged models, whose inputs are drawn from scikit-image's astronaut:
 
@@ -55,7 +55,9 @@ from rich.progress import track as progress
 from scipy.stats import linregress
 from scipy.stats import t as student
 from skimage.data import astronaut
+from tables import cell, write_rows
 
+RESULTS = Path(__file__).with_name("soak.csv")
 MODEL = "fast"
 N_PHOTOS = 12
 N_FRAMES = 40
@@ -342,6 +344,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--slope", type=float, default=1.0, help="MB per hour that are allowed")
     parser.add_argument("--folder", type=Path, help="for the files; by default a temporary one")
+    parser.add_argument("--record", action="store_true", help="write the figures to benchmarks/soak.csv")
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="soak-", dir=args.folder))
     os.environ["EFFICIENTFAN_QUIET"] = "1"
@@ -403,12 +406,18 @@ def main() -> None:
         for process in (*parts.values(), service):
             process.kill()
         shutil.rmtree(folder, ignore_errors=True)
-    report(samples, counts, code, args.slope)
+    report(samples, counts, code, args.slope, RESULTS if args.record else None)
 
 
-def report(samples: dict[str, Samples], counts: dict[str, Counter[str]], code: int, allowed: float) -> None:
-    """Print the table, and exit."""
-    bad = code != 0
+def report(
+    samples: dict[str, Samples],
+    counts: dict[str, Counter[str]],
+    code: int,
+    allowed: float,
+    results: Path | None,
+) -> None:
+    """Print the table, write its figures to `results`, and exit."""
+    bad, rows = code != 0, []
     print(
         "| process | results | lost | doubled | wrong | memory at the end | slope, MB/hour | descriptors | faults |"
     )
@@ -424,12 +433,26 @@ def report(samples: dict[str, Samples], counts: dict[str, Counter[str]], code: i
             f"{what} {n}" for what, n in own.items() if what not in ("results", "lost", "doubled", "wrong")
         )
         middle = each.descriptors[len(each.descriptors) // 5 :] or [0]
+        figures = {
+            "process": name,
+            "minutes": round((each.seconds or [0])[-1] / 60),
+            **{what: own[what] for what in ("results", "lost", "doubled", "wrong")},
+            "memory_mb": round((each.megabytes or [0])[-1]),
+            "slope_mb_per_hour": round(slope, 1),
+            "slope_half_width": round(half, 1),
+            "fewest_descriptors": min(middle),
+            "most_descriptors": max(middle),
+            "faults": faults,
+        }
+        rows.append({column: cell(value) for column, value in figures.items()})
         print(
             f"| {name} | {own['results']:,} | {own['lost']} | {own['doubled']} | {own['wrong']} "
             f"| {(each.megabytes or [0])[-1]:.0f} MB | {slope:+.1f} ± {half:.1f} | {min(middle)} to {max(middle)} "
             f"| {faults} |"
         )
     print(f"exit code of the service: {code}")
+    if results is not None:
+        write_rows(results, rows)
     sys.exit(int(bad))
 
 

@@ -1,15 +1,16 @@
 """Is a run that is killed and resumed the run that was not disturbed, and what do writer and journal cost?
 
-    python benchmarks/batch/kills.py PHOTOS... --count 20000 --kills 3 --folder SCRATCH
+    python benchmarks/batch/kills.py PHOTOS... --count 20000 --kills 3 --folder SCRATCH --record -- --model fast --threads 2
 
-The photos are linked under new names until there are so many. One run goes through; another is killed by SIGKILL at
-random moments and resumed after each. Compared are the rows of both: every photo exactly once, bit for bit. What
-follows `--` is passed to both runs, such as `-- --model fast --threads 2`.
+The photos are linked under new names until there are so many. One run goes through, and its memory is looked at;
+another is killed by SIGKILL at random moments and resumed after each. Compared are the rows of both: every photo
+exactly once, bit for bit. What follows `--` is passed to both runs. --record adds the figures to kills.csv.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import re
 import shutil
@@ -22,6 +23,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tables import add_rows  # of the folder above
+
+RESULTS = Path(__file__).with_name("kills.csv")
 COMMAND = [sys.executable, "-m", "efficientfan.cli.main", "predict"]
 
 
@@ -46,9 +51,16 @@ def start(photos: Path, out: Path, log: Path, options: list[str]) -> subprocess.
         return subprocess.Popen([*COMMAND, *arguments], stdout=stream, stderr=stream)
 
 
-def finish(process: subprocess.Popen[bytes], log: Path) -> None:
-    if process.wait() not in (0, 1):  # 1: some photos could not be used
+def finish(process: subprocess.Popen[bytes], log: Path) -> list[float]:
+    """Wait for a run; its memory (RSS) in MB, twice a second."""
+    megabytes = []
+    while process.poll() is None:
+        pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+        megabytes.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+        time.sleep(0.5)
+    if process.returncode not in (0, 1):  # 1: some photos could not be used
         sys.exit(f"the run failed:\n{log.read_text()[-2000:]}")
+    return megabytes
 
 
 def n_shards(out: Path) -> int:
@@ -68,6 +80,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, required=True, help="where to write; removed at the end")
+    parser.add_argument("--record", action="store_true", help="add the figures to benchmarks/batch/kills.csv")
     own = sys.argv[1:]
     options = own[own.index("--") + 1 :] if "--" in own else []
     arguments = parser.parse_args(own[: own.index("--")] if "--" in own else own)
@@ -77,9 +90,12 @@ def main() -> None:
     link_photos(arguments.photos, photos, arguments.count)
 
     started = time.perf_counter()
-    finish(start(photos, whole, folder / "whole.log", options), folder / "whole.log")
+    megabytes = finish(start(photos, whole, folder / "whole.log", options), folder / "whole.log")
     seconds = time.perf_counter() - started
+    third = len(megabytes) // 3
+    early, late = (max(each, default=0.0) for each in (megabytes[third : 2 * third], megabytes[2 * third :]))
     print(f"undisturbed: {arguments.count:,} photos, {n_shards(whole)} shards, {seconds:.0f} s")
+    print(f"most memory: {early:.0f} MB in the middle third of the run, {late:.0f} MB in the last")
     log = (folder / "whole.log").read_text()
     write = re.search(r"write\D+([\d.]+)\D+([\d.]+)%", log)
     if write:
@@ -90,6 +106,8 @@ def main() -> None:
     for before, moment in zip([0.0, *moments], moments, strict=False):
         process = start(photos, killed, folder / "killed.log", options)
         time.sleep(moment - before)
+        if process.poll() is not None:
+            sys.exit(f"it ended before its time came: {(folder / 'killed.log').read_text()[-500:]}")
         process.kill()
         died = process.wait()
         print(f"killed after {moment - before:.1f} s (exit {died}): {n_shards(killed)} shards are there")
@@ -101,13 +119,29 @@ def main() -> None:
         for image, face in zip(second["image"].to_pylist(), second["face"].to_pylist(), strict=True)
         if not face
     )
-    print(f"every photo exactly once: {set(once.values()) == {1} and len(once) == arguments.count}")
+    complete = set(once.values()) == {1} and len(once) == arguments.count
+    print(f"every photo exactly once: {complete}")
     print(f"rows are the same, bit for bit: {first.equals(second)} ({len(first):,} rows)")
     names = sorted(path.name for path in whole.glob("*.parquet"))
     same = sum((whole / name).read_bytes() == (killed / name).read_bytes() for name in names)
     print(f"files that are the same, byte for byte: {same} of {len(names)}")
     shutil.rmtree(folder)
-    if not first.equals(second) or len(once) != arguments.count:
+    if arguments.record:
+        row = {
+            "photos": f"{arguments.count:06}",
+            "options": " ".join(options),
+            "seconds": round(seconds),
+            "writer_percent": write and write[2],
+            "memory_middle_mb": round(early),
+            "memory_end_mb": round(late),
+            "kills": arguments.kills,
+            "photos_once": complete,
+            "rows_equal": first.equals(second),
+            "files": len(names),
+            "files_equal": same,
+        }
+        add_rows(RESULTS, [row], ["photos", "options"])
+    if not first.equals(second) or not complete:
         sys.exit(1)
 
 

@@ -1,7 +1,7 @@
 """Do a million photos cost a hundred times as much as ten thousand? No network: made-up predictions go through the
 list reader, the plan, the writer with its journal, the plan of a resumed run, and the reader.
 
-    python benchmarks/batch/million.py --photos 10000 100000 1000000 --folder SCRATCH
+    python benchmarks/batch/million.py --photos 10000 100000 1000000 --folder SCRATCH --record    # and writes million.csv
 
 Prints microseconds of processor time per photo of each step, the seconds of "write" by the clock (with the waiting for
 the disk), and the most memory. Each size runs in a process of its own. The photos do not exist, and the journal says
@@ -38,6 +38,10 @@ from efficientfan.predict.many import Workers
 from efficientfan.schema import get_schema
 from efficientfan.structures import Face
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tables import add_rows  # of the folder above
+
+RESULTS = Path(__file__).with_name("million.csv")
 INFO = RunInfo(WeightsInfo("made up", None), WeightsInfo("made up", None))
 SCHEMA = get_schema("ibug68")
 STEPS = ("list", "plan", "write", "plan again", "read")
@@ -104,6 +108,9 @@ def main() -> None:
     parser.add_argument("--photos", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--format", default="parquet", choices=["parquet", "jsonl"])
     parser.add_argument("--folder", type=Path, required=True, help="where to write; it is removed at the end")
+    parser.add_argument(
+        "--record", action="store_true", help="add the figures to benchmarks/batch/million.csv"
+    )
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
@@ -125,6 +132,16 @@ def main() -> None:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         told = json.loads(child.stdout)
+        if arguments.record:
+            row = {
+                "format": arguments.format,
+                "photos": f"{n_photos:07}",
+                **{f"{step.replace(' ', '_')}_us": round(told[step] / n_photos * 1e6, 1) for step in STEPS},
+                "write_clock_s": round(told["write by the clock"]),
+                "memory_mb": round(told["MB"]),
+                "bytes_per_photo": round(told["bytes"] / n_photos),
+            }
+            add_rows(RESULTS, [row], ["format", "photos"])
         cells = [f"{told[step] / n_photos * 1e6:.1f}" for step in STEPS]
         print(
             f"| {n_photos:,} |",

@@ -1,6 +1,6 @@
 """Does a training run that is killed at a random moment and resumed end as the one that was not disturbed?
 
-    python benchmarks/training/kills.py --count 50 --folder /dev/shm --folder /var/tmp
+    python benchmarks/training/kills.py --count 50 --folder /dev/shm --folder /var/tmp --record    # and writes kills.csv
 
 In each folder (name some on different file systems) a tiny network learns drawn faces, with a checkpoint after every
 step: once undisturbed, then --count times with a SIGKILL to all of its processes at a random moment, some twice, and
@@ -30,8 +30,11 @@ from safetensors.numpy import load_file
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "helpers"))
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from drawn_faces import write_drawn_300w
+from tables import cell, write_rows  # of the folder above
 
+RESULTS = Path(__file__).with_name("kills.csv")
 HELPERS = Path(__file__).parents[2] / "tests" / "helpers"
 
 SETTINGS = ["train.checkpoint_steps=1", "train.epochs=6"]
@@ -134,6 +137,9 @@ def main() -> None:
         "--folder", type=Path, action="append", required=True, help="may be given several times"
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--record", action="store_true", help="write the figures to benchmarks/training/kills.csv"
+    )
     args = parser.parse_args()
     homes = [Path(tempfile.mkdtemp(prefix="kills-", dir=folder)) for folder in args.folder]
     chance, failed = random.Random(args.seed), False
@@ -142,6 +148,7 @@ def main() -> None:
         "|---|---|--:|--:|---|--:|",
     ]
     wholes: list[Path] = []
+    figures = []
     try:
         for number, home in enumerate(homes):
             data, temporary = write_drawn_300w(home / "data", train=30), homes[(number + 1) % len(homes)]
@@ -162,11 +169,24 @@ def main() -> None:
                 f"| {min(steps)} to {max(steps)}, {len(set(steps))} different | {equal} of {args.count} |"
             )
             failed |= equal < args.count
+            row = {
+                "file_system": file_system(home),
+                "runs": args.count,
+                "bit_equal": equal,
+                "kills": len(steps),
+                "first_step": min(steps),
+                "last_step": max(steps),
+                "different_steps": len(set(steps)),
+                "undisturbed_s": round(times[1]),
+            }
+            figures.append({column: cell(value) for column, value in row.items()})
         print("\n".join(rows))
         for whole in wholes[1:]:
             unequal = difference(wholes[0], whole)
             print(f"undisturbed runs of the folders: {unequal or 'bit-equal'}")
             failed |= bool(unequal)
+        if args.record:
+            write_rows(RESULTS, figures)
     finally:
         for home in homes:
             shutil.rmtree(home, ignore_errors=True)
