@@ -2,7 +2,7 @@
 
     python benchmarks/fuzz.py images --count 1000000            # photos of every format
     python benchmarks/fuzz.py --all --count 100000              # every kind; --list names them
-    python benchmarks/fuzz.py --all --seed 1 --record           # other inputs; figures into fuzz.csv, a row per kind and seed
+    python benchmarks/fuzz.py --all --seed 1 --record           # other inputs; adds to fuzz.csv, by kind and seed
     python benchmarks/fuzz.py packed --only 1234                # one input again, with its traceback
     python benchmarks/fuzz.py packed --input fuzz/packed-0-1234.bin
     python benchmarks/fuzz.py packed --coverage --seconds 3600  # guided by coverage; needs: pip install atheris
@@ -116,9 +116,9 @@ def work(name: str, seed: int, numbers: range, folder: str, results: Connection)
 
 def run_kind(name: str, seed: int, count: int, seconds: float, progress: Progress) -> Tally:
     """Inputs 0 to `count` of a kind, in child processes: another one after each that was lost."""
-    tally, number, started = Tally(), 0, time.perf_counter()
+    tally, number = Tally(), 0
     task = progress.add_task(name, total=count)
-    while number < count and time.perf_counter() - started < seconds:
+    while number < count and tally.seconds < seconds:
         with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
             ours, theirs = multiprocessing.Pipe(duplex=False)
             ready = time.perf_counter()
@@ -132,7 +132,7 @@ def run_kind(name: str, seed: int, count: int, seconds: float, progress: Progres
                     raise TimeoutError
                 ours.recv()
                 ready = time.perf_counter()
-                while number < count and time.perf_counter() - started < seconds:
+                while number < count and tally.seconds + time.perf_counter() - ready < seconds:
                     if not ours.poll(60):
                         tally.add(number, "no end within 60 s", 60.0, 0.0)
                         number += 1

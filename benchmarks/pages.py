@@ -14,8 +14,10 @@ import sys
 from pathlib import Path
 
 from accuracy.table import boxes, draw_ced, poses, reliability, results_page, visibility
+from batch.table import batch_kills, batch_rates, million
 from detection.table import detectors, predicted
 from distillation.table import distillation_page, draw_distillation
+from long_runs import fuzzed, soaked, training_kills
 from pose.table import alignment, head_pose, openness
 from speed.table import draw_front, speed, speed_short
 from tables import fill
@@ -28,17 +30,23 @@ DOCS = ROOT / "docs"
 PAGES = {DOCS / "results.md": results_page, DOCS / "distillation.md": distillation_page}
 TABLES = {
     "alignment": alignment,
+    "batch_kills": batch_kills,
+    "batch_rates": batch_rates,
     "boxes": boxes,
+    "fuzzed": fuzzed,
     "poses": poses,
     "reliability": reliability,
     "detectors": detectors,
     "head_pose": head_pose,
     "openness": openness,
+    "million": million,
     "predicted": predicted,
+    "soaked": soaked,
     "speed": speed,
     "speed_short": speed_short,
     "steadiness": steadiness,
     "tracking": tracking,
+    "training_kills": training_kills,
     "visibility": visibility,
 }
 FIGURES = {

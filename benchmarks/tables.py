@@ -51,6 +51,12 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |".replace("| --- ", "|---").replace("--- |", "---|") for line in lines]
 
 
+def measured(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """As `markdown`; a sentence where there is no row yet."""
+    found = list(rows)
+    return markdown(header, found) if found else ["Not measured yet."]
+
+
 MARKED = re.compile(r"<!-- table: (\S+)(.*?) -->\n.*?<!-- end of table -->", re.DOTALL)
 
 

@@ -1,7 +1,7 @@
 """Do a million photos cost a hundred times as much as ten thousand? No network: made-up predictions go through the
 list reader, the plan, the writer with its journal, the plan of a resumed run, and the reader.
 
-    python benchmarks/batch/million.py --photos 10000 100000 1000000 --folder SCRATCH --record    # and writes million.csv
+    python benchmarks/batch/million.py --photos 10000 100000 1000000 --folder SCRATCH --record  # adds to million.csv
 
 Prints microseconds of processor time per photo of each step, the seconds of "write" by the clock (with the waiting for
 the disk), and the most memory. Each size runs in a process of its own. The photos do not exist, and the journal says

@@ -81,7 +81,7 @@ def main() -> None:
     print(f"batch has {median(ratios):.0%} of the rate of predict ({min(ratios):.0%} to {max(ratios):.0%})")
     if arguments.record:
         row = {
-            "photos": f"{arguments.count:06}",
+            "photos": arguments.count,
             "cores": arguments.cores,
             "model": arguments.model,
             "rounds": arguments.rounds,
@@ -92,7 +92,7 @@ def main() -> None:
             "predict_s": round(median(seconds["predict"])),
             "batch_s": round(median(seconds["batch"])),
         }
-        add_rows(RESULTS, [row], ["photos", "cores", "model"])
+        add_rows(RESULTS, [row], ["cores", "model"])
 
 
 if __name__ == "__main__":

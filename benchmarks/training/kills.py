@@ -1,17 +1,20 @@
 """Does a training run that is killed at a random moment and resumed end as the one that was not disturbed?
 
-    python benchmarks/training/kills.py --count 50 --folder /dev/shm --folder /var/tmp --record    # and writes kills.csv
+    python benchmarks/training/kills.py --count 50 --folder /dev/shm --folder /var/tmp --record  # and writes kills.csv
 
 In each folder (name some on different file systems) a tiny network learns drawn faces, with a checkpoint after every
 step: once undisturbed, then --count times with a SIGKILL to all of its processes at a random moment, some twice, and
---resume. Temporary files (TMPDIR) of each folder's runs are on the next one's file system. Compared, bit by bit: the
-tensors of model.safetensors, also between the folders. After each kill the checkpoint must be whole or not there yet,
-and nothing temporary may be left at the end. The exit code is 1 if anything differs.
+--resume. Runs are forked from a process that has imported torch, which is most of what a short run costs; --jobs runs
+several at once. Temporary files (TMPDIR) of each folder's runs are on the next one's file system. Compared, bit by bit:
+the tensors of model.safetensors, also between the folders. After each kill the checkpoint must be whole or not there
+yet, and nothing temporary may be left at the end. The exit code is 1 if anything differs.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import multiprocessing
 import os
 import random
 import shutil
@@ -20,7 +23,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import torch
@@ -48,28 +54,51 @@ class Trial:
     wrong: str
 
 
-def start(data: Path, out: Path, temporary: Path, *options: str) -> subprocess.Popen[bytes]:
-    """A run as a process group of its own; messages go to a file beside its folder."""
-    paths = os.pathsep.join(filter(None, (str(HELPERS), os.environ.get("PYTHONPATH"))))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths, "TMPDIR": str(temporary)}
-    with out.with_suffix(".log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, str(HELPERS / "tiny_training.py"), str(data), str(out), *options, *SETTINGS],
-            env=environment,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+def learn(arguments: list[str], temporary: Path, log: Path) -> None:
+    """A run, in a process and a process group of its own; messages go to a file."""
+    import tiny_training
+
+    os.setsid()
+    os.environ["TMPDIR"], tempfile.tempdir = str(temporary), None
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.argv = ["tiny_training.py", *arguments]
+    tiny_training.main()
+
+
+def start(data: Path, out: Path, temporary: Path, *options: str) -> ForkServerProcess:
+    """A run, its messages in a file beside its folder."""
+    arguments = [str(data), str(out), *options, *SETTINGS]
+    process = multiprocessing.get_context("forkserver").Process(
+        target=learn, args=(arguments, temporary, out.with_suffix(".log"))
+    )
+    process.start()
+    return process
+
+
+def wait(process: ForkServerProcess, seconds: float | None = None) -> int | None:
+    """The exit code of a run; None if it goes on after so many seconds."""
+    process.join(seconds)
+    return process.exitcode
+
+
+def kill(process: ForkServerProcess) -> None:
+    """SIGKILL to all processes of a run."""
+    with contextlib.suppress(ProcessLookupError):  # it has no group yet
+        os.killpg(process.pid or 0, signal.SIGKILL)
+    process.kill()
+    process.join()
 
 
 def undisturbed(data: Path, out: Path, temporary: Path) -> tuple[float, float]:
     """Train to the end; the seconds to the first checkpoint, and to the end."""
     started = time.perf_counter()
     process = start(data, out, temporary)
-    while not (out / "checkpoints" / "last.ckpt").exists() and process.poll() is None:
+    while not (out / "checkpoints" / "last.ckpt").exists() and process.is_alive():
         time.sleep(0.01)
     first = time.perf_counter() - started
-    if process.wait():
+    if wait(process):
         sys.exit(f"the undisturbed run failed:\n{out.with_suffix('.log').read_text()[-2000:]}")
     return first, time.perf_counter() - started
 
@@ -87,26 +116,35 @@ def disturbed(
     last, steps, n_kills = out / "checkpoints" / "last.ckpt", [], 1 + (chance.random() < 0.3)
     while len(steps) < n_kills:
         process = start(data, out, temporary, *(["--resume"] if last.exists() else []))
-        try:
-            if code := process.wait(chance.uniform(0.3 * first, end)):
-                return Trial(tuple(steps), failure(out, code))
-            shutil.rmtree(out)  # it ended before its time came: once more
+        if code := wait(process, chance.uniform(0.3 * first, end)):
+            return Trial(tuple(steps), failure(out, code))
+        if code == 0:  # it ended before its time came: once more
+            shutil.rmtree(out)
             steps.clear()
             continue
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        kill(process)
         try:
             steps.append(steps_in(last))
         except Exception as error:
             return Trial(tuple(steps), f"a damaged checkpoint ({error})")
     for part in out.rglob(".part-*"):
         os.utime(part, (0, 0))  # as if a while had passed: younger ones are let be
-    code = start(data, out, temporary, *(["--resume"] if last.exists() else [])).wait()
+    code = wait(start(data, out, temporary, *(["--resume"] if last.exists() else [])))
     if code:
         return Trial(tuple(steps), failure(out, code))
     left = [str(path) for path in out.rglob(".part-*")]
     return Trial(tuple(steps), f"left over: {left}" if left else difference(whole, out))
+
+
+def trial_in(
+    home: Path, data: Path, temporary: Path, whole: Path, times: tuple[float, float], seed: str
+) -> Trial:
+    """`disturbed` in a folder that is removed."""
+    out = home / f"run-{seed.replace(' ', '-')}"
+    try:
+        return disturbed(data, out, temporary, whole, times, random.Random(seed))
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
 
 
 def failure(out: Path, code: int) -> str:
@@ -137,12 +175,16 @@ def main() -> None:
         "--folder", type=Path, action="append", required=True, help="may be given several times"
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once")
     parser.add_argument(
         "--record", action="store_true", help="write the figures to benchmarks/training/kills.csv"
     )
     args = parser.parse_args()
     homes = [Path(tempfile.mkdtemp(prefix="kills-", dir=folder)) for folder in args.folder]
-    chance, failed = random.Random(args.seed), False
+    failed = False
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(HELPERS), os.environ.get("PYTHONPATH"))))
+    os.environ["OMP_NUM_THREADS"] = "1"
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["tiny_training"])
     rows = [
         "| folder | file system | undisturbed | killed | steps at the kills | bit-equal |",
         "|---|---|--:|--:|---|--:|",
@@ -155,13 +197,15 @@ def main() -> None:
             whole = home / "whole"
             times = undisturbed(data, whole, temporary)
             wholes.append(whole)
+            one = partial(trial_in, home, data, temporary, whole, times)
+            seeds = [f"{args.seed} {number} {trial}" for trial in range(args.count)]
             trials = []
-            for trial in track(range(args.count), f"{args.folder[number]}", console=Console(stderr=True)):
-                out = home / f"run-{trial}"
-                trials.append(disturbed(data, out, temporary, whole, times, chance))
-                if trials[-1].wrong:
-                    print(f"{args.folder[number]}, run {trial}: {trials[-1].wrong}")
-                shutil.rmtree(out)
+            with ThreadPoolExecutor(args.jobs) as pool:
+                done = pool.map(one, seeds)
+                for trial in track(done, f"{args.folder[number]}", args.count, console=Console(stderr=True)):
+                    trials.append(trial)
+                    if trial.wrong:
+                        print(f"{args.folder[number]}, run {len(trials) - 1}: {trial.wrong}")
             equal = sum(not trial.wrong for trial in trials)
             steps = [step for trial in trials for step in trial.steps]
             rows.append(

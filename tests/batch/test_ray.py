@@ -192,6 +192,7 @@ def free_port() -> int:
 
 POISON = """
 import os, sys
+import ray.data
 from efficientfan.batch import Chunk, ClusterOptions, PhotoEntry, Work, on_cluster, results_on_ray
 from efficientfan.formats.records import FailedPhoto
 from efficientfan.predict import Photo
@@ -207,11 +208,18 @@ options = ClusterOptions(address=sys.argv[1], tries=0)
 with on_cluster(options):
     for each in results_on_ray(chunks, Poisoned(None, None, 1), options):
         print(each.chunk.number, *(f"{r.image}={r.reason}" for r in each.results), sep="; ")
+    print("2;", ray.data.read_parquet(sys.argv[2]).sum("n_faces"), "faces")
 """
 
 
-def test_two_nodes_of_which_one_is_killed(tmp_path: Path, model_file: Path, server: SlowServer) -> None:
-    """Nothing is lost and nothing comes twice; a photo that kills its process costs itself alone."""
+def test_two_nodes_of_which_one_is_killed(
+    tmp_path: Path, model_file: Path, server: SlowServer, run_command: RunCommand
+) -> None:
+    """Nothing is lost and nothing comes twice; a photo that kills its process costs itself alone. Ray reads a folder
+    of results."""
+    options = ("--model", model_file, "--detector", "whole", "--shard-size", 10)
+    written = tmp_path / "written"
+    run_command("predict", tmp_path / "photos", "--out", written, "--format", "parquet", *options)
     urls = tmp_path / "urls.txt"
     urls.write_text("".join(f"{server.url}/{number:02}.png\n" for number in range(24)))
     out = tmp_path / "results"
@@ -219,15 +227,16 @@ def test_two_nodes_of_which_one_is_killed(tmp_path: Path, model_file: Path, serv
     address = f"{ray_address()}:{port}"
     with ray_node("--head", "--port", port, "--num-cpus", "1", "--include-dashboard", "false"):
         poisoned = subprocess.run(
-            [sys.executable, "-c", POISON, address],
+            [sys.executable, "-c", POISON, address, str(written)],
             env={**os.environ, **QUIET},
             capture_output=True,
             text=True,
         )
         # Ray says there, too, that a process has died.
-        assert [line for line in poisoned.stdout.splitlines() if line[:2] in ("0;", "1;")] == [
+        assert [line for line in poisoned.stdout.splitlines() if line[:2] in ("0;", "1;", "2;")] == [
             "0; a=fine; b=fine",
             "1; c=fine; bad=bad: the process that read it died, 1 times; d=fine",
+            "2; 23 faces",
         ], poisoned.stderr
 
         with ray_node("--address", address, "--num-cpus", "1") as second:

@@ -38,7 +38,8 @@ def hold(go: Path) -> None:
     KeepLast.save = save_and_wait  # type: ignore[method-assign]
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """As the command line says."""
     settings = [argument for argument in sys.argv[3:] if argument not in ("--resume", "--hold")]
     if "--hold" in sys.argv:
         hold(Path(sys.argv[2]) / "go")
@@ -50,3 +51,7 @@ if __name__ == "__main__":
     except EfficientFanError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
