@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TextIO, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from efficientfan.errors import InputError
 from efficientfan.files import read_text
 from efficientfan.schema import LandmarkSchema
-from efficientfan.structures import Face
+from efficientfan.structures import OCCLUDED, UNLABELED, VISIBILITY_CLASSES, VISIBLE, Face
 
 __all__ = [
     "FaceFiles",
     "FailedPhoto",
     "JsonLinesWriter",
     "JsonListWriter",
+    "ReadFace",
     "Record",
     "RecordWriter",
     "Result",
     "list_records",
+    "parse_record",
     "read_json_lines",
 ]
+
+Array = NDArray[Any]
 
 _FURTHER = re.compile(r"(.+)_face(?:[2-9]|[1-9][0-9]+)", re.DOTALL)
 
@@ -199,3 +206,87 @@ def list_records(path: Path, table: Sequence[Any]) -> Iterator[tuple[str, Any]]:
     """The values of a JSON list that was read from `path`, unchecked: place and value of each entry."""
     for number, record in enumerate(table, start=1):
         yield f"{path}: entry {number}", record
+
+
+@dataclass(frozen=True)
+class ReadFace:
+    """A face as a file has it.
+
+    Attributes:
+        points: (K, 2) float64, (x, y) in image pixels.
+        box: (4,) float64 xyxy in image pixels, or None.
+        scores: (K,) float64, or None.
+        flags: (K,) of `UNLABELED`, `OCCLUDED`, `VISIBLE`, or None.
+    """
+
+    points: Array
+    box: Array | None = None
+    scores: Array | None = None
+    flags: Array | None = None
+
+
+def parse_record(
+    record: Any, where: str, schema: LandmarkSchema, schema_of: Callable[[Any, str], LandmarkSchema]
+) -> tuple[str, LandmarkSchema, list[ReadFace]]:
+    """A photo, the schema of its landmarks, and its faces, out of what `Record.to_dict` gives.
+
+    Needed are `image`, and `faces` with `points`. A face's `box`, `scores` and `visibility` may be absent; other
+    formats have `flags` in place of `visibility`.
+
+    Args:
+        record: the values.
+        where: file and line, for messages.
+        schema: of a record that names none.
+        schema_of: finds the schema that a record names: (name, where) -> schema.
+
+    Raises:
+        InputError: something is missing, or of another type or shape.
+    """
+    if not isinstance(record, Mapping) or not isinstance(record.get("image"), str):
+        raise InputError(f"{where}: must be an object with the key 'image'")
+    if "schema" in record:
+        schema = schema_of(record["schema"], where)
+    faces = record.get("faces")
+    if not isinstance(faces, list) or not all(isinstance(face, Mapping) for face in faces):
+        raise InputError(f"{where}: 'faces' must be a list of objects")
+    return record["image"], schema, [_read_face(face, schema.n_landmarks, where) for face in faces]
+
+
+def _read_face(face: Mapping[str, Any], k: int, where: str) -> ReadFace:
+    unscored = "leave the key out where a face has no score for each landmark"
+    box, scores = face.get("box"), face.get("scores")
+    return ReadFace(
+        _numbers(face.get("points"), (k, 2), f"{where}: 'points'"),
+        None if box is None else _numbers(box, (4,), f"{where}: 'box'"),
+        None if scores is None else _numbers(scores, (k,), f"{where}: 'scores'", unscored),
+        _flags(face, k),
+    )
+
+
+def _flags(face: Mapping[str, Any], k: int) -> Array | None:
+    """(K,) flags of a face: as a table has them, or as `visibility` makes likely; None for anything else."""
+    if face.get("flags") is not None:
+        flags = np.asarray(face["flags"])
+        return flags if np.isin(flags, (UNLABELED, OCCLUDED, VISIBLE)).all() else None
+    try:
+        likely = np.array(face.get("visibility"), dtype=np.float64)
+    except (TypeError, ValueError):
+        return None
+    if likely.shape != (k, len(VISIBILITY_CLASSES)):
+        return None
+    seen = likely.argmax(axis=1) == VISIBILITY_CLASSES.index("visible")
+    return np.where(seen, VISIBLE, OCCLUDED)
+
+
+def _numbers(
+    value: Any, shape: tuple[int, ...], where: str, remedy: str = "leave out a face that was not found"
+) -> Array:
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{where} must be numbers ({error})") from error
+    if array.shape != shape:
+        raise InputError(f"{where} must have shape {shape}, not {array.shape}; {remedy}")
+    if not np.isfinite(array).all():
+        raise InputError(f"{where} holds a value that is not finite; {remedy}")
+    return array

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -24,7 +25,7 @@ from efficientfan.files import read_json
 from efficientfan.formats.coco import coco_landmarks, coco_records
 from efficientfan.formats.csv_tables import read_rows, table_schema
 from efficientfan.formats.parquet import metadata_of_parquet, read_parquet
-from efficientfan.formats.records import FailedPhoto, list_records, read_json_lines
+from efficientfan.formats.records import FailedPhoto, ReadFace, list_records, parse_record, read_json_lines
 from efficientfan.schema import (
     LandmarkSchema,
     convert_points,
@@ -34,7 +35,7 @@ from efficientfan.schema import (
     get_schema,
     list_schemas,
 )
-from efficientfan.structures import OCCLUDED, UNLABELED, VISIBILITY_CLASSES, VISIBLE, Annotation
+from efficientfan.structures import OCCLUDED, VISIBLE, Annotation
 
 __all__ = ["match_predictions", "predictions_schema", "read_predictions", "stream_predictions"]
 
@@ -144,8 +145,9 @@ def stream_predictions(path: str | Path, schema: LandmarkSchema) -> Iterator[tup
         if file.suffix.lower() == ".parquet":
             yield from _parquet_file(file, schema)
         else:
-            for where, record in readers[file.suffix.lower()](file, schema):
-                yield _record(record, schema, where)
+            for where, value in readers[file.suffix.lower()](file, schema):
+                image, source, found = parse_record(value, where, schema, partial(_source, schema))
+                yield image, _converted(found, source, schema)
 
 
 def predictions_schema(path: str | Path) -> LandmarkSchema:
@@ -206,21 +208,17 @@ def _parquet_file(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, lis
             continue
         source = result.schema
         if source.name != schema.name:
-            _source(source.name, schema, f"{path}: {result.image}")  # an error where there is no conversion
-        yield (
-            result.image,
-            [
-                ReportedFace(
-                    convert_points(face.points, source, schema).astype(np.float64),
-                    face.box.astype(np.float64),
-                    convert_scores(face.scores, source, schema),
-                    None
-                    if face.visibility is None
-                    else convert_visibility(np.where(face.unseen, OCCLUDED, VISIBLE), source, schema),
-                )
-                for face in result.faces
-            ],
+            _source(schema, source.name, f"{path}: {result.image}")  # an error where there is no conversion
+        faces = (
+            ReadFace(
+                face.points,
+                face.box.astype(np.float64),
+                face.scores,
+                None if face.visibility is None else np.where(face.unseen, OCCLUDED, VISIBLE),
+            )
+            for face in result.faces
         )
+        yield result.image, _converted(faces, source, schema)
 
 
 def _json_file(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
@@ -233,62 +231,29 @@ def _json_file(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
 
 
 def _csv_file(path: Path, schema: LandmarkSchema) -> Iterator[tuple[str, Any]]:
-    source = _source(table_schema(path) or schema.name, schema, f"{path}: line 2")
+    source = _source(schema, table_schema(path) or schema.name, f"{path}: line 2")
     for row in read_rows(path, source, known_only=False):
         face = {"points": row.points, "box": row.box, "scores": row.scores, "flags": row.visibility}
         faces = [face] if row.visibility is not None and row.visibility.any() else []
         yield row.where, {"image": row.image, "schema": source.name, "faces": faces}
 
 
-def _record(record: Any, schema: LandmarkSchema, where: str) -> tuple[str, list[ReportedFace]]:
-    if not isinstance(record, Mapping) or not isinstance(record.get("image"), str):
-        raise InputError(f"{where}: must be an object with the key 'image'")
-    source = _source(record.get("schema", schema.name), schema, where)
-    faces = record.get("faces")
-    if not isinstance(faces, list) or not all(isinstance(face, Mapping) for face in faces):
-        raise InputError(f"{where}: 'faces' must be a list of objects")
-    return record["image"], [
+def _converted(
+    faces: Iterable[ReadFace], source: LandmarkSchema, schema: LandmarkSchema
+) -> list[ReportedFace]:
+    """Faces with the landmarks of the data set's schema."""
+    return [
         ReportedFace(
-            convert_points(
-                _numbers(face.get("points"), (source.n_landmarks, 2), f"{where}: 'points'"), source, schema
-            ),
-            _numbers(face["box"], (4,), f"{where}: 'box'") if face.get("box") is not None else None,
-            convert_scores(
-                _numbers(
-                    face["scores"],
-                    (source.n_landmarks,),
-                    f"{where}: 'scores'",
-                    "leave the key out where a face has no score for each landmark",
-                ),
-                source,
-                schema,
-            )
-            if face.get("scores") is not None
-            else None,
-            _flags(face, source, schema),
+            convert_points(face.points, source, schema).astype(np.float64),
+            face.box,
+            None if face.scores is None else convert_scores(face.scores, source, schema),
+            None if face.flags is None else convert_visibility(face.flags, source, schema),
         )
         for face in faces
     ]
 
 
-def _flags(face: Mapping[str, Any], source: LandmarkSchema, schema: LandmarkSchema) -> Array | None:
-    """(K,) flags of a face: as a table has them, or as `visibility` makes likely; None for anything else."""
-    if face.get("flags") is not None:
-        flags = np.asarray(face["flags"])
-        if not np.isin(flags, (UNLABELED, OCCLUDED, VISIBLE)).all():
-            return None
-        return convert_visibility(flags, source, schema)
-    try:
-        likely = np.array(face.get("visibility"), dtype=np.float64)
-    except (TypeError, ValueError):
-        return None
-    if likely.shape != (source.n_landmarks, len(VISIBILITY_CLASSES)):
-        return None
-    seen = likely.argmax(axis=1) == VISIBILITY_CLASSES.index("visible")
-    return convert_visibility(np.where(seen, VISIBLE, OCCLUDED), source, schema)
-
-
-def _source(name: Any, schema: LandmarkSchema, where: str) -> LandmarkSchema:
+def _source(schema: LandmarkSchema, name: Any, where: str) -> LandmarkSchema:
     """The schema that a record names, if its points can be converted to the data set's."""
     if name == schema.name:
         return schema
@@ -300,17 +265,3 @@ def _source(name: Any, schema: LandmarkSchema, where: str) -> LandmarkSchema:
             f"{where}: its schema is {name!r}, the data set's is {schema.name!r}, with no conversion: {error}"
         ) from error
     return source
-
-
-def _numbers(
-    value: Any, shape: tuple[int, ...], where: str, remedy: str = "leave out a face that was not found"
-) -> Array:
-    try:
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{where} must be numbers ({error})") from error
-    if array.shape != shape:
-        raise InputError(f"{where} must have shape {shape}, not {array.shape}; {remedy}")
-    if not np.isfinite(array).all():
-        raise InputError(f"{where} holds a value that is not finite; {remedy}")
-    return array
