@@ -19,9 +19,10 @@ from detection.table import detectors, predicted
 from distillation.table import distillation_page, draw_distillation
 from long_runs import fuzzed, soaked, training_kills
 from pose.table import alignment, head_pose, openness
+from service.table import browser_speed, damaged_uploads, service_load
 from speed.table import draw_front, speed, speed_short
 from tables import fill
-from video.table import steadiness, tracking
+from video.table import clips, steadiness, tracking
 
 from efficientfan.files import read_text, write_text
 
@@ -34,6 +35,9 @@ TABLES = {
     "batch_rates": batch_rates,
     "boxes": boxes,
     "fuzzed": fuzzed,
+    "browser_speed": browser_speed,
+    "clips": clips,
+    "damaged_uploads": damaged_uploads,
     "poses": poses,
     "reliability": reliability,
     "detectors": detectors,
@@ -42,6 +46,7 @@ TABLES = {
     "million": million,
     "predicted": predicted,
     "soaked": soaked,
+    "service_load": service_load,
     "speed": speed,
     "speed_short": speed_short,
     "steadiness": steadiness,

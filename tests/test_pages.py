@@ -130,3 +130,76 @@ def test_runs_of_the_ablation_are_rows_that_are_not_measured_twice(tmp_path: Pat
     assert script.is_measured(path, "teacher")
     assert not script.is_measured(path, "mobilefan_fa", 1, 10.0)
     assert list(rows(path)[0]) == list(rows(BENCHMARKS / "distillation" / "results.csv")[0])
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "row", "expected"),
+    [
+        (
+            "service",
+            "load",
+            {
+                "load": "28 requests/s",
+                "service": "",
+                "seconds": "600.1",
+                "answered_per_s": "27.96",
+                "shed_per_s": "0",
+                "other": "0",
+                "p50_ms": "41.2",
+                "p99_ms": "97.8",
+                "cpu_ms": "38",
+                "rss_mb_early": "301.2",
+                "rss_mb_late": "303",
+                "lost": "0",
+            },
+            "| 28 requests/s | 600 | 28.0 | 0.0 | 41 | 98 | 301 | 303 | 0 |",
+        ),
+        (
+            "service",
+            "mutated",
+            {"answer": "422 unusable_image", "uploads": "6012"},
+            "| 422 unusable_image | 6,012 |",
+        ),
+        (
+            ".",
+            "browser",
+            {"model": "fast", "engine": "wasm", "first": "1.84", "frames": "21.3", "photos": "9"},
+            "| fast | wasm | 1.8 | 21.3 | 9.0 |",
+        ),
+        (
+            "video",
+            "clips",
+            {
+                "clip": "a_clip",
+                "model": "fast",
+                "frames": "4800",
+                "found": "0.9981",
+                "ids": "1",
+                "per_second": "212.6",
+                "per_processor_second": "215",
+                "rss_mb_early": "150.2",
+                "rss_mb_late": "151",
+            },
+            "| a clip | fast | 4,800 | 99.8 % | 1 | 213 | 150 | 151 |",
+        ),
+    ],
+)
+def test_tables_of_long_runs(
+    benchmarks: Path, folder: str, name: str, row: dict[str, str], expected: str
+) -> None:
+    with (benchmarks / folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(row))
+        writer.writeheader()
+        writer.writerow(row)
+    table = {
+        "load": "service_load",
+        "mutated": "damaged_uploads",
+        "browser": "browser_speed",
+        "clips": "clips",
+    }
+    script = benchmarks / "print_table.py"
+    script.write_text(
+        f"from pages import TABLES\nprint('\\n'.join(TABLES[{table[name]!r}]()))\n", encoding="utf-8"
+    )
+    done = run(script)
+    assert done.stdout.splitlines()[2:] == [expected], done.stderr

@@ -7,7 +7,7 @@
 It starts the service as a process of its own, with the options after `--`, and stops it with SIGTERM under load. The
 photo is a 1280 x 720 JPEG file with one face, drawn from scikit-image's astronaut. Without --rate each of --clients
 asks again as soon as it is answered; with it, requests start at that rate, answered or not, so that a slow answer
-delays no other one.
+delays no other one. --csv load.csv adds the figures there (table.py makes a table of them).
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ import httpx2
 import numpy as np
 from PIL import Image
 from skimage.data import astronaut
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tables import add_rows  # of the folder above
 
 JPEG = {"Content-Type": "image/jpeg"}
 
@@ -152,7 +155,10 @@ async def load(address: str, process: subprocess.Popen[str], args: argparse.Name
         while (passed := time.perf_counter() - started) < args.seconds and not task.done():
             tally.rss.append((passed, rss_mb(process.pid)))
             await asyncio.sleep(min(args.seconds / 20, args.seconds - passed))
-        report(tally, passed, cpu_seconds(process.pid) - cpu)
+        cpu = cpu_seconds(process.pid) - cpu
+        report(tally, passed, cpu)
+        if args.csv is not None:
+            add_rows(args.csv, [figures(tally, passed, cpu, args.rate)], key=["load", "service"])
         process.send_signal(signal.SIGTERM)  # under load
         answered = tally.statuses.total()
         while process.poll() is None and not task.done():
@@ -177,6 +183,27 @@ def report(tally: Tally, seconds: float, cpu: float) -> None:
     print("RSS, MB at s:", ", ".join(f"{mb:.0f} at {passed:.0f}" for passed, mb in tally.rss))
 
 
+def figures(tally: Tally, seconds: float, cpu: float, rate: float | None) -> dict[str, object]:
+    """The row of load.csv, which misses what happens after SIGTERM."""
+    p50, p99 = np.percentile(tally.seconds or [np.nan], [50, 99]) * 1e3
+    memory = [mb for _, mb in tally.rss]
+    early = memory[: max(1, len(memory) // 10)]
+    return {
+        "load": "all that it answers" if rate is None else f"{rate:g} requests/s",
+        "service": " ".join(sys.argv[sys.argv.index("--") + 1 :]) if "--" in sys.argv else "",
+        "seconds": seconds,
+        "answered_per_s": tally.statuses[200] / seconds,
+        "shed_per_s": tally.statuses[503] / seconds,
+        "other": tally.statuses.total() - tally.statuses[200] - tally.statuses[503],
+        "p50_ms": float(p50),
+        "p99_ms": float(p99),
+        "cpu_ms": 1e3 * cpu / max(1, tally.statuses[200]),
+        "rss_mb_early": max(early),
+        "rss_mb_late": max(memory[-max(1, len(memory) // 10) :]),
+        "lost": sum(tally.lost.values()),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -186,6 +213,7 @@ def main() -> None:
         "--rate", type=float, help="requests per second; without it, as fast as they are answered"
     )
     parser.add_argument("--clients", type=int, default=8, help="that ask at once, where there is no --rate")
+    parser.add_argument("--csv", type=Path, help="also add the figures to this file")
     parser.add_argument("serve", nargs="*", help="options of efficientfan serve, after --")
     args = parser.parse_args()
     command = [sys.executable, "-m", "efficientfan.cli.main", "serve", "--port", "0", *args.serve]

@@ -3,7 +3,8 @@
     python benchmarks/service/mutated.py --count 10000
 
 The uploads are those of `python benchmarks/fuzz.py uploads`, here over connections to a service with its packaged
-models and its child processes. What is answered otherwise is written to --failures.
+models and its child processes. What is answered otherwise is written to --failures. With --csv mutated.csv the numbers
+of answers are written there.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "helpers"))
 from fuzzing.images import drawn_images
 from fuzzing.uploads import Upload, drawn_upload
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tables import write_rows  # of the folder above
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(
@@ -32,6 +36,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--clients", type=int, default=4)
+    parser.add_argument("--csv", type=Path, help="also write the numbers of answers to this file")
     parser.add_argument("--failures", type=Path, default=Path("failures"))
     args = parser.parse_args()
     files, statuses, failed = drawn_images(), Counter[str](), 0
@@ -71,6 +76,10 @@ def main() -> None:
             process.terminate()
     for what, count in sorted(statuses.items()):
         print(f"{count:>7}  {what}")
+    if args.csv is not None:
+        write_rows(
+            args.csv, [{"answer": what, "uploads": str(count)} for what, count in sorted(statuses.items())]
+        )
     print(f"{args.count} uploads, {failed} failures; exit code {process.returncode}")
     if failed or process.returncode:
         raise SystemExit(1)

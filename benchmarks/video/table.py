@@ -1,4 +1,4 @@
-"""Tracking beside other trackers, and steadiness beside MediaPipe, as Markdown."""
+"""Tracking beside other trackers, steadiness beside MediaPipe, and what following a clip costs, as Markdown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tables import markdown, read_rows
 
-__all__ = ["steadiness", "tracking"]
+__all__ = ["clips", "steadiness", "tracking"]
 
 HERE = Path(__file__).parent
 MODES = {"image": "each frame for itself", "video": "video mode"}
@@ -45,3 +45,30 @@ def steadiness() -> list[str]:
             ]
         )
     return markdown(["video", "", "jitter, %", "of raw", "lag, frames", "error, %"], lines)
+
+
+def clips() -> list[str]:
+    """How fast the faces of clips are followed, and how well, a row for each clip and model."""
+    return markdown(
+        [
+            "clip",
+            "model",
+            "frames",
+            "with a face",
+            "ids",
+            "frames/s",
+            "memory, MB: first tenth",
+            "last tenth",
+        ],
+        [
+            [
+                row["clip"].replace("_", " "),
+                row["model"],
+                f"{int(row['frames']):,}",
+                f"{100 * float(row['found']):.1f} %",
+                row["ids"],
+                *(f"{float(row[name]):.0f}" for name in ("per_second", "rss_mb_early", "rss_mb_late")),
+            ]
+            for row in read_rows(HERE / "clips.csv")
+        ],
+    )
