@@ -184,6 +184,7 @@ def main() -> None:
     failed = False
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(HELPERS), os.environ.get("PYTHONPATH"))))
     os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker"  # which misses what killed runs had
     multiprocessing.get_context("forkserver").set_forkserver_preload(["tiny_training"])
     rows = [
         "| folder | file system | undisturbed | killed | steps at the kills | bit-equal |",
