@@ -1,4 +1,4 @@
-"""What landmarks tell of a face: where the head points, and how far eyes and mouth are open."""
+"""Measures from landmarks: where the head points, and how far eyes and mouth are open."""
 
 from efficientfan.pose.head_pose import Pose, head_pose
 from efficientfan.pose.head_shape import head_shape
