@@ -3,7 +3,7 @@
     python benchmarks/browser.py http://localhost:8000/ [--model default] [--engine webgpu]
 
 Needs playwright and a Chromium that is installed. The address is one that serves the page (`efficientfan page`).
---csv browser.csv adds the figures there; --pictures docs/figures/page writes the pictures of docs/guides/browser.md.
+--record adds the figures to browser.csv; --pictures docs/figures/page writes the pictures of docs/guides/browser.md.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--model", default="fast")
     parser.add_argument("--engine", default="wasm", choices=("wasm", "webgpu"))
     parser.add_argument("--chromium", default=shutil.which("chromium"), help="path of the browser")
-    parser.add_argument("--csv", type=Path, help="also add the figures to this file")
+    parser.add_argument("--record", action="store_true", help="add the figures to benchmarks/browser.csv")
     parser.add_argument("--pictures", type=Path, help="also write pictures of the page to this folder")
     options = parser.parse_args()
     with sync_playwright() as playwright:
@@ -45,11 +45,11 @@ def main() -> None:
         expect(status).to_have_text(re.compile("photos/s"), timeout=WAIT)
         said = status.inner_text()
         print(f"{options.model}: {said}")
-        if options.csv is not None:
+        if options.record:
             frames, photos = map(float, re.findall(r"([\d.]+) (?:frames|photos)/s", said))
             row = {"model": options.model, "engine": options.engine, "first_face_s": first}
             row |= {"frames_per_s": frames, "photos_per_s": photos}
-            add_rows(options.csv, [row], key=["model", "engine"])
+            add_rows(Path(__file__).with_name("browser.csv"), [row], key=["model", "engine"])
         if options.pictures is not None:
             take_pictures(browser, options.address, options.pictures)
         browser.close()

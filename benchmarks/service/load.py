@@ -7,7 +7,7 @@
 It starts the service as a process of its own, with the options after `--`, and stops it with SIGTERM under load. The
 photo is a 1280 x 720 JPEG file with one face, drawn from scikit-image's astronaut. Without --rate each of --clients
 asks again as soon as it is answered; with it, requests start at that rate, answered or not, so that a slow answer
-delays no other one. --csv load.csv adds the figures there (table.py makes a table of them).
+delays no other one. --record adds the figures to load.csv.
 """
 
 from __future__ import annotations
@@ -157,8 +157,12 @@ async def load(address: str, process: subprocess.Popen[str], args: argparse.Name
             await asyncio.sleep(min(args.seconds / 20, args.seconds - passed))
         cpu = cpu_seconds(process.pid) - cpu
         report(tally, passed, cpu)
-        if args.csv is not None:
-            add_rows(args.csv, [figures(tally, passed, cpu, args.rate)], key=["load", "service"])
+        if args.record:
+            add_rows(
+                Path(__file__).with_name("load.csv"),
+                [figures(tally, passed, cpu, args.rate)],
+                key=["load", "service"],
+            )
         process.send_signal(signal.SIGTERM)  # under load
         answered = tally.statuses.total()
         while process.poll() is None and not task.done():
@@ -213,7 +217,9 @@ def main() -> None:
         "--rate", type=float, help="requests per second; without it, as fast as they are answered"
     )
     parser.add_argument("--clients", type=int, default=8, help="that ask at once, where there is no --rate")
-    parser.add_argument("--csv", type=Path, help="also add the figures to this file")
+    parser.add_argument(
+        "--record", action="store_true", help="add the figures to benchmarks/service/load.csv"
+    )
     parser.add_argument("serve", nargs="*", help="options of efficientfan serve, after --")
     args = parser.parse_args()
     command = [sys.executable, "-m", "efficientfan.cli.main", "serve", "--port", "0", *args.serve]

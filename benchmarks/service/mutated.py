@@ -3,8 +3,8 @@
     python benchmarks/service/mutated.py --count 10000
 
 The uploads are those of `python benchmarks/fuzz.py uploads`, here over connections to a service with its packaged
-models and its child processes. What is answered otherwise is written to --failures. With --csv mutated.csv the numbers
-of answers are written there.
+models and its child processes. What is answered otherwise is written to --failures. --record writes the numbers of
+answers to mutated.csv.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--clients", type=int, default=4)
-    parser.add_argument("--csv", type=Path, help="also write the numbers of answers to this file")
+    parser.add_argument(
+        "--record", action="store_true", help="write the numbers to benchmarks/service/mutated.csv"
+    )
     parser.add_argument("--failures", type=Path, default=Path("failures"))
     args = parser.parse_args()
     files, statuses, failed = drawn_images(), Counter[str](), 0
@@ -76,9 +78,10 @@ def main() -> None:
             process.terminate()
     for what, count in sorted(statuses.items()):
         print(f"{count:>7}  {what}")
-    if args.csv is not None:
+    if args.record:
         write_rows(
-            args.csv, [{"answer": what, "uploads": str(count)} for what, count in sorted(statuses.items())]
+            Path(__file__).with_name("mutated.csv"),
+            [{"answer": what, "uploads": str(count)} for what, count in sorted(statuses.items())],
         )
     print(f"{args.count} uploads, {failed} failures; exit code {process.returncode}")
     if failed or process.returncode:

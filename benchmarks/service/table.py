@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tables import markdown, read_rows
+from tables import measured, read_rows
 
 __all__ = ["browser_speed", "damaged_uploads", "service_load"]
 
@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 def service_load() -> list[str]:
     """Rates, latencies and memory, a row for each load."""
-    return markdown(
+    return measured(
         [
             "load",
             "seconds",
@@ -41,12 +41,12 @@ def service_load() -> list[str]:
 def damaged_uploads() -> list[str]:
     """How many damaged uploads got which answer."""
     rows = [[row["answer"], f"{int(row['uploads']):,}"] for row in read_rows(HERE / "mutated.csv")]
-    return markdown(["answer", "uploads"], rows)
+    return measured(["answer", "uploads"], rows)
 
 
 def browser_speed() -> list[str]:
     """Seconds to the first face and rates of the page, a row for each model and engine."""
-    return markdown(
+    return measured(
         ["model", "runs on", "first face, s", "frames/s", "photos/s"],
         [
             [row["model"], row["engine"], *(f"{float(row[name]):.1f}" for name in list(row)[2:])]

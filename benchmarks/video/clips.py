@@ -4,7 +4,7 @@
     python benchmarks/video/clips.py talking_face.mp4 --repeat 10 --model default     # the clip ten times over
 
 Frames per second include decoding; "processor" is what they would be if nothing else ran on the machine. Memory is that
-of the process after a tenth of the frames and the most of the last tenth. It adds to clips.csv.
+of the process after a tenth of the frames and the most of the last tenth. --record adds to clips.csv.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ def main() -> None:
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("--model", action="append", help="default and fast, if none is given")
     parser.add_argument("--repeat", type=int, default=1, help="each clip so many times, as one video")
-    parser.add_argument("--csv", type=Path, default=Path(__file__).with_name("clips.csv"))
+    parser.add_argument("--record", action="store_true", help="add the figures to benchmarks/video/clips.csv")
     arguments = parser.parse_args()
     for model, clip in itertools.product(arguments.model or ["default", "fast"], arguments.clips):
         row = measure(model, clip, arguments.repeat)
         print("  ".join(f"{name} {value}" for name, value in row.items()))
-        add_rows(arguments.csv, [row], key=["clip", "model", "frames"])
+        if arguments.record:
+            add_rows(Path(__file__).with_name("clips.csv"), [row], key=["clip", "model", "frames"])
 
 
 def measure(model: str, clip: Path, repeat: int) -> dict[str, object]:

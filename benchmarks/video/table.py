@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tables import markdown, read_rows
+from tables import markdown, measured, read_rows
 
 __all__ = ["clips", "steadiness", "tracking"]
 
@@ -49,7 +49,7 @@ def steadiness() -> list[str]:
 
 def clips() -> list[str]:
     """How fast the faces of clips are followed, and how well, a row for each clip and model."""
-    return markdown(
+    return measured(
         [
             "clip",
             "model",
