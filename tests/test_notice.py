@@ -1,11 +1,13 @@
-"""NOTICE says for every packaged weight file which data sets it was trained on, and their terms."""
+"""NOTICE says which data sets every packaged weight file was trained on, and their terms; CITATION.cff, the version."""
 
+import re
 from pathlib import Path
 
 from efficientfan.predict.backends.onnx import read_graph_spec
 from efficientfan.weights import find_detector, find_model, list_detectors, list_models
 
-NOTICE = (Path(__file__).parents[1] / "NOTICE").read_text()
+ROOT = Path(__file__).parents[1]
+NOTICE = (ROOT / "NOTICE").read_text()
 WEIGHTS = [*map(find_model, list_models()), *map(find_detector, list_detectors())]
 
 
@@ -23,3 +25,9 @@ def test_every_data_set_stands_with_its_terms():
     for name in names:
         paragraph = next(part for part in NOTICE.split("\n\n") if part.startswith(f"{name} "))
         assert "Research only" in paragraph, name
+
+
+def test_the_citation_has_the_version_of_the_package():
+    files = ((ROOT / name).read_text() for name in ("CITATION.cff", "pyproject.toml"))
+    cited, released = (re.findall(r"^version(?: = |: )\"?([\d.]+)", text, re.MULTILINE) for text in files)
+    assert cited == released
