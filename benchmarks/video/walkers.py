@@ -26,6 +26,10 @@ NOISE = 3.0
 """Standard deviation of each pixel, in gray levels."""
 
 
+PACES = (0.85, 1.2)
+"""How much slower or faster a scene may be in its variants; the slowest still shows hidden faces within two seconds."""
+
+
 @dataclass(frozen=True, eq=False)
 class Portrait:
     """A head cut from a photo.
@@ -92,13 +96,18 @@ class Scene:
     def frames(
         self, portraits: tuple[Portrait, ...], seed: int = 0
     ) -> Iterator[tuple[Array, list[TrueFace]]]:
-        """H x W x 3 uint8 RGB frames at `RATE` with the faces that are at least partly in them."""
+        """H x W x 3 uint8 RGB frames at `RATE` with the faces that are at least partly in them.
+
+        Each seed has a background, a place and noise of its own and, apart from 0, a pace.
+        """
         rng = np.random.default_rng(seed)
+        slowest, fastest = PACES
+        pace = 1.0 if seed == 0 else float(np.random.default_rng([seed, 1]).uniform(slowest, fastest))
         background = _background(rng)
         offset = rng.uniform(-0.3, 0.3, 2)  # of the whole scene, so that each seed meets the pixels otherwise
         middle = (np.array(SIZE) - 1) / 2
-        for index in range(round(self.seconds * RATE)):
-            time = index / RATE
+        for index in range(round(self.seconds / pace * RATE)):
+            time = pace * index / RATE
             image = background.copy()
             owner = np.full(SIZE[::-1], -1)
             boxes = []
