@@ -171,8 +171,16 @@ def spoiled(position, value):
         ("categories", {"keypoints": ["a"] * 17}, r"category 1 has 17 keypoints, schema 'five' has 5"),
         ("annotations", {"category_id": 3}, r"annotation 0 is of foreign category 3"),
         ("annotations", {"image_id": 99}, r"annotation 0 is of image 99, which 'images' does not list"),
-        ("annotations", {"keypoints": [1, 2, 2]}, r"annotation 0: 'keypoints' must be 15 finite numbers"),
-        ("annotations", spoiled(0, float("nan")), r"annotation 0: 'keypoints' must be 15 finite numbers"),
+        (
+            "annotations",
+            {"keypoints": [1, 2, 2]},
+            r"annotation 0: 'keypoints' must be 15 finite numbers.*it holds 3",
+        ),
+        (
+            "annotations",
+            spoiled(0, float("nan")),
+            r"annotation 0: 'keypoints' must be 15 finite numbers.*one of them is not",
+        ),
         ("annotations", spoiled(0, "7"), r"annotation 0: 'keypoints' must be 15 finite numbers"),
         ("annotations", spoiled(2, 3), r"annotation 0: visibility flags are 0, 1 or 2"),
         ("annotations", {"bbox": [1, 2, 0, 4]}, r"annotation 0: 'bbox' must be x, y, width > 0"),
