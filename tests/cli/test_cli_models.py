@@ -51,7 +51,7 @@ def test_text_of_a_strangers_model_does_not_reach_the_terminal_as_it_is(tmp_path
 
 
 def test_the_index_names_packaged_models_only():
-    assert set(weights.aliases()) == {"default", "fast", "tiny"}
+    assert set(weights.aliases()) == {"default", "default_int8", "fast", "tiny"}
     if weights.list_models():
         assert set(weights.aliases().values()) <= set(weights.list_models())
 
@@ -100,7 +100,7 @@ def test_show_is_short_about_tables_within():
 
 def test_show_says_of_an_int8_file_that_its_metrics_are_the_float_models(run_command):
     _, of_int8, _ = run_command("models", "show", "tiny")
-    _, of_float, _ = run_command("models", "show", "fast")
+    _, of_float, _ = run_command("models", "show", "default")
     assert "(of the float model, before it became int8)" in of_int8
     assert "before it became" not in of_float
 

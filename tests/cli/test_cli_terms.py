@@ -6,8 +6,8 @@ import pytest
 
 PHOTO = Path(__file__).parents[2] / "examples" / "astronaut.jpg"
 LINE = (
-    "weights for research only: tinyfan_128_visibility, facefinder (efficientfan models show tinyfan_128_visibility); "
-    "EFFICIENTFAN_QUIET=1 hides this line"
+    "weights for research only: efficientfan_lite0_128_int8, facefinder "
+    "(efficientfan models show efficientfan_lite0_128_int8); EFFICIENTFAN_QUIET=1 hides this line"
 )
 
 

@@ -12,9 +12,11 @@ from onnx import TensorProto, helper, numpy_helper
 from tiny_network import smooth_crops, tiny_network
 
 from efficientfan.export.fold_input import fold_normalization
-from efficientfan.export.int8_tools import TOOLS
-from efficientfan.export.rounding import STEPS, choose_steps, round_weights
+from efficientfan.export.int8_tools import LARGEST_WEIGHT, TOOLS
+from efficientfan.export.rounding import choose_steps, round_weights
 from efficientfan.export.upsampling import split_upsampling
+
+STEPS = 127
 
 
 def problem(channels=5, taps=4, seed=0):
@@ -33,7 +35,7 @@ def error(steps, weight, scale, covariance):
 @pytest.mark.parametrize("seed", range(5))
 def test_no_single_step_makes_it_better(seed):
     weight, scale, covariance = problem(seed=seed)
-    steps = choose_steps(weight, scale, covariance)
+    steps = choose_steps(weight, scale, covariance, STEPS)
     found = error(steps, weight, scale, covariance)
     for tap, by in product(range(4), (-1, 1)):
         moved = steps.copy()
@@ -48,17 +50,17 @@ def test_it_comes_near_the_best_of_all_neighbors():
     loose = np.abs(nearest) < STEPS
     tried = [nearest + loose * np.array(by) for by in product((-2, -1, 0, 1, 2), repeat=4)]
     best = np.min([error(each, weight, scale, covariance) for each in tried], axis=0)
-    found = error(choose_steps(weight, scale, covariance), weight, scale, covariance)
+    found = error(choose_steps(weight, scale, covariance, STEPS), weight, scale, covariance)
     rounded = error(nearest, weight, scale, covariance)
     assert found.mean() < best.mean() + 0.1 * (rounded.mean() - best.mean())
 
 
 def test_the_largest_weight_stays_and_channels_of_zeros_too():
     weight, scale, covariance = problem()
-    steps = choose_steps(weight, scale, covariance)
+    steps = choose_steps(weight, scale, covariance, STEPS)
     assert np.abs(steps).max(axis=1).tolist() == [STEPS] * 5
     np.testing.assert_array_equal(np.abs(steps).argmax(axis=1), np.abs(weight).argmax(axis=1))
-    assert not choose_steps(np.zeros((2, 4)), np.ones((2, 1)), covariance).any()
+    assert not choose_steps(np.zeros((2, 4)), np.ones((2, 1)), covariance, STEPS).any()
 
 
 def layer(channels, groups, *, bias=True, **attributes):
@@ -108,7 +110,7 @@ def test_a_layer_changes_less_than_by_rounding(channels, groups, attributes):
     coarse = rng.uniform(0, 1, (12, channels, 3, 3)).repeat(4, axis=2).repeat(4, axis=3)
     faces = [(each[None] + rng.normal(0, 0.1, each.shape)).astype(np.float32) for each in coarse]
     before = model.SerializeToString()
-    rounded = round_weights(model, faces[:8])
+    rounded = round_weights(model, faces[:8], STEPS)
     assert model.SerializeToString() == before
     onnx.checker.check_model(rounded)
     off = {"nearest": [], "chosen": []}
@@ -124,7 +126,8 @@ def test_the_quantizer_keeps_the_steps():
     original = fold_normalization(split_upsampling(tiny_network()))
     samples = [crop[None] for crop in smooth_crops(12)]
     told = []
-    rounded = round_weights(original, samples[:8], lambda: told.append(1))
+    largest = LARGEST_WEIGHT["onnxruntime"]
+    rounded = round_weights(original, samples[:8], largest, lambda: told.append(1))
     assert len(told) == 8
     int8 = TOOLS["onnxruntime"](rounded, samples, lambda: None)(())
     weights = {each.name: numpy_helper.to_array(each) for each in rounded.graph.initializer}
@@ -133,9 +136,10 @@ def test_the_quantizer_keeps_the_steps():
     assert len(layers) == 4
     for node in layers:
         weight = weights[node.input[1]]
-        scale = np.abs(weight).max(axis=(1, 2, 3), keepdims=True) / STEPS
+        scale = np.abs(weight).max(axis=(1, 2, 3), keepdims=True) / largest
         steps = stored[f"{node.input[1]}_quantized"]
         np.testing.assert_allclose(steps * scale, weight, atol=1e-4 * float(scale.max()))
+        assert 2 * 255 * int(np.abs(steps).max()) < 2**15  # in 16 bits, where processors without VNNI add
 
 
 def test_the_whole_network_says_more_nearly_what_it_said():
@@ -145,6 +149,6 @@ def test_the_whole_network_says_more_nearly_what_it_said():
     expected = run(original, crops, ["points"])
     plain, chosen = (
         run(TOOLS["onnxruntime"](each, samples, lambda: None)(()), crops, ["points"])
-        for each in (original, round_weights(original, samples))
+        for each in (original, round_weights(original, samples, STEPS))
     )
     assert 0 < np.abs(chosen - expected).mean() < np.abs(plain - expected).mean()

@@ -249,7 +249,7 @@ def test_a_row_says_what_the_paper_reports(name, published):
 def test_no_row_of_the_papers_was_trained_to_the_end():
     trained = {name for name, facts in list_recipes().items() if facts.trained}
     assert not {name for name in trained if name.partition("/")[0] in DATASETS}
-    assert {"efficientfan_lite0_192", "tinyfan_128", "ablation/mobilefan_fa"} <= trained
+    assert {"release/lite0_192", "tinyfan_128", "ablation/mobilefan_fa"} <= trained
 
 
 def test_a_row_is_student_terms_and_data_set():
@@ -371,9 +371,9 @@ def small(name, *overrides):
 
 def test_a_recipe_that_goes_on_says_from_what():
     with pytest.raises(
-        InputError, match=r"goes on from runs/release/teacher_lite2_128/model\.safetensors, which is"
+        InputError, match=r"goes on from runs/release/teacher_128/model\.safetensors, which is"
     ):
-        build_student(load_recipe("release/teacher_lite2_192"))
+        build_student(load_recipe("release/teacher_224"))
 
 
 def test_a_recipe_without_its_teacher_says_which_to_train():

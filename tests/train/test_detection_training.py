@@ -24,6 +24,7 @@ from efficientfan.recipes.load import load_recipe
 from efficientfan.train import fit
 from efficientfan.train.callbacks import KeepLast
 from efficientfan.train.detection import DetectionModule, build_detector, build_pictures
+from efficientfan.weights import find_model
 
 RECIPE = TINY.with_name("tiny_detector.yaml")
 
@@ -182,7 +183,7 @@ def test_each_loader_refuses_the_other_tasks_checkpoint(learned: Path) -> None:
     with pytest.raises(InputError, match="face detector"):
         load_checkpoint(learned / "model.safetensors")
     with pytest.raises(InputError, match="needed"):
-        open_detector("src/efficientfan/weights/mobilefan_128_visibility.onnx")
+        open_detector(str(find_model("default")))
 
 
 def test_a_detector_goes_on_from_a_checkpoint(photos: Path, learned: Path) -> None:

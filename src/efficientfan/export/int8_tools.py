@@ -24,7 +24,7 @@ from efficientfan.errors import needs_extra
 from efficientfan.export.fold_input import pixel_tensor, take_bytes
 from efficientfan.export.qdq import inner_nodes, restore_float
 
-__all__ = ["QUANTIZED", "TOOLS", "Quantized", "Tool"]
+__all__ = ["LARGEST_WEIGHT", "QUANTIZED", "TOOLS", "Quantized", "Tool"]
 
 Array = NDArray[Any]
 
@@ -75,6 +75,7 @@ def quantize_with_onnxruntime(
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
+                reduce_range=True,  # LARGEST_WEIGHT
                 calibration_cache_path=ranges,
                 extra_options={
                     # The pixels are bytes already: any other scale would round them again.
@@ -133,6 +134,11 @@ def quantize_with_nncf(
 
 
 TOOLS: Mapping[str, Tool] = {"onnxruntime": quantize_with_onnxruntime, "nncf": quantize_with_nncf}
+
+LARGEST_WEIGHT: Mapping[str, int] = {"onnxruntime": 64, "nncf": 127}
+"""Steps that a tool gives to the largest weight of a channel. Processors without VNNI add two products of bytes in 16
+bits: two of 255 x 64 fit, two of 255 x 127 do not and are cut off.
+"""
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from efficientfan.evaluation.landmarks.evaluate import predict_in_boxes
 from efficientfan.export.calibration import Calibration
 from efficientfan.export.fold_input import fold_normalization
 from efficientfan.export.half_weights import widen_weights
-from efficientfan.export.int8_tools import QUANTIZED, TOOLS
+from efficientfan.export.int8_tools import LARGEST_WEIGHT, QUANTIZED, TOOLS
 from efficientfan.export.qdq import float_operators, int8_layers, layers
 from efficientfan.export.rounding import round_weights
 from efficientfan.export.sensitivity import choose_float_layers
@@ -166,7 +166,9 @@ def quantize(
         )
     samples = [crop[None] for crop in crops]
     few = samples[:ROUNDING_CROPS]
-    rounded = round_weights(original, few, _counted(progress, "rounding weights", len(few)))
+    rounded = round_weights(
+        original, few, LARGEST_WEIGHT[tool], _counted(progress, "rounding weights", len(few))
+    )
     quantized = TOOLS[tool](rounded, samples, _counted(progress, "calibrating", len(samples)))
     float_layers = choose_float_layers(
         quantized,

@@ -18,12 +18,9 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-__all__ = ["STEPS", "choose_steps", "round_weights"]
+__all__ = ["choose_steps", "round_weights"]
 
 Array = NDArray[Any]
-
-STEPS = 127
-"""The largest weight of a channel has that many steps, as in the quantizers."""
 
 _SWEEPS = 5
 """Over the weights of a channel; nearly all stay where they are from the third on."""
@@ -33,13 +30,14 @@ _FLATNESS = 1e-3
 
 
 def round_weights(
-    model: onnx.ModelProto, samples: Sequence[Array], step: Callable[[], None] = lambda: None
+    model: onnx.ModelProto, samples: Sequence[Array], largest: int, step: Callable[[], None] = lambda: None
 ) -> onnx.ModelProto:
     """A copy whose convolutions have weights that a quantizer, symmetric and per channel, keeps as they are.
 
     Args:
         model: float graph of one input; its convolutions have weights of their own.
         samples: what the input takes, one after the other.
+        largest: how many steps the quantizer gives to the largest weight of a channel.
         step: told after each sample.
     """
     rounded = onnx.ModelProto()
@@ -54,9 +52,9 @@ def round_weights(
         mean, covariance = statistics[node.name]
         groups, taps = mean.shape
         flat = weight.astype(np.float64).reshape(groups, -1, taps)
-        scale = np.abs(flat).max(axis=2, keepdims=True) / STEPS
+        scale = np.abs(flat).max(axis=2, keepdims=True) / largest
         scale[scale == 0] = 1.0
-        steps = np.stack([choose_steps(*each) for each in zip(flat, scale, covariance, strict=True)])
+        steps = np.stack([choose_steps(*each, largest) for each in zip(flat, scale, covariance, strict=True)])
         error = ((flat - steps * scale) @ mean[:, :, None]).reshape(-1)  # (O,): of each channel's mean
         constants[node.input[1]].CopyFrom(_tensor((steps * scale).reshape(weight.shape), node.input[1]))
         bias = (
@@ -71,7 +69,7 @@ def round_weights(
     return rounded
 
 
-def choose_steps(weight: Array, scale: Array, covariance: Array) -> Array:
+def choose_steps(weight: Array, scale: Array, covariance: Array, largest: int) -> Array:
     """Whole numbers q for which the output's mean square error (q scale - w)' C (q scale - w) is small.
 
     From the nearest ones on, one weight after the other takes the best step while the others hold still, until none
@@ -81,18 +79,19 @@ def choose_steps(weight: Array, scale: Array, covariance: Array) -> Array:
         weight: (O, K) weights w of O channels.
         scale: (O, 1), size of a step.
         covariance: (K, K) C of the inputs.
+        largest: steps of a channel's largest weight.
 
     Returns:
-        (O, K) whole numbers, float64, from -127 to 127.
+        (O, K) whole numbers, float64, from -largest to largest.
     """
-    steps = np.clip(np.round(weight / scale), -STEPS, STEPS)
-    loose = np.abs(steps) < STEPS
+    steps = np.clip(np.round(weight / scale), -largest, largest)
+    loose = np.abs(steps) < largest
     slope = (steps * scale - weight) @ covariance  # half the gradient
     for _ in range(_SWEEPS):
         before = steps.copy()
         for tap in np.flatnonzero(np.diag(covariance)):
             best = steps[:, tap] - np.round(slope[:, tap] / (scale[:, 0] * covariance[tap, tap]))
-            moved = np.where(loose[:, tap], np.clip(best, 1 - STEPS, STEPS - 1) - steps[:, tap], 0.0)
+            moved = np.where(loose[:, tap], np.clip(best, 1 - largest, largest - 1) - steps[:, tap], 0.0)
             steps[:, tap] += moved
             slope += (moved * scale[:, 0])[:, None] * covariance[tap]
         if (steps == before).all():

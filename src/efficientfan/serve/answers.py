@@ -144,7 +144,7 @@ _EXAMPLE: dict[str, Any] = {
     "image": "photo.jpg",
     "width": 512,
     "height": 512,
-    "model": "tinyfan_128_visibility",
+    "model": "efficientfan_lite0_128_int8",
     "schema": "five",
     "faces": [
         {
