@@ -164,9 +164,9 @@ def test_an_example_finds_what_the_package_finds(
 def test_an_example_follows_the_points_of_a_detector(
     example: list[str], photos: dict[str, Path], pointing: Path
 ) -> None:
-    expected = efficientfan.load("fast", detector=str(pointing), threads=1)(photos["two"])
+    expected = efficientfan.load(detector=str(pointing), threads=1)(photos["two"])
     assert sorted(abs(face.roll) > 40 for face in expected) == [False, True]
-    assert_same(run(example, pointing, find_model("fast"), photos["two"]), expected)
+    assert_same(run(example, pointing, find_model("default"), photos["two"]), expected)
 
 
 def test_no_face_is_an_empty_list(example: list[str], tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -68,7 +69,7 @@ def test_a_page_that_is_not_up_to_date_is_named_and_written(tmp_path: Path, benc
     readme = tmp_path / "README.md"
     shutil.copy(BENCHMARKS.parent / "README.md", readme)
     text = readme.read_text(encoding="utf-8")
-    readme.write_text(text.replace("3.13 [3.06, 3.20]", "1.13 [1.06, 1.20]"), encoding="utf-8")
+    readme.write_text(re.sub(r"\d\.\d\d \[", "0.00 [", text, count=1), encoding="utf-8")
     result = run(benchmarks / "pages.py", "--check")
     assert (result.returncode, result.stderr.partition(":")[0]) == (1, "README.md")
     front = tmp_path / "docs" / "figures" / "front.png"
