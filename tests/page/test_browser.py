@@ -130,13 +130,15 @@ def saved(page: Page) -> dict[str, Any]:
 
 def assert_agrees(record: dict[str, Any], photo: Path, model: str) -> None:
     """The page's faces are Python's; half a pixel of any convention would be seen."""
-    expected = efficientfan.load(model, detector=open_detector(upright=True))(photo)
+    predictor = efficientfan.load(model, detector=open_detector(upright=True))
+    expected = predictor(photo)
+    slack = 2 if "quantization" in predictor.spec.provenance else 1  # engines round 8 bits differently
     assert len(record["faces"]) == len(expected) > 0
     for found, face in zip(record["faces"], expected, strict=True):
-        assert np.abs(np.array(found["points"]) - face.points).max() < 0.25
+        assert np.abs(np.array(found["points"]) - face.points).max() < 0.25 * slack
         assert np.abs(np.array(found["box"]) - face.box).max() < 0.25
-        assert np.abs(np.array(found["scores"]) - face.scores).max() < 0.02
-        assert np.abs(np.array(found["visibility"]) - face.visibility).max() < 0.02
+        assert np.abs(np.array(found["scores"]) - face.scores).max() < 0.02 * slack
+        assert np.abs(np.array(found["visibility"]) - face.visibility).max() < 0.02 * slack
         assert abs(found["roll"] - face.roll) < 1
         for angle in ("yaw", "pitch", "roll"):
             assert abs(found["pose"][angle] - getattr(face.pose, angle)) < 1
