@@ -49,6 +49,7 @@ from unittest.mock import patch
 
 import httpx2
 import numpy as np
+from memory import resident_mb
 from PIL import Image
 from rich.console import Console
 from rich.progress import track as progress
@@ -74,12 +75,12 @@ class Samples:
     def take(self, process: int, now: float) -> None:
         """Note how it is; nothing where it has ended."""
         with contextlib.suppress(OSError):
-            pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+            megabytes = resident_mb(process)
             descriptors = len(os.listdir(f"/proc/{process}/fd"))
-            if not pages:  # it has ended
+            if not megabytes:  # it has ended
                 return
             self.seconds.append(now)
-            self.megabytes.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+            self.megabytes.append(megabytes)
             self.descriptors.append(descriptors)
 
     def slope(self) -> tuple[float, float]:

@@ -10,7 +10,6 @@ exactly once, bit for bit. What follows `--` is passed to both runs. --record ad
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import re
 import shutil
@@ -25,7 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tables import add_rows  # of the folder above
+from memory import resident_mb
+from tables import add_rows  # both of the folder above
 
 RESULTS = Path(__file__).with_name("kills.csv")
 COMMAND = [sys.executable, "-m", "efficientfan.cli.main", "predict"]
@@ -56,8 +56,7 @@ def finish(process: subprocess.Popen[bytes], log: Path) -> list[float]:
     """Wait for a run; its memory (RSS) in MB, twice a second."""
     megabytes = []
     while process.poll() is None:
-        pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
-        megabytes.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+        megabytes.append(resident_mb(process.pid))
         time.sleep(0.5)
     if process.returncode not in (0, 1):  # 1: some photos could not be used
         sys.exit(f"the run failed:\n{log.read_text()[-2000:]}")

@@ -33,7 +33,8 @@ from PIL import Image
 from skimage.data import astronaut
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tables import add_rows  # of the folder above
+from memory import resident_mb
+from tables import add_rows  # both of the folder above
 
 JPEG = {"Content-Type": "image/jpeg"}
 
@@ -135,8 +136,7 @@ def cpu_seconds(process: int) -> float:
 
 def rss_mb(process: int) -> float:
     """Resident memory of a process and its children, in MB."""
-    pages = (int(Path(f"/proc/{each}/statm").read_text().split()[1]) for each in family(process))
-    return sum(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return sum(map(resident_mb, family(process)))
 
 
 async def load(address: str, process: subprocess.Popen[str], args: argparse.Namespace) -> Tally:

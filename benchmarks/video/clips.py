@@ -21,7 +21,8 @@ import efficientfan
 from efficientfan.video import VideoFrame, open_video
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tables import add_rows  # of the folder above
+from memory import resident_mb
+from tables import add_rows  # both of the folder above
 
 
 def main() -> None:
@@ -54,7 +55,7 @@ def measure(model: str, clip: Path, repeat: int) -> dict[str, object]:
         n_found += bool(frame.faces)
         ids |= {face.track_id for face in frame.faces}
         if n_frames % 5 == 0:
-            memory.append((n_frames, rss_mb()))
+            memory.append((n_frames, round(resident_mb(os.getpid()), 1)))
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
     return {
         "clip": clip.stem,
@@ -80,12 +81,6 @@ def over_again(clip: Path, repeat: int) -> Iterator[VideoFrame]:
                 yield VideoFrame(next(numbers), offset + seconds, image)
                 last = seconds
             offset += last + 1 / (video.rate or 25.0)
-
-
-def rss_mb() -> float:
-    """Resident memory of this process in MB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
 
 
 if __name__ == "__main__":

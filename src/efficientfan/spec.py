@@ -240,8 +240,8 @@ def _read(text: str, task: str) -> dict[str, Any]:
         if key in table and (isinstance(table[key], bool) or not isinstance(table[key], kind)):
             raise TypeError(f"{key} is {table[key]!r}")
     if table.get("crop_box") is not None:
-        shift, scale = (tuple(map(float, table["crop_box"][key])) for key in ("shift", "scale"))
-        table["crop_box"] = BoxCorrection(shift, scale)  # type: ignore[arg-type]  # it counts them
+        (x, y), (width, height) = (map(float, table["crop_box"][key]) for key in ("shift", "scale"))
+        table["crop_box"] = BoxCorrection((x, y), (width, height))
     if "quantisation" in (provenance := table.get("provenance", {})):
         provenance.setdefault("quantization", provenance.pop("quantisation"))
     return table

@@ -13,7 +13,7 @@ from drawn_records import SCHEMA, face, records
 from drawn_records import write as write_records
 
 from efficientfan.errors import InputError
-from efficientfan.formats.coco import read_coco_boxes
+from efficientfan.formats.coco_boxes import read_coco_boxes
 from efficientfan.formats.records import Record
 from efficientfan.imaging import write_image
 from efficientfan.structures import BoxTrust

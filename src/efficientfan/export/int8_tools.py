@@ -75,7 +75,7 @@ def quantize_with_onnxruntime(
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
-                reduce_range=True,  # LARGEST_WEIGHT
+                reduce_range=True,  # to the 64 steps of LARGEST_WEIGHT
                 calibration_cache_path=ranges,
                 extra_options={
                     # The pixels are bytes already: any other scale would round them again.

@@ -1,4 +1,4 @@
-"""COCO JSON: the landmarks of faces, the boxes of faces in whole photos, and what `predict` finds.
+"""COCO JSON of landmarks: annotated faces, and what `predict` finds. Boxes in whole photos: `coco_boxes`.
 
 ROOT of a reader is the JSON file, or a folder that holds `SPLIT.json` (or `annotations/SPLIT.json`); where a
 `file_name` is looked for says `text.find_image`.
@@ -19,42 +19,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientfan.errors import InputError
-from efficientfan.files import read_json, write_json
+from efficientfan.files import write_json
+from efficientfan.formats.coco_entries import (
+    Records,
+    attributes_of,
+    box_of,
+    finite_numbers,
+    read_table,
+    records_of,
+)
 from efficientfan.formats.records import FailedPhoto, Record
 from efficientfan.formats.text import (
-    LARGEST,
     ListContent,
     find_image,
-    is_scalar,
     relative_path,
     split_file,
     stable_name,
 )
-from efficientfan.geometry import BoxCorrection
 from efficientfan.imaging import photo_size
 from efficientfan.schema import LandmarkSchema
-from efficientfan.structures import OCCLUDED, UNLABELED, VISIBLE, Annotation, BoxTrust, Scene
+from efficientfan.structures import OCCLUDED, UNLABELED, VISIBLE, Annotation
 
 __all__ = [
     "CocoWriter",
     "coco_landmarks",
     "coco_records",
     "read_coco",
-    "read_coco_boxes",
     "survey_coco",
     "write_coco",
 ]
-
-Records = dict[Any, dict[str, Any]]
-"""Entries of a table by id."""
-
-_STANDARD = frozenset(
-    {"id", "image_id", "category_id", "iscrowd", "area", "num_keypoints", "keypoints", "bbox"}
-    | {"segmentation", "name", "attributes"}
-)
-
-# Medians over training photos that have both; benchmarks/detection/fit_boxes.py prints them.
-FROM_HAIR_LINE = BoxCorrection(shift=(0.0, 0.128), scale=(1.029, 0.77))
 
 
 def read_coco(root: Path, split: str, schema: LandmarkSchema) -> list[Annotation]:
@@ -74,10 +67,8 @@ def survey_coco(root: Path, split: str, schema: LandmarkSchema, most_errors: int
         InputError: the file as a whole is not usable.
     """
     path = split_file(root, split, ".json")
-    table = read_json(path)
-    if not isinstance(table, Mapping):
-        raise InputError(f"{path}: expected a JSON object with 'images' and 'annotations'")
-    categories = _records_of(path, table, "categories", required=False)
+    table = read_table(path)
+    categories = records_of(path, table, "categories", required=False)
     for identity, category in categories.items():
         names = category.get("keypoints", [])
         if names and (not isinstance(names, list) or len(names) != schema.n_landmarks):
@@ -86,8 +77,8 @@ def survey_coco(root: Path, split: str, schema: LandmarkSchema, most_errors: int
                 f"{path}: category {identity!r} has {count} keypoints, schema '{schema.name}' has "
                 f"{schema.n_landmarks}; choose the schema that fits (--schema)"
             )
-    images = _records_of(path, table, "images")
-    faces = _records_of(path, table, "annotations")
+    images = records_of(path, table, "images")
+    faces = records_of(path, table, "annotations")
     content, per_image = ListContent(), _counted(path, images, faces, categories)
     for key, count in per_image.items():
         if count == 0:
@@ -156,47 +147,10 @@ def _annotation(
         find_image(path, file_name, where),
         triples[:, :2],
         triples[:, 2].astype(np.uint8),
-        box=_box_of(where, face.get("bbox")),
-        attributes=_attributes_of(where, face),
+        box=box_of(where, face.get("bbox")),
+        attributes=attributes_of(where, face),
         name=name,
     )
-
-
-def read_coco_boxes(root: Path, split: str) -> list[Scene]:
-    """Photos and the boxes of their faces, in the file's order; a photo without annotations has no face.
-
-    Two keys of an annotation matter beside the box. `iscrowd` 1: to be ignored. `source`: "wider" and "pseudo" boxes
-    reach from the hair line to the chin, as WIDER FACE draws them, and become boxes of the landmarks by
-    `FROM_HAIR_LINE`; "pseudo" ones come from a detector, unchecked. Any other source, or none, is a person's box, tight
-    around the landmarks.
-
-    Raises:
-        InputError: not such a file, a damaged box, an unknown image or a missing image file.
-    """
-    path = split_file(root, split, ".json")
-    table = read_json(path)
-    if not isinstance(table, Mapping):
-        raise InputError(f"{path}: expected a JSON object with 'images' and 'annotations'")
-    images = _records_of(path, table, "images")
-    faces: dict[Any, list[tuple[Any, int]]] = {key: [] for key in images}
-    for identity, row in _records_of(path, table, "annotations").items():
-        where, key = f"{path}: annotation {identity!r}", row.get("image_id")
-        if not isinstance(key, int | str) or key not in faces:
-            raise InputError(f"{where} is of image {key!r}, which 'images' does not list")
-        try:
-            box = _box_of(where, row.get("bbox"))
-        except InputError:
-            if row.get("iscrowd"):  # a box to be ignored may be nonsense
-                continue
-            raise
-        if box is None:
-            raise InputError(f"{where} has no 'bbox'")
-        if row.get("source") in ("wider", "pseudo"):
-            box = FROM_HAIR_LINE.apply(box[None])[0]
-        faces[key].append((box, _trust(row)))
-    if not images:
-        raise InputError(f"{path}: holds no images")
-    return [_scene(path, key, image, faces[key]) for key, image in images.items()]
 
 
 def coco_landmarks(table: Any) -> list[list[Any]]:
@@ -235,7 +189,7 @@ def coco_records(path: Path, table: Mapping[str, Any], schema: LandmarkSchema) -
             {
                 "points": triples[:, :2],
                 "flags": triples[:, 2],
-                "box": _box_of(where, entry.get("bbox")),
+                "box": box_of(where, entry.get("bbox")),
                 "scores": entry.get("keypoint_scores"),
             }
         )
@@ -370,7 +324,7 @@ def _known(identity: Any, categories: Mapping[Any, Any]) -> bool:
 
 def _keypoints(where: str, values: Any, schema: LandmarkSchema) -> NDArray[np.float64]:
     """(K, 3) x, y, v."""
-    triples = _finite(values, 3 * schema.n_landmarks)
+    triples = finite_numbers(values, 3 * schema.n_landmarks)
     if triples is None:
         count, wanted = len(values) if isinstance(values, list) else 0, 3 * schema.n_landmarks
         raise InputError(
@@ -378,76 +332,3 @@ def _keypoints(where: str, values: Any, schema: LandmarkSchema) -> NDArray[np.fl
             f"'{schema.name}'); " + ("one of them is not" if count == wanted else f"it holds {count}")
         )
     return triples.reshape(-1, 3)
-
-
-def _trust(row: Mapping[str, Any]) -> BoxTrust:
-    if row.get("iscrowd"):
-        return BoxTrust.IGNORED
-    return BoxTrust.UNCHECKED if row.get("source") == "pseudo" else BoxTrust.LABELED
-
-
-def _scene(path: Path, key: Any, image: Mapping[str, Any], faces: list[tuple[Any, int]]) -> Scene:
-    where, name = f"{path}: image {key!r}", image.get("file_name")
-    if not isinstance(name, str):
-        raise InputError(f"{where} has no file_name")
-    boxes = np.reshape([box for box, _ in faces], (-1, 4))
-    trust = np.array([trust for _, trust in faces], dtype=np.uint8)
-    own = {k: v for k, v in image.items() if k not in ("file_name", "width", "height", "license")}
-    return Scene(
-        find_image(path, name, where), boxes, trust, _attributes_of(where, own), stable_name(path, name)
-    )
-
-
-def _records_of(path: Path, table: Mapping[str, Any], key: str, required: bool = True) -> Records:
-    """The list under `key` by id."""
-    if key not in table and not required:
-        return {}
-    rows = table.get(key)
-    if not isinstance(rows, list):
-        raise InputError(f"{path}: expected a list under {key!r}; is it a COCO file?")
-    found: Records = {}
-    for row in rows:
-        identity = row.get("id") if isinstance(row, dict) else None
-        if not isinstance(identity, int | str) or identity in found:
-            raise InputError(f"{path}: every entry of {key!r} needs an id of its own; met {str(row)[:60]}")
-        found[identity] = row
-    return found
-
-
-def _finite(values: Any, length: int) -> NDArray[np.float64] | None:
-    """`values` as `length` finite pixel numbers, or None."""
-    if not isinstance(values, list) or len(values) != length:
-        return None
-    if not all(type(value) in (int, float) and abs(value) <= LARGEST for value in values):  # NaN fails it too
-        return None
-    return np.array(values, dtype=np.float64)
-
-
-def _box_of(where: str, values: Any) -> NDArray[Any] | None:
-    """(4,) xyxy of COCO's x, y, width, height; None where none is given.
-
-    Raises:
-        InputError: not four finite numbers, or without a positive size.
-    """
-    if values is None:
-        return None
-    box = _finite(values, 4)
-    if box is None or box[2] <= 0 or box[3] <= 0:
-        raise InputError(f"{where}: 'bbox' must be x, y, width > 0, height > 0, not {str(values)[:60]}")
-    return np.concatenate([box[:2], box[:2] + box[2:]])
-
-
-def _attributes_of(where: str, face: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
-    """Scalars beside the standard keys, and those under `attributes`.
-
-    Raises:
-        InputError: an attribute of another kind.
-    """
-    own = face.get("attributes", {})
-    if not isinstance(own, Mapping):
-        raise InputError(f"{where}: 'attributes' must be a JSON object")
-    rest = {key: value for key, value in face.items() if key not in _STANDARD}
-    odd = [key for key, value in own.items() if not is_scalar(value)]
-    if odd:
-        raise InputError(f"{where}: attribute {odd[0]!r} must be text, a finite number or a truth value")
-    return {key: value for key, value in {**rest, **own}.items() if is_scalar(value)}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeAlias
+from typing import Any, Literal, NoReturn, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -170,7 +170,7 @@ class LandmarkPredictor:
             )
             sets: Any = boxes
             results: Any = self.batch(image, sets, min_score=min_score, channels=channels)
-            return results  # type: ignore[no-any-return]  # the deprecated call on a list
+            return cast("list[Face]", results)  # the deprecated call on a list
         return self.locate([self.propose(image, boxes, channels=channels)], min_score)[0]
 
     def batch(

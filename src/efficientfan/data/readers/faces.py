@@ -1,7 +1,7 @@
 """Faces without landmarks: boxes of a COCO file, for what a teacher knows.
 
 ```
-ROOT/SPLIT.json  ROOT/SPLIT/NAME.jpg       boxes as `efficientfan.formats.coco.read_coco_boxes` takes them
+ROOT/SPLIT.json  ROOT/SPLIT/NAME.jpg       boxes as `efficientfan.formats.coco_boxes.read_coco_boxes` takes them
 ```
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from efficientfan.errors import InputError
-from efficientfan.formats.coco import read_coco_boxes
+from efficientfan.formats.coco_boxes import read_coco_boxes
 from efficientfan.schema import LandmarkSchema
 from efficientfan.structures import Annotation, BoxTrust
 

@@ -15,7 +15,7 @@ from efficientfan.data.scenes.generated import draw_non_face, non_face_scenes, r
 from efficientfan.data.scenes.rolled import read_rolled, roll_scene
 from efficientfan.errors import InputError, unknown
 from efficientfan.files import looked_in
-from efficientfan.formats.coco import read_coco_boxes
+from efficientfan.formats.coco_boxes import read_coco_boxes
 from efficientfan.imaging import read_rgb
 from efficientfan.structures import BoxTrust, Scene
 
